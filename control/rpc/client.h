@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * JSON-RPC 2.0 client: blocking calls with a deadline, for the CLI and the launcher.
+ *
+ * Threads  one thread a client.
+ */
+#ifndef CONTROL_RPC_CLIENT_H
+#define CONTROL_RPC_CLIENT_H
+
+#include <jansson.h>
+
+#include "base/err.h"
+
+struct rpc_client;
+
+/* Connects within timeout_ms. -ENOENT or -ECONNREFUSED: nobody serves the path. */
+int rpc_connect(const char *path, int timeout_ms, struct rpc_client **out, struct err *err);
+void rpc_close(struct rpc_client *c); /* accepts NULL */
+
+/* Deadline of each following call; default 30 s, -1: none. */
+void rpc_timeout_set(struct rpc_client *c, int timeout_ms);
+
+/*
+ * Calls method; params is stolen and may be NULL. 0 with *result a new reference (result may be
+ * NULL), or the server's code (-errno, or a JSON-RPC code) with its message and hint in err;
+ * -ETIMEDOUT, -EPIPE when the connection is lost. Pages of a METHOD_PAGED method are
+ * not stitched here: see rpc_call_all().
+ */
+int rpc_call(struct rpc_client *c, const char *method, json_t *params, json_t **result,
+	     struct err *err);
+
+/* Calls a paged method until its last page; *items is one array with all items. */
+int rpc_call_all(struct rpc_client *c, const char *method, json_t *params, json_t **items,
+		 struct err *err);
+
+/* As rpc_call(), and sends n_fds (at most 4) descriptors with it. */
+int rpc_call_fds(struct rpc_client *c, const char *method, json_t *params, const int *fds,
+		 unsigned n_fds, json_t **result, struct err *err);
+
+/* The socket, to wait for its end (a lease). */
+int rpc_client_fd(const struct rpc_client *c);
+
+#endif

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * JSON-RPC 2.0 server on a Unix stream socket, one JSON text a line each way.
+ *
+ * What     The daemon serves the switch with it, each VM's supervisor its VM.
+ * How      Non-blocking over base/loop.h. A request that is whole is answered in the
+ *          order of its connection, unless its handler defers the reply.
+ * Threads  the loop's thread.
+ * Trust    Clients are hostile: a request over 1 MiB, nesting over 64, bad UTF-8, or a
+ *          client that lets 1 MiB of replies pile up is refused or cut off; connections
+ *          beyond the limit are told so and closed; none can hold up the others.
+ * Limits   256 clients; no reply over 256 KiB (handlers page their lists).
+ */
+#ifndef CONTROL_RPC_SERVER_H
+#define CONTROL_RPC_SERVER_H
+
+#include <jansson.h>
+
+#include "base/err.h"
+#include "base/loop.h"
+#include "control/rpc/method.h"
+
+/* JSON-RPC 2.0, section 5.1. */
+#define RPC_PARSE_ERROR	     -32700
+#define RPC_INVALID_REQUEST  -32600
+#define RPC_METHOD_NOT_FOUND -32601
+#define RPC_INVALID_PARAMS   -32602
+
+#define RPC_REPLY_MAX_BYTES (256 * 1024)
+
+/* What a handler returns when it will answer with rpc_reply() or rpc_fail() later. */
+#define RPC_DEFERRED 1
+
+struct rpc_server;
+struct rpc_call; /* one request that waits for its answer */
+
+/*
+ * Does the work of one method. params was checked against the row (never NULL: {} when
+ * absent) and is the server's. Returns 0 with *result a new reference (NULL means {}), -errno with
+ * *err filled, or RPC_DEFERRED.
+ */
+typedef int (*rpc_handler)(struct rpc_call *call, const json_t *params, json_t **result,
+			   struct err *err);
+
+struct rpc_method {
+	const struct method *method;
+	rpc_handler handler;
+};
+
+struct rpc_server_opts {
+	int listen_fd;			  /* bound and listening; the server closes it */
+	const struct rpc_method *methods; /* ends with .method == NULL; `rpc.list` is built in */
+	void *ctx;			  /* rpc_ctx() gives it back to handlers */
+	/* Called after a METHOD_MUTATES handler succeeded, before its reply; may be NULL. A
+	 * failure (-errno with err) becomes the reply. */
+	int (*after_change)(void *ctx, struct err *err);
+};
+
+int rpc_server_create(struct loop *loop, const struct rpc_server_opts *opts,
+		      struct rpc_server **out, struct err *err);
+void rpc_server_destroy(struct rpc_server *s); /* accepts NULL; cuts all connections */
+
+void *rpc_ctx(const struct rpc_call *call);
+
+/* Answer a deferred call, once; the call is gone afterwards. result is stolen. A client that has
+ * hung up meanwhile is no error. */
+void rpc_reply(struct rpc_call *call, json_t *result);
+void rpc_fail(struct rpc_call *call, const struct err *err);
+
+/* Asks to be told when this call's connection ends (for leases: a client that holds something as
+ * long as it is connected). One per connection; fn runs in the loop. */
+void rpc_on_disconnect(struct rpc_call *call, loop_fn fn, void *arg);
+
+/* Descriptors that came with the request (SCM_RIGHTS), up to 4; the call closes what nobody took.
+ * Returns the fd and gives it to the caller, or -1. */
+int rpc_take_fd(struct rpc_call *call, unsigned i);
+
+/* Makes dir's parents, unlinks a dead socket, binds with mode 0660 and listens. Refuses a path
+ * too long for sun_path in words, and one on which somebody still answers (-EADDRINUSE). */
+int rpc_listen(const char *path, int *fd, struct err *err);
+
+#endif

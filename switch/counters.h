@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Counters of a port and the reasons for which a frame is dropped, one name each.
+ *
+ * What     At rest, for every port:
+ *          rx_frames = rx_forwarded + sum(rx_drops), and copies offered to the port =
+ *          tx_frames + sum(tx_drops). rx is what came from the port, tx what was
+ *          delivered to it; bytes are without virtio header and FCS, with tags as they
+ *          were on that port.
+ * Threads  one block a worker and port, written by that worker alone; control sums them.
+ */
+#ifndef SWITCH_COUNTERS_H
+#define SWITCH_COUNTERS_H
+
+#include <stdint.h>
+
+/* X(enumerator, name, explanation and advice) */
+#define RX_DROPS(X)                                                                            \
+	X(RX_TOO_SHORT, "too_short",                                                           \
+	  "shorter than an Ethernet header with the tags it names; the sender is broken")      \
+	X(RX_TOO_LONG, "too_long",                                                             \
+	  "longer than the port's MTU allows; raise the port's mtu or lower the sender's")     \
+	X(RX_BAD_OFFLOAD, "bad_offload",                                                       \
+	  "asks for an offload that was not negotiated; the sender's driver is broken")        \
+	X(RX_SRC_INVALID, "src_invalid",                                                       \
+	  "the source address is a group address or zero, which nobody can own")               \
+	X(RX_RESERVED_ADDRESS, "reserved_address",                                             \
+	  "sent to 01:80:c2:00:00:0x, which bridges keep; see `bridge set BR forward-reserved=`") \
+	X(RX_VLAN_TAGGED_ON_ACCESS, "vlan_tagged_on_access",                                   \
+	  "tagged, but the port is an access port; send untagged or make it a trunk")          \
+	X(RX_VLAN_NOT_ALLOWED, "vlan_not_allowed",                                             \
+	  "the tag's VLAN is not on this trunk; add it to the port's VLANs")                   \
+	X(RX_VLAN_NO_NATIVE, "vlan_no_native",                                                 \
+	  "untagged, but the trunk has no native VLAN; set one or send tagged")                \
+	X(RX_VLAN_RESERVED, "vlan_reserved", "tagged with VID 4095, which 802.1Q reserves")    \
+	X(RX_SAME_PORT, "same_port", "its destination is on the port it came from")            \
+	X(RX_NO_PORT, "no_port", "no other port of its VLAN is up, so there is nobody to flood to") \
+	X(RX_COPY_LIMIT, "copy_limit",                                                         \
+	  "bridges linked together made more copies of it than the bound; look for a loop")
+
+#define TX_DROPS(X)                                                                            \
+	X(TX_RING_FULL, "rx_ring_full",                                                        \
+	  "the guest had no receive buffer free; it is slower than what is sent to it")        \
+	X(TX_NOT_UP, "not_up", "the port was not up when a frame for it came")                 \
+	X(TX_TOO_LONG, "too_long",                                                             \
+	  "longer than the port's MTU allows; make the MTUs of one bridge equal")              \
+	X(TX_BUFFER_TOO_SMALL, "buffer_too_small",                                             \
+	  "longer than the guest's receive buffer, and the guest does not merge buffers")      \
+	X(TX_LINK_LOOP, "link_loop",                                                           \
+	  "went through more than 8 linked bridges; look for a loop of links")
+
+enum rx_drop {
+#define X(e, name, text) e,
+	RX_DROPS(X)
+#undef X
+	N_RX_DROPS
+};
+
+enum tx_drop {
+#define X(e, name, text) e,
+	TX_DROPS(X)
+#undef X
+	N_TX_DROPS
+};
+
+extern const char *const rx_drop_names[N_RX_DROPS];
+extern const char *const rx_drop_texts[N_RX_DROPS];
+extern const char *const tx_drop_names[N_TX_DROPS];
+extern const char *const tx_drop_texts[N_TX_DROPS];
+
+struct port_counters {
+	uint64_t rx_frames, rx_bytes, rx_forwarded;
+	uint64_t tx_frames, tx_bytes;
+	uint64_t rx_drops[N_RX_DROPS];
+	uint64_t tx_drops[N_TX_DROPS];
+} __attribute__((aligned(64)));
+
+#endif

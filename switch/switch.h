@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The switch as its control plane sees it: bridges, ports, workers.
+ *
+ * What     Creates and changes them, and makes each change visible to the workers.
+ * How      Control structures here are what is wanted; switch_publish() builds the
+ *          immutable view that workers read (switch/view.h), swaps it in and frees the
+ *          old one after a QSBR grace period. Every function below that changes
+ *          something publishes before it returns: when it has returned, no worker uses
+ *          what was there before.
+ * Threads  control only, except where a comment says otherwise.
+ * Limits   SWITCH_PORTS_MAX ports, SWITCH_BRIDGES_MAX bridges.
+ */
+#ifndef SWITCH_SWITCH_H
+#define SWITCH_SWITCH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/loop.h"
+#include "switch/counters.h"
+#include "switch/vlan.h"
+
+#define SWITCH_PORTS_MAX   4096
+#define SWITCH_BRIDGES_MAX 1024
+#define SWITCH_NAME_MAX	   96 /* LAB@COPY/VM.NIC, each part up to 32, and the end */
+
+struct switch_;
+struct bridge;
+struct port;
+
+enum switch_mode { SWITCH_ADAPTIVE, SWITCH_POLL };
+
+struct switch_opts {
+	struct loop *loop;
+	enum switch_mode mode;
+	unsigned n_workers; /* 1 or more; EAL must have that many worker lcores */
+};
+
+/* The EAL must be up (switch/eal.h). Starts the workers. */
+int switch_create(const struct switch_opts *opts, struct switch_ **out, struct err *err);
+
+/* Stops the workers, destroys every port and bridge. Accepts NULL. */
+void switch_destroy(struct switch_ *sw);
+
+struct loop *switch_loop(struct switch_ *sw);
+enum switch_mode switch_mode(const struct switch_ *sw);
+
+/* ---- bridges ---- */
+
+/* Reserved groups that a bridge may forward: 01:80:c2:00:00:0x, one bit each; never x = 1 (pause). */
+#define RESERVED_STP   (1u << 0x0)
+#define RESERVED_LACP  (1u << 0x2)
+#define RESERVED_EAPOL (1u << 0x3)
+#define RESERVED_LLDP  (1u << 0xe)
+#define RESERVED_ALL   (0xffffu & ~(1u << 0x1))
+
+struct bridge_opts {
+	uint32_t ageing_s;	   /* 1 to 30000; default BRIDGE_AGEING_S */
+	uint32_t max_macs;	   /* 16 to 16 million; default BRIDGE_MAX_MACS */
+	uint16_t forward_reserved; /* RESERVED_*; default 0 */
+};
+#define BRIDGE_AGEING_S	    300
+#define BRIDGE_AGEING_MAX_S 30000
+#define BRIDGE_MAX_MACS	    65536
+#define BRIDGE_MACS_MIN	    16
+#define BRIDGE_MACS_MAX	    (16 * 1024 * 1024)
+
+int bridge_add(struct switch_ *sw, const char *name, const struct bridge_opts *opts,
+	       struct bridge **out, struct err *err);
+/* -EBUSY while ports are on it. */
+int bridge_del(struct bridge *br, struct err *err);
+int bridge_set(struct bridge *br, const struct bridge_opts *opts, struct err *err);
+
+struct bridge *bridge_find(struct switch_ *sw, const char *name);
+struct bridge *bridge_next(struct switch_ *sw, struct bridge *after); /* NULL: the first */
+const char *bridge_name(const struct bridge *br);
+const struct bridge_opts *bridge_opts(const struct bridge *br);
+unsigned bridge_n_ports(const struct bridge *br);
+uint32_t bridge_n_macs(const struct bridge *br);
+
+/* The control plane's own notes on a bridge or port (owner, …); the switch never looks at them. */
+void bridge_user_set(struct bridge *br, void *user);
+void *bridge_user(const struct bridge *br);
+
+/* ---- ports ---- */
+
+enum port_state { PORT_WAITING, PORT_CONNECTING, PORT_NEGOTIATING, PORT_UP, PORT_DOWN, PORT_ERRORED };
+
+const char *port_state_name(enum port_state s); /* "waiting", … as in cli.md */
+
+/* What all port types share. */
+struct port_opts {
+	const char *name;
+	struct bridge *bridge;
+	struct vlan_policy vlan;
+	uint32_t mtu; /* bytes; 0: none given */
+};
+
+/* What `port show` prints and drivers keep true. Texts live as long as the port. */
+struct port_info {
+	const char *name, *type;
+	struct bridge *bridge;
+	enum port_state state;
+	const char *reason; /* why it is not up; "" when there is nothing to say */
+	const char *path;   /* socket, or NULL */
+	struct vlan_policy vlan;
+	uint32_t mtu;	   /* bytes; 0: none given */
+	unsigned n_queues; /* queue pairs in use */
+	uint64_t features; /* negotiated virtio feature bits; 0 where there are none */
+};
+
+struct port *port_find(struct switch_ *sw, const char *name);
+struct port *port_next(struct switch_ *sw, struct port *after); /* NULL: the first */
+void port_info(const struct port *p, struct port_info *info);
+void port_counters_read(const struct port *p, struct port_counters *sum);
+void port_user_set(struct port *p, void *user);
+void *port_user(const struct port *p);
+
+int port_del(struct port *p, struct err *err);
+int port_vlan_set(struct port *p, const struct vlan_policy *vlan, struct err *err);
+int port_mtu_set(struct port *p, uint32_t mtu, struct err *err);
+int port_admin_set(struct port *p, bool up, struct err *err); /* up also heals `errored` */
+
+/* A link is two ports, `name` on opts->bridge and the other end `name~peer` on peer_bridge, with one
+ * VLAN policy; deleting or setting either end does both. *out is the first end. */
+int link_add(struct switch_ *sw, const struct port_opts *opts, struct bridge *peer_bridge,
+	     struct port **out, struct err *err);
+struct port *link_peer(const struct port *p); /* NULL when p is no link */
+bool link_is_first(const struct port *p);
+
+/* Names of virtio-net and ring feature bits ("VERSION_1", "MRG_RXBUF" …), or NULL. */
+const char *virtio_feature_name(unsigned bit);
+
+/* ---- forwarding database ---- */
+
+struct fdb_record {
+	uint8_t mac[6];
+	uint16_t vid;
+	struct port *port; /* NULL while its port is being deleted */
+	bool is_static;
+	uint32_t age_s;
+};
+
+/* Copies up to n live entries from position *cursor (0: the start) on and moves *cursor; *cursor
+ * becomes 0 after the last. Entries that move meanwhile may be seen twice or not at all.
+ * Bounded work: may return 0 with *cursor not 0. */
+unsigned bridge_fdb_read(struct bridge *br, uint64_t *cursor, struct fdb_record *out, unsigned n);
+int bridge_fdb_add(struct bridge *br, const uint8_t mac[6], uint16_t vid, struct port *port,
+		   struct err *err);
+int bridge_fdb_del(struct bridge *br, const uint8_t mac[6], uint16_t vid, struct err *err);
+/* Forgets learned entries, of one port or (NULL) of all. Returns how many. */
+unsigned bridge_fdb_flush(struct bridge *br, struct port *port);
+
+/* ---- workers ---- */
+
+struct worker_stats {
+	unsigned id;
+	int cpu; /* -1: not pinned */
+	uint64_t busy_cycles; /* TSC spent in polls that found frames */
+	uint64_t frames;      /* received from ports */
+	uint64_t polls, sleeps;
+};
+unsigned switch_n_workers(const struct switch_ *sw);
+void switch_worker_stats(const struct switch_ *sw, unsigned worker, struct worker_stats *out);
+
+#endif
