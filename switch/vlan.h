@@ -11,6 +11,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/err.h"
+
 #define VLAN_VID_MAX	4094 /* 0 is priority-tagged, 4095 reserved (802.1Q table 9-2) */
 #define VLAN_TPID	0x8100
 #define VLAN_TPID_STAG	0x88a8
@@ -38,6 +40,9 @@ static inline void vlan_set_add(uint64_t *set, uint16_t vid)
 
 /* trunk 1-4094, native 1: what a port has when nothing is said. */
 void vlan_policy_default(struct vlan_policy *p);
+
+/* -EINVAL with a sentence about the VLAN that is out of range. */
+int vlan_policy_check(const struct vlan_policy *p, struct err *err);
 
 /* True when vlan's frames may leave by this port. */
 static inline bool vlan_policy_carries(const struct vlan_policy *p, uint16_t vid)

@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "switch/internal.h"
+
+static int opts_check(const char *name, const struct bridge_opts *o, struct err *err)
+{
+	if (o->ageing_s < 1 || o->ageing_s > BRIDGE_AGEING_MAX_S)
+		return err_set(err, -EINVAL, "bridge \"%s\": ageing %us is outside 1s-%us", name,
+			       o->ageing_s, BRIDGE_AGEING_MAX_S);
+	if (o->max_macs < BRIDGE_MACS_MIN || o->max_macs > BRIDGE_MACS_MAX)
+		return err_set(err, -EINVAL, "bridge \"%s\": max-macs %u is outside %u-%u", name,
+			       o->max_macs, BRIDGE_MACS_MIN, BRIDGE_MACS_MAX);
+	if (o->forward_reserved & ~RESERVED_ALL)
+		return err_set(err, -EINVAL,
+			       "bridge \"%s\": pause frames (01:80:c2:00:00:01) are never forwarded",
+			       name);
+	return 0;
+}
+
+int bridge_add(struct switch_ *sw, const char *name, const struct bridge_opts *opts,
+	       struct bridge **out, struct err *err)
+{
+	struct bridge *br;
+	int rc = opts_check(name, opts, err);
+
+	if (rc < 0)
+		return rc;
+	if (strlen(name) >= SWITCH_NAME_MAX)
+		return err_set(err, -EINVAL, "bridge name \"%.40s…\" is longer than %d characters",
+			       name, SWITCH_NAME_MAX - 1);
+	if (bridge_find(sw, name))
+		return err_set(err, -EEXIST, "bridge \"%s\" exists already", name);
+	if (sw->n_bridges >= SWITCH_BRIDGES_MAX)
+		return err_set(err, -ENOSPC, "bridge \"%s\": there are %d bridges, the most there can be",
+			       name, SWITCH_BRIDGES_MAX);
+	br = calloc(1, sizeof(*br));
+	if (!br || fdb_create(opts->max_macs, opts->ageing_s, &br->fdb) < 0) {
+		free(br);
+		return err_set(err, -ENOMEM, "bridge \"%s\": no memory for %u addresses", name,
+			       opts->max_macs);
+	}
+	br->sw = sw;
+	br->opts = *opts;
+	memcpy(br->name, name, strlen(name) + 1);
+	TAILQ_INSERT_TAIL(&sw->bridges, br, link);
+	sw->n_bridges++;
+	/* Nothing is on it: workers need not know before the first port joins. */
+	*out = br;
+	return 0;
+}
+
+int bridge_del(struct bridge *br, struct err *err)
+{
+	struct switch_ *sw = br->sw;
+
+	if (br->n_ports) {
+		err_set(err, -EBUSY, "bridge \"%s\" still has %u port%s", br->name, br->n_ports,
+			br->n_ports == 1 ? "" : "s");
+		return err_hint(err, "delete its ports first");
+	}
+	TAILQ_REMOVE(&sw->bridges, br, link);
+	sw->n_bridges--;
+	if (switch_publish(sw) < 0) {
+		TAILQ_INSERT_TAIL(&sw->bridges, br, link);
+		sw->n_bridges++;
+		return err_set(err, -ENOMEM, "bridge \"%s\": out of memory", br->name);
+	}
+	fdb_destroy(br->fdb);
+	free(br);
+	return 0;
+}
+
+static void fdb_copy(const struct fdb *from, struct fdb *to, uint32_t now_s)
+{
+	struct fdb_entry e[64];
+	uint64_t at = 0;
+
+	do {
+		unsigned n = fdb_read(from, &at, e, 64, now_s);
+
+		for (unsigned i = 0; i < n; i++) {
+			if (e[i].is_static)
+				fdb_add(to, e[i].key, e[i].port, now_s);
+			else
+				fdb_learn(to, e[i].key, fdb_hash(e[i].key), e[i].port,
+					  now_s - e[i].age_s);
+		}
+	} while (at);
+}
+
+int bridge_set(struct bridge *br, const struct bridge_opts *opts, struct err *err)
+{
+	struct bridge_opts old_opts = br->opts;
+	struct fdb *old = br->fdb;
+	int rc = opts_check(br->name, opts, err);
+
+	if (rc < 0)
+		return rc;
+	if (opts->max_macs != br->opts.max_macs) {
+		struct fdb *t;
+
+		if (fdb_create(opts->max_macs, opts->ageing_s, &t) < 0)
+			return err_set(err, -ENOMEM, "bridge \"%s\": no memory for %u addresses",
+				       br->name, opts->max_macs);
+		fdb_copy(old, t, switch_now_s(br->sw));
+		br->fdb = t;
+		br->sweep_at = 0;
+	}
+	br->opts = *opts;
+	if (switch_publish(br->sw) < 0) {
+		if (br->fdb != old)
+			fdb_destroy(br->fdb);
+		br->fdb = old;
+		br->opts = old_opts;
+		return err_set(err, -ENOMEM, "bridge \"%s\": out of memory", br->name);
+	}
+	fdb_ageing_set(br->fdb, opts->ageing_s);
+	if (br->fdb != old)
+		fdb_destroy(old);
+	return 0;
+}
+
+struct bridge *bridge_find(struct switch_ *sw, const char *name)
+{
+	struct bridge *br;
+
+	TAILQ_FOREACH(br, &sw->bridges, link)
+		if (!strcmp(br->name, name))
+			return br;
+	return NULL;
+}
+
+struct bridge *bridge_next(struct switch_ *sw, struct bridge *after)
+{
+	return after ? TAILQ_NEXT(after, link) : TAILQ_FIRST(&sw->bridges);
+}
+
+const char *bridge_name(const struct bridge *br)
+{
+	return br->name;
+}
+
+const struct bridge_opts *bridge_opts(const struct bridge *br)
+{
+	return &br->opts;
+}
+
+unsigned bridge_n_ports(const struct bridge *br)
+{
+	return br->n_ports;
+}
+
+uint32_t bridge_n_macs(const struct bridge *br)
+{
+	return fdb_n_entries(br->fdb);
+}
+
+void bridge_user_set(struct bridge *br, void *user)
+{
+	br->user = user;
+}
+
+void *bridge_user(const struct bridge *br)
+{
+	return br->user;
+}
+
+unsigned bridge_fdb_read(struct bridge *br, uint64_t *cursor, struct fdb_record *out, unsigned n)
+{
+	struct fdb_entry e[64];
+	unsigned got, n_out = 0;
+
+	got = fdb_read(br->fdb, cursor, e, n < 64 ? n : 64, switch_now_s(br->sw));
+	for (unsigned i = 0; i < got; i++) {
+		struct fdb_record *r = &out[n_out];
+
+		r->port = br->sw->by_id[e[i].port];
+		if (r->port && r->port->bridge != br)
+			r->port = NULL;
+		memcpy(r->mac, &e[i].key, 6);
+		r->vid = e[i].key >> 48 & 0xfff;
+		r->is_static = e[i].is_static;
+		r->age_s = e[i].age_s;
+		n_out++;
+	}
+	return n_out;
+}
+
+static uint64_t key_of(const uint8_t mac[6], uint16_t vid)
+{
+	uint8_t padded[8] = {0};
+
+	memcpy(padded, mac, 6);
+	return fdb_key(padded, vid);
+}
+
+int bridge_fdb_add(struct bridge *br, const uint8_t mac[6], uint16_t vid, struct port *port,
+		   struct err *err)
+{
+	if (mac[0] & 1)
+		return err_set(err, -EINVAL, "bridge \"%s\": a group address cannot be on one port",
+			       br->name);
+	if (vid < 1 || vid > VLAN_VID_MAX)
+		return err_set(err, -EINVAL, "bridge \"%s\": vlan %u is outside 1-%d", br->name,
+			       vid, VLAN_VID_MAX);
+	if (port->bridge != br)
+		return err_set(err, -EINVAL, "port \"%s\" is on bridge \"%s\", not on \"%s\"",
+			       port->name, port->bridge->name, br->name);
+	if (!vlan_policy_carries(&port->vlan, vid)) {
+		err_set(err, -EINVAL, "port \"%s\" does not carry vlan %u", port->name, vid);
+		return err_hint(err, "add the VLAN to the port first");
+	}
+	if (fdb_add(br->fdb, key_of(mac, vid), port->id, switch_now_s(br->sw)) < 0)
+		return err_set(err, -ENOSPC,
+			       "bridge \"%s\": the table has no room for this address", br->name);
+	return 0;
+}
+
+int bridge_fdb_del(struct bridge *br, const uint8_t mac[6], uint16_t vid, struct err *err)
+{
+	if (fdb_del(br->fdb, key_of(mac, vid)) < 0)
+		return err_set(err, -ENOENT,
+			       "bridge \"%s\": no address %02x:%02x:%02x:%02x:%02x:%02x in vlan %u",
+			       br->name, mac[0], mac[1], mac[2], mac[3], mac[4], mac[5], vid);
+	return 0;
+}
+
+unsigned bridge_fdb_flush(struct bridge *br, struct port *port)
+{
+	return fdb_flush(br->fdb, port ? port->id : FDB_NO_PORT, false);
+}

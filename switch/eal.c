@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "switch/eal.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <rte_eal.h>
+#include <rte_errno.h>
+#include <rte_log.h>
+
+#define EAL_MEMORY_MB "64" /* rings and pools of uplinks; guests' frames live in guests' memory */
+#define ARGS_MAX      16
+
+/* "0,2-5": the CPUs this process may run on, as EAL writes sets. */
+static void cpus_allowed(char *out, size_t size)
+{
+	cpu_set_t set;
+	size_t at = 0;
+
+	CPU_ZERO(&set);
+	sched_getaffinity(0, sizeof(set), &set);
+	out[0] = '\0';
+	for (int cpu = 0; cpu < CPU_SETSIZE && at + 8 < size; cpu++)
+		if (CPU_ISSET(cpu, &set))
+			at += (size_t)snprintf(out + at, size - at, "%s%d", at ? "," : "", cpu);
+}
+
+/* lcore 0 is control, floating; lcore i + 1 is worker i. */
+static int lcores_text(const struct eal_opts *opts, char *out, size_t size)
+{
+	char allowed[512];
+	int at;
+
+	cpus_allowed(allowed, sizeof(allowed));
+	at = snprintf(out, size, "0@(%s)", allowed);
+	for (unsigned i = 0; i < opts->n_workers && (size_t)at < size; i++) {
+		if (opts->cpus)
+			at += snprintf(out + at, size - (size_t)at, ",%u@%d", i + 1, opts->cpus[i]);
+		else
+			at += snprintf(out + at, size - (size_t)at, ",%u@(%s)", i + 1, allowed);
+	}
+	return (size_t)at < size ? 0 : -E2BIG;
+}
+
+static int cpus_check(const struct eal_opts *opts, struct err *err)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	sched_getaffinity(0, sizeof(set), &set);
+	for (unsigned i = 0; opts->cpus && i < opts->n_workers; i++)
+		if (opts->cpus[i] < 0 || opts->cpus[i] >= CPU_SETSIZE ||
+		    !CPU_ISSET(opts->cpus[i], &set))
+			return err_set(err, -EINVAL, "worker %u: this process may not run on CPU %d",
+				       i, opts->cpus[i]);
+	return 0;
+}
+
+int eal_start(const struct eal_opts *opts, struct err *err)
+{
+	static char lcores[16384], name[] = "lanyard-switch";
+	char *argv[ARGS_MAX];
+	int argc = 0, rc = cpus_check(opts, err);
+
+	if (rc < 0)
+		return rc;
+	if (lcores_text(opts, lcores, sizeof(lcores)) < 0)
+		return err_set(err, -E2BIG, "%u workers are more than EAL can be told of",
+			       opts->n_workers);
+	argv[argc++] = name;
+	argv[argc++] = (char *)"--lcores";
+	argv[argc++] = lcores;
+	argv[argc++] = (char *)"-m";
+	argv[argc++] = (char *)EAL_MEMORY_MB;
+	argv[argc++] = (char *)"--no-pci";
+	argv[argc++] = (char *)"--no-telemetry";
+	/* --no-huge and --in-memory exclude each other in 22.11. */
+	if (opts->hugepages == EAL_HUGEPAGES_YES) {
+		argv[argc++] = (char *)"--in-memory";
+	} else {
+		argv[argc++] = (char *)"--no-huge";
+		argv[argc++] = (char *)"--no-shconf";
+	}
+	argv[argc++] = (char *)"--log-level";
+	argv[argc++] = (char *)(opts->verbose ? "lib.eal:info" : "lib.eal:error");
+	argv[argc] = NULL;
+	if (!opts->verbose)
+		rte_log_set_global_level(RTE_LOG_ERR);
+	if (rte_eal_init(argc, argv) < 0) {
+		err_set(err, rte_errno ? -rte_errno : -EIO, "DPDK's EAL does not start: %s",
+			rte_strerror(rte_errno));
+		return err_hint(err, "run `lanyard doctor`, or start with --log debug to see EAL's own words");
+	}
+	return 0;
+}
+
+void eal_stop(void)
+{
+	rte_eal_cleanup();
+}

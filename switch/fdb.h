@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Forwarding database of one bridge: (VLAN, MAC) -> port.
+ *
+ * What     Learned entries expire after the bridge's ageing time; static ones never do and never
+ *          move.
+ * How      An array of one-cache-line buckets of FDB_WAYS entries. A key has a first and a second
+ *          bucket; the second is looked at only when the first has ever overflowed. The hash is
+ *          two folded 64x64-bit multiplications keyed with a secret of this process: linear
+ *          hashes such as CRC let MACs be chosen that collide under every seed.
+ *          The table is address space for max_macs at load 0.4 from the start; pages that hold
+ *          no entry cost no memory.
+ * Fairness When a key's buckets are full, or the table is, the entry that makes room is one of the
+ *          port with most entries in those buckets, and never one of a port that holds fewer in
+ *          the table than the learner: a guest that invents MACs pushes out only its own. Who
+ *          finds no room is counted in n_full.
+ * Threads  fdb_learn_burst(), fdb_lookup_burst(): any worker. Per bucket a sequence word: readers
+ *          retry, a learner that loses the race gives up (the next frame learns). fdb_add,
+ *          fdb_del, fdb_flush, fdb_sweep, fdb_read: control, which waits for the bucket instead.
+ *          create and destroy: control, destroy after a grace period.
+ * Batching A burst's sources are learned before its destinations are looked up; all come from one
+ *          port, so that no answer depends on it.
+ * Limits   ages are whole seconds modulo 2^16, hence BRIDGE_AGEING_MAX_S.
+ */
+#ifndef SWITCH_FDB_H
+#define SWITCH_FDB_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+#define FDB_WAYS    5
+#define FDB_NO_PORT 0xffff
+
+struct fdb;
+
+/* max_macs as in struct bridge_opts. */
+int fdb_create(uint32_t max_macs, uint32_t ageing_s, struct fdb **out);
+void fdb_destroy(struct fdb *t); /* accepts NULL */
+
+/* The key of a MAC in network order at mac[0..5] (8 bytes are read) in VLAN vid. */
+static inline uint64_t fdb_key(const uint8_t *mac, uint16_t vid)
+{
+	uint64_t k;
+
+	__builtin_memcpy(&k, mac, sizeof(k));
+	return (k & 0xffffffffffffull) | (uint64_t)vid << 48 | 1ull << 63;
+}
+
+uint64_t fdb_hash(uint64_t key);
+void fdb_prefetch(const struct fdb *t, uint64_t hash);
+
+/* The port of key, or FDB_NO_PORT when unknown or expired. now_s: switch_now_s(). */
+uint16_t fdb_lookup(const struct fdb *t, uint64_t key, uint64_t hash, uint32_t now_s);
+
+/* Learns or refreshes that key is on port. */
+void fdb_learn(struct fdb *t, uint64_t key, uint64_t hash, uint16_t port, uint32_t now_s);
+
+/* ---- control ---- */
+
+void fdb_ageing_set(struct fdb *t, uint32_t ageing_s);
+/* A static entry; moves one that exists. -ENOSPC when its buckets hold static entries only. */
+int fdb_add(struct fdb *t, uint64_t key, uint16_t port, uint32_t now_s);
+int fdb_del(struct fdb *t, uint64_t key); /* -ENOENT */
+/* Forgets entries of port (FDB_NO_PORT: of all); static ones too with statics. Returns how many. */
+unsigned fdb_flush(struct fdb *t, uint16_t port, bool statics);
+/* Drops expired entries of up to n_buckets buckets from *at on; *at becomes 0 after the last. */
+void fdb_sweep(struct fdb *t, uint64_t *at, uint64_t n_buckets, uint32_t now_s);
+
+struct fdb_entry {
+	uint64_t key;
+	uint16_t port;
+	bool is_static;
+	uint16_t age_s;
+};
+/* Copies live entries of the bucket at *at and later, up to n (at least FDB_WAYS), looking at no more
+ * than 65,536 buckets; *at becomes 0 after the last bucket. */
+unsigned fdb_read(const struct fdb *t, uint64_t *at, struct fdb_entry *out, unsigned n,
+		  uint32_t now_s);
+
+uint32_t fdb_n_entries(const struct fdb *t); /* expired ones not yet swept included */
+uint64_t fdb_n_full(const struct fdb *t);
+uint64_t fdb_n_evicted(const struct fdb *t);
+
+#endif

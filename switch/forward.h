@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Forwarding of one burst: classify, learn, look up, copy.
+ *
+ * How      Passes over the burst, so that cache misses of one frame hide behind the others: enter
+ *          (VLAN, hash, prefetch), decide (learn, look up, stage for each destination), deliver
+ *          (one call of the driver a destination). A link is no queue: the decision goes on
+ *          in the next bridge with the same snapshot, at most LINK_DEPTH_MAX bridges deep and
+ *          COPIES_MAX copies and hops a frame.
+ * Threads  one struct forward a worker; the view is read only.
+ */
+#ifndef SWITCH_FORWARD_H
+#define SWITCH_FORWARD_H
+
+#include "switch/frame.h"
+#include "switch/view.h"
+
+#define LINK_DEPTH_MAX 8
+#define COPIES_MAX     4096 /* a bridge of SWITCH_PORTS_MAX ports may flood once */
+#define GROUPS_MAX     64   /* destinations staged at a time */
+
+struct group {
+	const struct view_port *port;
+	unsigned n;
+	struct delivery d[BURST_MAX];
+};
+
+struct forward {
+	unsigned worker;  /* whose counters to use */
+	bool lock_tx;	  /* other workers may deliver to the same ring */
+	uint32_t now_s;	  /* switch_now_s(), refreshed by the worker */
+	const struct view *view;
+	struct burst burst;
+	unsigned n_groups;
+	struct group groups[GROUPS_MAX];
+	uint8_t group_of[SWITCH_PORTS_MAX]; /* 1 + index in groups; 0: none */
+};
+
+/* Forwards fw->burst, which came from queue q of in. When it returns everything is delivered or
+ * counted as dropped; the caller then ends the burst with rx_done(). */
+void forward_burst(struct forward *fw, const struct view_port *in, unsigned q);
+
+#endif

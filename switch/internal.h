@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What the files of switch/ share among themselves: the switch and its bridges.
+ *
+ * Threads  ctl: control only; the rest says its own.
+ */
+#ifndef SWITCH_INTERNAL_H
+#define SWITCH_INTERNAL_H
+
+#include <stdatomic.h>
+#include <sys/queue.h>
+
+#include "switch/fdb.h"
+#include "switch/port.h"
+#include "switch/view.h"
+
+struct rte_rcu_qsbr;
+struct worker;
+
+struct bridge {
+	struct switch_ *sw;
+	char name[SWITCH_NAME_MAX];
+	struct bridge_opts opts;
+	struct fdb *fdb;
+	unsigned n_ports;
+	unsigned index; /* in the view being built */
+	uint64_t sweep_at;
+	void *user;
+	TAILQ_ENTRY(bridge) link;
+};
+
+TAILQ_HEAD(bridge_list, bridge);
+TAILQ_HEAD(port_list, port);
+
+struct switch_ {
+	struct loop *loop;
+	struct switch_opts opts;
+	struct bridge_list bridges;
+	struct port_list ports;
+	unsigned n_bridges;
+	struct port *by_id[SWITCH_PORTS_MAX];
+	uint64_t tsc_start, tsc_hz;
+	struct rte_rcu_qsbr *qsbr;
+	_Atomic(struct view *) view; /* written by control, read by workers */
+	atomic_bool stop;	     /* ctl: rw, worker: ro */
+	struct worker **workers;
+	unsigned n_workers_started;
+	int fault_fd; /* workers write, control reads */
+	struct loop_fd *fault_watch;
+	struct loop_timer *sweep_timer;
+};
+
+/* Builds the view of what is wanted now, swaps it in, waits until no worker uses the old one. Out of
+ * memory leaves the old view, and the caller's change is not seen: -ENOMEM. */
+int switch_publish(struct switch_ *sw);
+
+/* Seconds since the switch started, by TSC: the clock of the forwarding database. Any thread. */
+uint32_t switch_now_s(const struct switch_ *sw);
+
+#endif

@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "switch/port.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "switch/internal.h"
+#include "switch/worker.h"
+
+#define MTU_MIN 68    /* RFC 791: every IPv4 host takes that much */
+#define MTU_MAX 65513 /* FRAME_MAX less header and two tags */
+
+const char *port_state_name(enum port_state s)
+{
+	static const char *const names[] = {
+		[PORT_WAITING] = "waiting",	    [PORT_CONNECTING] = "connecting",
+		[PORT_NEGOTIATING] = "negotiating", [PORT_UP] = "up",
+		[PORT_DOWN] = "down",		    [PORT_ERRORED] = "errored",
+	};
+
+	return names[s];
+}
+
+static int mtu_check(const char *name, uint32_t mtu, struct err *err)
+{
+	if (mtu && (mtu < MTU_MIN || mtu > MTU_MAX))
+		return err_set(err, -EINVAL, "port \"%s\": mtu %u is outside %d-%d", name, mtu,
+			       MTU_MIN, MTU_MAX);
+	return 0;
+}
+
+static int id_take(struct switch_ *sw, struct port *p)
+{
+	for (unsigned id = 0; id < SWITCH_PORTS_MAX; id++)
+		if (!sw->by_id[id]) {
+			sw->by_id[id] = p;
+			p->id = (uint16_t)id;
+			return 0;
+		}
+	return -ENOSPC;
+}
+
+int port_init(struct port *p, struct switch_ *sw, const struct port_opts *opts,
+	      const struct port_ops *ops, struct err *err)
+{
+	size_t size = sw->opts.n_workers * sizeof(*p->counters);
+	int rc;
+
+	for (unsigned q = 0; q < PORT_QUEUES_MAX; q++)
+		p->kick_fd[q] = -1;
+	if (strlen(opts->name) >= sizeof(p->name))
+		return err_set(err, -EINVAL, "port name \"%.40s…\" is longer than %zu characters",
+			       opts->name, sizeof(p->name) - 1);
+	if (port_find(sw, opts->name))
+		return err_set(err, -EEXIST, "port \"%s\" exists already", opts->name);
+	rc = vlan_policy_check(&opts->vlan, err);
+	if (rc < 0) {
+		err_prefix(err, "port \"%s\"", opts->name);
+		return rc;
+	}
+	rc = mtu_check(opts->name, opts->mtu, err);
+	if (rc < 0)
+		return rc;
+	p->counters = aligned_alloc(64, size);
+	if (!p->counters)
+		return err_set(err, -ENOMEM, "port \"%s\": out of memory", opts->name);
+	memset(p->counters, 0, size);
+	if (id_take(sw, p) < 0) {
+		free(p->counters);
+		p->counters = NULL;
+		return err_set(err, -ENOSPC, "port \"%s\": there are %d ports, the most there can be",
+			       opts->name, SWITCH_PORTS_MAX);
+	}
+	memcpy(p->name, opts->name, strlen(opts->name) + 1);
+	p->sw = sw;
+	p->ops = ops;
+	p->bridge = opts->bridge;
+	p->vlan = opts->vlan;
+	p->mtu = opts->mtu;
+	p->bridge->n_ports++;
+	TAILQ_INSERT_TAIL(&sw->ports, p, link);
+	switch_publish(sw);
+	return 0;
+}
+
+void port_fini(struct port *p)
+{
+	struct switch_ *sw = p->sw;
+
+	port_stop_all(p);
+	TAILQ_REMOVE(&sw->ports, p, link);
+	/* Without a new view the old one would name freed memory: memory must come. */
+	while (switch_publish(sw) < 0)
+		usleep(1000);
+	/* No worker can learn on it any more: forget it before the id is somebody else's. */
+	fdb_flush(p->bridge->fdb, p->id, true);
+	p->bridge->n_ports--;
+	sw->by_id[p->id] = NULL;
+	free(p->counters);
+	p->counters = NULL;
+}
+
+int port_rx_start(struct port *p, unsigned q, int kick_fd, struct err *err)
+{
+	struct switch_ *sw = p->sw;
+	unsigned worker = (p->id + q) % sw->opts.n_workers;
+	int rc;
+
+	if (kick_fd >= 0) {
+		rc = worker_watch(sw->workers[worker], kick_fd);
+		if (rc < 0)
+			return err_set(err, rc, "port \"%s\": queue %u: cannot watch its kick descriptor: %s",
+				       p->name, q, strerror(-rc));
+	}
+	p->kick_fd[q] = kick_fd;
+	p->rx_worker[q] = (uint8_t)worker;
+	p->rx_mask |= 1u << q;
+	rc = switch_publish(sw);
+	if (rc < 0) {
+		p->rx_mask &= ~(1u << q);
+		if (kick_fd >= 0)
+			worker_unwatch(sw->workers[worker], kick_fd);
+		return err_set(err, rc, "port \"%s\": out of memory", p->name);
+	}
+	return 0;
+}
+
+void port_tx_start(struct port *p, unsigned q)
+{
+	p->tx_mask |= 1u << q;
+	if (switch_publish(p->sw) < 0)
+		p->tx_mask &= ~(1u << q);
+}
+
+static void rings_stop(struct port *p, uint32_t rx, uint32_t tx)
+{
+	rx &= p->rx_mask;
+	tx &= p->tx_mask;
+	if (!rx && !tx)
+		return;
+	p->rx_mask &= ~rx;
+	p->tx_mask &= ~tx;
+	/* The caller will unmap what these rings use: no way round a grace period. */
+	while (switch_publish(p->sw) < 0)
+		usleep(1000);
+	for (unsigned q = 0; q < PORT_QUEUES_MAX; q++)
+		if (rx >> q & 1 && p->kick_fd[q] >= 0) {
+			worker_unwatch(p->sw->workers[p->rx_worker[q]], p->kick_fd[q]);
+			p->kick_fd[q] = -1;
+		}
+}
+
+void port_rx_stop(struct port *p, unsigned q)
+{
+	rings_stop(p, 1u << q, 0);
+}
+
+void port_tx_stop(struct port *p, unsigned q)
+{
+	rings_stop(p, 0, 1u << q);
+}
+
+void port_stop_all(struct port *p)
+{
+	rings_stop(p, ~0u, ~0u);
+}
+
+void port_state_set(struct port *p, enum port_state s, const char *fmt, ...)
+{
+	char reason[PORT_REASON_MAX];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(reason, sizeof(reason), fmt, ap);
+	va_end(ap);
+	if (s == p->state && !strcmp(reason, p->reason))
+		return;
+	p->state = s;
+	memcpy(p->reason, reason, sizeof(reason));
+	LOG_INFO_RL("port \"%s\": %s%s%s", p->name, port_state_name(s), reason[0] ? ": " : "",
+		    reason);
+}
+
+void port_fault_raise(struct port *p)
+{
+	uint64_t one = 1;
+
+	atomic_store(&p->fault_raised, true);
+	/* Cannot fill up: control reads it back to zero. */
+	if (write(p->sw->fault_fd, &one, sizeof(one)) < 0)
+		return;
+}
+
+struct port *port_find(struct switch_ *sw, const char *name)
+{
+	struct port *p;
+
+	TAILQ_FOREACH(p, &sw->ports, link)
+		if (!strcmp(p->name, name))
+			return p;
+	return NULL;
+}
+
+struct port *port_next(struct switch_ *sw, struct port *after)
+{
+	return after ? TAILQ_NEXT(after, link) : TAILQ_FIRST(&sw->ports);
+}
+
+void port_info(const struct port *p, struct port_info *info)
+{
+	memset(info, 0, sizeof(*info));
+	info->name = p->name;
+	info->type = p->ops->type;
+	info->bridge = p->bridge;
+	info->state = p->state;
+	info->reason = p->reason;
+	info->vlan = p->vlan;
+	info->mtu = p->mtu;
+	if (p->ops->info)
+		p->ops->info(p, info);
+}
+
+void port_counters_read(const struct port *p, struct port_counters *sum)
+{
+	/* All members are counters: a block is summed as an array of them. */
+	const size_t n = sizeof(*sum) / sizeof(uint64_t);
+	uint64_t *to = (uint64_t *)sum;
+
+	memset(sum, 0, sizeof(*sum));
+	for (unsigned w = 0; w < p->sw->opts.n_workers; w++) {
+		const uint64_t *from = (const uint64_t *)&p->counters[w];
+
+		for (size_t i = 0; i < n; i++)
+			to[i] += __atomic_load_n(&from[i], __ATOMIC_RELAXED);
+	}
+}
+
+void port_user_set(struct port *p, void *user)
+{
+	p->user = user;
+}
+
+void *port_user(const struct port *p)
+{
+	return p->user;
+}
+
+int port_del(struct port *p, struct err *err)
+{
+	p->ops->destroy(p);
+	return 0;
+}
+
+int port_vlan_set(struct port *p, const struct vlan_policy *vlan, struct err *err)
+{
+	struct vlan_policy old = p->vlan;
+	int rc = vlan_policy_check(vlan, err);
+
+	if (rc < 0) {
+		err_prefix(err, "port \"%s\"", p->name);
+		return rc;
+	}
+	p->vlan = *vlan;
+	if (p->peer)
+		p->peer->vlan = *vlan;
+	if (switch_publish(p->sw) < 0) {
+		p->vlan = old;
+		if (p->peer)
+			p->peer->vlan = old;
+		return err_set(err, -ENOMEM, "port \"%s\": out of memory", p->name);
+	}
+	return 0;
+}
+
+int port_mtu_set(struct port *p, uint32_t mtu, struct err *err)
+{
+	uint32_t old = p->mtu;
+	int rc = mtu_check(p->name, mtu, err);
+
+	if (rc < 0)
+		return rc;
+	p->mtu = mtu;
+	if (p->peer)
+		p->peer->mtu = mtu;
+	if (switch_publish(p->sw) < 0) {
+		p->mtu = old;
+		if (p->peer)
+			p->peer->mtu = old;
+		return err_set(err, -ENOMEM, "port \"%s\": out of memory", p->name);
+	}
+	return 0;
+}
+
+int port_admin_set(struct port *p, bool up, struct err *err)
+{
+	return p->ops->admin(p, up, err);
+}

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Ports as their drivers see them: the vtable, and the part that all port types share.
+ *
+ * What     A driver embeds struct port as its first member, fills the vtable and tells the
+ *          switch when its rings start and stop.
+ * How      Life: port_init() registers; port_rx_start()/port_tx_start() make a ring visible to
+ *          the workers, port_rx_stop()/port_tx_stop() take it away again and return when no
+ *          worker uses it any more; ops->destroy() frees what the driver owns, after the
+ *          port has left the view.
+ * Threads  ops say theirs; functions here are control only unless said otherwise.
+ */
+#ifndef SWITCH_PORT_H
+#define SWITCH_PORT_H
+
+#include <stdatomic.h>
+#include <sys/queue.h>
+
+#include "switch/frame.h"
+#include "switch/switch.h"
+
+#define PORT_QUEUES_MAX	 8
+#define PORT_FLOW_SLOTS	 1024
+#define PORT_REASON_MAX	 224
+
+struct port_ops {
+	const char *type; /* as in cli.md: "vhost-user" */
+
+	/* Worker. Fills b->frames from 0 on with up to BURST_MAX frames; returns how many. */
+	unsigned (*rx_burst)(struct port *p, unsigned q, struct burst *b);
+
+	/* Worker, after each rx_burst that returned frames: their memory is the sender's again. */
+	void (*rx_done)(struct port *p, unsigned q, struct burst *b);
+
+	/* Worker, one at a time for a queue. Delivers d[0..n-1] in order, or counts why not: c gets
+	 * n frames in tx_frames and tx_drops together. */
+	void (*tx_burst)(struct port *p, unsigned q, const struct frame *frames,
+			 const struct delivery *d, unsigned n, struct port_counters *c);
+
+	/* Worker. Asks for a kick on the next frame; true when frames wait already. */
+	bool (*arm)(struct port *p, unsigned q);
+
+	/* Worker. Polling again: no kicks, please. */
+	void (*disarm)(struct port *p, unsigned q);
+
+	/* Control. Administrator's up (which also heals an errored port) or down. */
+	int (*admin)(struct port *p, bool up, struct err *err);
+
+	/* Control; may be NULL. Adds path, queues and features. */
+	void (*info)(const struct port *p, struct port_info *info);
+
+	/* Control; may be NULL. A worker has called port_fault_raise(). */
+	void (*fault)(struct port *p);
+
+	/* Control. Stops and frees the port (port_fini() within). */
+	void (*destroy)(struct port *p);
+};
+
+/* ctl: written by control only. Workers see these through the view and the vtable alone, except
+ * what is marked. */
+struct port {
+	const struct port_ops *ops;
+	uint16_t id; /* slot in the switch; reused after the port is gone */
+	uint32_t rx_mask, tx_mask; /* queues that run */
+	uint8_t rx_worker[PORT_QUEUES_MAX];
+	int kick_fd[PORT_QUEUES_MAX]; /* -1: the queue can only be polled */
+	struct switch_ *sw;
+	struct bridge *bridge;
+	struct vlan_policy vlan;
+	uint32_t mtu;
+	enum port_state state;
+	char reason[PORT_REASON_MAX];
+	char name[SWITCH_NAME_MAX];
+	struct port *peer; /* the other end of a link, else NULL */
+	bool link_first;
+	void *user;
+	struct port_counters *counters; /* one block a worker; each written by its worker */
+	atomic_flag tx_lock[PORT_QUEUES_MAX]; /* worker: taken for one run of one burst */
+	/* worker: queue + 1 on which this port last sent a flow; racy by design, a hint */
+	_Atomic uint8_t flow_queue[PORT_FLOW_SLOTS];
+	atomic_bool fault_raised;
+	TAILQ_ENTRY(port) link;
+};
+
+/* Checks name, bridge, VLAN policy, takes an id and registers *p, which the driver allocated
+ * zeroed. Afterwards undo with port_fini(). */
+int port_init(struct port *p, struct switch_ *sw, const struct port_opts *opts,
+	      const struct port_ops *ops, struct err *err);
+
+/* Takes the port out of the view and forgets its addresses and id. The memory stays the driver's. */
+void port_fini(struct port *p);
+
+/* A ring that workers may now use. kick_fd becomes readable when frames wait (-1: polled); it stays
+ * the driver's and is watched until port_rx_stop(). */
+int port_rx_start(struct port *p, unsigned q, int kick_fd, struct err *err);
+void port_tx_start(struct port *p, unsigned q);
+
+/* On return no worker is in the ring or will be. */
+void port_rx_stop(struct port *p, unsigned q);
+void port_tx_stop(struct port *p, unsigned q);
+void port_stop_all(struct port *p);
+
+/* Sets the state and its reason ("" clears it), logs a change. */
+void port_state_set(struct port *p, enum port_state s, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* Any thread. Makes the control thread call ops->fault soon: for a worker that met a violation. The
+ * driver keeps what happened in atomics of its own. */
+void port_fault_raise(struct port *p);
+
+#endif

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "switch/view.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "switch/internal.h"
+
+#define ETH_AND_TAGS 22 /* bytes: header and two tags, what a port's MTU does not count */
+
+static void view_port_fill(struct view_port *vp, struct port *p)
+{
+	vp->port = p;
+	vp->ops = p->ops;
+	vp->id = p->id;
+	vp->vlan = p->vlan;
+	vp->len_max = p->mtu ? p->mtu + ETH_AND_TAGS : FRAME_MAX;
+	for (unsigned q = 0; q < PORT_QUEUES_MAX; q++)
+		if (p->tx_mask >> q & 1)
+			vp->txq[vp->n_txq++] = (uint8_t)q;
+	if (p->peer)
+		vp->n_txq = p->state == PORT_UP;
+	vp->multi_queue = vp->n_txq > 1;
+}
+
+static void view_sources_fill(struct switch_ *sw, struct view *v)
+{
+	struct view_source *next = v->sources;
+	struct port *p;
+
+	for (unsigned w = 0; w < v->n_workers; w++) {
+		struct view_sources *s = &v->worker[w];
+
+		s->s = next;
+		TAILQ_FOREACH(p, &sw->ports, link)
+			for (uint8_t q = 0; q < PORT_QUEUES_MAX; q++) {
+				if (!(p->rx_mask >> q & 1) || p->rx_worker[q] != w)
+					continue;
+				next->port = v->by_id[p->id];
+				next->q = q;
+				next->polled_only = p->kick_fd[q] < 0;
+				s->polled_only |= next->polled_only;
+				s->n++;
+				next++;
+			}
+	}
+}
+
+static void view_fill(struct switch_ *sw, struct view *v)
+{
+	struct view_port *vp = v->ports, **member = v->members;
+	struct bridge *br;
+	struct port *p;
+	unsigned n = 0;
+
+	TAILQ_FOREACH(br, &sw->bridges, link) {
+		br->index = n++;
+		v->bridges[br->index].fdb = br->fdb;
+		v->bridges[br->index].forward_reserved = br->opts.forward_reserved;
+	}
+	TAILQ_FOREACH(p, &sw->ports, link) {
+		view_port_fill(vp, p);
+		vp->bridge = &v->bridges[p->bridge->index];
+		v->by_id[p->id] = vp++;
+	}
+	TAILQ_FOREACH(p, &sw->ports, link)
+		if (p->peer)
+			v->by_id[p->id]->peer = v->by_id[p->peer->id];
+	for (unsigned i = 0; i < n; i++) {
+		struct view_bridge *vb = &v->bridges[i];
+
+		vb->members = member;
+		TAILQ_FOREACH(p, &sw->ports, link)
+			if (p->bridge->index == i && v->by_id[p->id]->n_txq)
+				vb->members[vb->n_members++] = v->by_id[p->id];
+		member += vb->n_members;
+	}
+	view_sources_fill(sw, v);
+}
+
+int view_build(struct switch_ *sw, struct view **out)
+{
+	unsigned n_ports = 0, n_sources = 0;
+	struct port *p;
+	struct view *v;
+
+	TAILQ_FOREACH(p, &sw->ports, link) {
+		n_ports++;
+		n_sources += (unsigned)__builtin_popcount(p->rx_mask);
+	}
+	v = calloc(1, sizeof(*v) + sw->opts.n_workers * sizeof(v->worker[0]));
+	if (!v)
+		return -ENOMEM;
+	v->n_workers = sw->opts.n_workers;
+	/* calloc(0) may be NULL: one more of each costs nothing. */
+	v->ports = calloc(n_ports + 1, sizeof(*v->ports));
+	v->bridges = calloc(sw->n_bridges + 1, sizeof(*v->bridges));
+	v->members = calloc(n_ports + 1, sizeof(struct view_port *));
+	v->sources = calloc(n_sources + 1, sizeof(*v->sources));
+	if (!v->ports || !v->bridges || !v->members || !v->sources) {
+		view_free(v);
+		return -ENOMEM;
+	}
+	view_fill(sw, v);
+	*out = v;
+	return 0;
+}
+
+void view_free(struct view *v)
+{
+	if (!v)
+		return;
+	free(v->ports);
+	free(v->bridges);
+	free(v->members);
+	free(v->sources);
+	free(v);
+}

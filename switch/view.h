@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The view: what workers know of ports, bridges and VLANs at one moment.
+ *
+ * What     Immutable once published. view_build() makes one from the control plane's
+ *          structures; a worker reads it between two quiescent states.
+ * How      Ports that do not run are in it, so that a known destination that is not up is
+ *          counted as such, but they take no part in floods and are not polled.
+ * Threads  built and freed by control; read by workers.
+ */
+#ifndef SWITCH_VIEW_H
+#define SWITCH_VIEW_H
+
+#include "switch/fdb.h"
+#include "switch/port.h"
+
+struct view_bridge;
+
+struct view_port {
+	struct port *port;
+	const struct port_ops *ops;
+	struct view_bridge *bridge;
+	struct view_port *peer; /* a link's other end */
+	uint16_t id;
+	uint8_t n_txq; /* running receive rings of the guest (a link that runs: 1); 0: not up */
+	uint8_t txq[PORT_QUEUES_MAX];
+	bool multi_queue; /* more than one runs: flows are spread */
+	uint32_t len_max; /* bytes of the longest frame */
+	struct vlan_policy vlan;
+};
+
+struct view_bridge {
+	struct fdb *fdb;
+	uint16_t forward_reserved;
+	unsigned n_members;	    /* that run */
+	struct view_port **members;
+};
+
+/* A ring that a worker polls. */
+struct view_source {
+	struct view_port *port;
+	uint8_t q;
+	bool polled_only; /* its front end gives no kick: nobody may sleep for long */
+};
+
+struct view_sources {
+	unsigned n;
+	bool polled_only; /* one of them is */
+	struct view_source *s;
+};
+
+struct view {
+	struct view_port *by_id[SWITCH_PORTS_MAX]; /* NULL: no such port */
+	struct view_port *ports;
+	struct view_bridge *bridges;
+	struct view_port **members; /* backing store of bridges[].members */
+	struct view_source *sources;
+	unsigned n_workers;
+	struct view_sources worker[]; /* n_workers */
+};
+
+/* -ENOMEM, or 0. */
+int view_build(struct switch_ *sw, struct view **out);
+void view_free(struct view *v); /* accepts NULL */
+
+#endif
