@@ -1,0 +1,492 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "tests/front_end.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define REPLY_MS 5000
+
+uint64_t fe_features_default(unsigned n_pairs)
+{
+	return VU_BIT(VIRTIO_F_VERSION_1) | VU_BIT(VIRTIO_NET_F_MRG_RXBUF) |
+	       VU_BIT(VIRTIO_RING_F_INDIRECT_DESC) | VU_BIT(VIRTIO_RING_F_EVENT_IDX) |
+	       VU_BIT(VHOST_USER_F_PROTOCOL_FEATURES) |
+	       (n_pairs > 1 ? VU_BIT(VIRTIO_NET_F_MQ) | VU_BIT(VIRTIO_NET_F_CTRL_VQ) : 0);
+}
+
+uint64_t fe_gpa(const struct fe *fe, const void *at)
+{
+	return FE_GPA + (uint64_t)((const uint8_t *)at - fe->mem);
+}
+
+/* ---- protocol ---- */
+
+int fe_msg_send(struct fe *fe, uint32_t request, uint32_t flags, const void *payload, uint32_t size,
+		const int *fds, unsigned n_fds)
+{
+	uint32_t header[3] = {request, flags | VU_VERSION, size};
+	struct iovec iov[2] = {{header, sizeof(header)}, {(void *)payload, size}};
+	union {
+		char buf[CMSG_SPACE(253 * sizeof(int))];
+		struct cmsghdr align;
+	} control = {0};
+	struct msghdr mh = {.msg_iov = iov, .msg_iovlen = size ? 2 : 1};
+
+	if (n_fds) {
+		struct cmsghdr *cm;
+
+		mh.msg_control = control.buf;
+		mh.msg_controllen = CMSG_SPACE(n_fds * sizeof(int));
+		cm = CMSG_FIRSTHDR(&mh);
+		cm->cmsg_level = SOL_SOCKET;
+		cm->cmsg_type = SCM_RIGHTS;
+		cm->cmsg_len = CMSG_LEN(n_fds * sizeof(int));
+		memcpy(CMSG_DATA(cm), fds, n_fds * sizeof(int));
+	}
+	return sendmsg(fe->fd, &mh, MSG_NOSIGNAL) < 0 ? -errno : 0;
+}
+
+static int read_all(int fd, void *at, size_t n)
+{
+	size_t done = 0;
+
+	while (done < n) {
+		struct pollfd p = {.fd = fd, .events = POLLIN};
+		ssize_t got;
+
+		if (poll(&p, 1, REPLY_MS) <= 0)
+			return -ETIMEDOUT;
+		got = recv(fd, (uint8_t *)at + done, n - done, 0);
+		if (got <= 0)
+			return got < 0 ? -errno : -EPIPE;
+		done += (size_t)got;
+	}
+	return 0;
+}
+
+int fe_msg_reply(struct fe *fe, struct vu_msg *reply)
+{
+	int rc = read_all(fe->fd, reply, VU_HEADER_SIZE);
+
+	if (rc < 0)
+		return rc;
+	if (reply->size > sizeof(reply->u))
+		return -EPROTO;
+	return read_all(fe->fd, reply->u.bytes, reply->size);
+}
+
+int fe_get_u64(struct fe *fe, uint32_t request, uint64_t *value)
+{
+	struct vu_msg reply;
+	int rc = fe_msg_send(fe, request, 0, NULL, 0, NULL, 0);
+
+	if (rc == 0)
+		rc = fe_msg_reply(fe, &reply);
+	if (rc == 0)
+		*value = reply.u.u64;
+	return rc;
+}
+
+int fe_set_u64(struct fe *fe, uint32_t request, uint64_t value)
+{
+	return fe_msg_send(fe, request, 0, &value, sizeof(value), NULL, 0);
+}
+
+int fe_set_state(struct fe *fe, uint32_t request, uint32_t index, uint32_t num)
+{
+	struct vu_vring_state s = {.index = index, .num = num};
+
+	return fe_msg_send(fe, request, 0, &s, sizeof(s), NULL, 0);
+}
+
+static int set_event(struct fe *fe, uint32_t request, unsigned ring, int fd)
+{
+	uint64_t u = fd < 0 ? ring | 0x100 : ring;
+
+	return fe_msg_send(fe, request, 0, &u, sizeof(u), &fd, fd >= 0);
+}
+
+int fe_ring_stop(struct fe *fe, unsigned ring, uint32_t *base)
+{
+	struct vu_msg reply;
+	int rc = fe_set_state(fe, VU_GET_VRING_BASE, ring, 0);
+
+	if (rc == 0)
+		rc = fe_msg_reply(fe, &reply);
+	if (rc == 0 && base)
+		*base = reply.u.state.num;
+	return rc;
+}
+
+int fe_ring_start(struct fe *fe, unsigned ring, uint16_t base)
+{
+	struct fe_ring *r = &fe->rings[ring];
+	struct vu_vring_addr a = {
+		.index = ring,
+		.desc = (uintptr_t)r->desc,
+		.avail = (uintptr_t)r->avail,
+		.used = (uintptr_t)r->used,
+	};
+	int rc = fe_set_state(fe, VU_SET_VRING_NUM, ring, r->size);
+
+	if (rc == 0)
+		rc = fe_set_state(fe, VU_SET_VRING_BASE, ring, base);
+	if (rc == 0)
+		rc = fe_msg_send(fe, VU_SET_VRING_ADDR, 0, &a, sizeof(a), NULL, 0);
+	if (rc == 0)
+		rc = set_event(fe, VU_SET_VRING_CALL, ring, r->call_fd);
+	if (rc == 0)
+		rc = set_event(fe, VU_SET_VRING_ERR, ring, r->err_fd);
+	if (rc == 0)
+		rc = set_event(fe, VU_SET_VRING_KICK, ring, fe->opts.no_kick_fd ? -1 : r->kick_fd);
+	if (rc == 0 && fe->features & VU_BIT(VHOST_USER_F_PROTOCOL_FEATURES))
+		rc = fe_set_state(fe, VU_SET_VRING_ENABLE, ring, 1);
+	return rc;
+}
+
+static int mem_table_send(struct fe *fe)
+{
+	struct {
+		uint32_t n, padding;
+		struct vu_mem_region r[VU_MSG_FDS];
+	} table = {.n = fe->opts.n_regions};
+	int fds[VU_MSG_FDS];
+	size_t part = fe->mem_size / table.n / 4096 * 4096;
+
+	for (unsigned i = 0; i < table.n; i++) {
+		size_t at = i * part, size = i + 1 < table.n ? part : fe->mem_size - at;
+
+		table.r[i] = (struct vu_mem_region){
+			.gpa = FE_GPA + at,
+			.size = size,
+			.uva = (uintptr_t)fe->mem + at,
+			.mmap_offset = at,
+		};
+		fds[i] = fe->mem_fd;
+	}
+	return fe_msg_send(fe, VU_SET_MEM_TABLE, 0, &table, 8 + table.n * 32, fds, table.n);
+}
+
+static int negotiate(struct fe *fe, struct err *err)
+{
+	uint64_t offered, proto, pairs;
+	int rc = fe_msg_send(fe, VU_SET_OWNER, 0, NULL, 0, NULL, 0);
+
+	if (rc == 0)
+		rc = fe_get_u64(fe, VU_GET_FEATURES, &offered);
+	if (rc == 0)
+		rc = fe_get_u64(fe, VU_GET_PROTOCOL_FEATURES, &proto);
+	if (rc < 0)
+		return err_set(err, rc, "no features from the back end: %s", strerror(-rc));
+	fe->features = fe->opts.features & offered;
+	fe->proto_features = proto & (VU_BIT(VU_PROTO_MQ) | VU_BIT(VU_PROTO_REPLY_ACK) |
+				      VU_BIT(VU_PROTO_CONFIGURE_MEM_SLOTS));
+	rc = fe_set_u64(fe, VU_SET_PROTOCOL_FEATURES, fe->proto_features);
+	if (rc == 0)
+		rc = fe_get_u64(fe, VU_GET_QUEUE_NUM, &pairs);
+	if (rc == 0 && pairs < fe->opts.n_pairs)
+		return err_set(err, -EINVAL, "the back end has %llu queue pairs",
+			       (unsigned long long)pairs);
+	if (rc == 0)
+		rc = fe_set_u64(fe, VU_SET_FEATURES, fe->features);
+	if (rc == 0)
+		rc = mem_table_send(fe);
+	fe->hdr_len = fe->features & (VU_BIT(VIRTIO_F_VERSION_1) | VU_BIT(VIRTIO_NET_F_MRG_RXBUF)) ?
+			      VNET_HDR : VNET_HDR_LEGACY;
+	return rc < 0 ? err_set(err, rc, "the handshake failed: %s", strerror(-rc)) : 0;
+}
+
+/* ---- memory and rings ---- */
+
+static size_t align_up(size_t n, size_t to)
+{
+	return (n + to - 1) / to * to;
+}
+
+/* Lays one ring out from mem + at on; returns the end. */
+static size_t ring_place(struct fe *fe, struct fe_ring *r, size_t at)
+{
+	uint16_t n = fe->opts.ring_size;
+
+	r->size = n;
+	r->desc = (void *)(fe->mem + at);
+	at = align_up(at + n * sizeof(struct vring_desc), 64);
+	r->avail = (void *)(fe->mem + at);
+	at = align_up(at + sizeof(struct vring_avail) + 2 * n + 2, 64);
+	r->used = (void *)(fe->mem + at);
+	at = align_up(at + sizeof(struct vring_used) + 8 * (size_t)n + 2, 64);
+	r->indirect = (void *)(fe->mem + at);
+	at = align_up(at + 2 * n * sizeof(struct vring_desc), 4096);
+	r->bufs = fe->mem + at;
+	return align_up(at + (size_t)n * fe->stride, 4096);
+}
+
+static int memory_make(struct fe *fe, struct err *err)
+{
+	size_t n = fe->opts.ring_size;
+
+	fe->n_rings = 2 * fe->opts.n_pairs;
+	/* Not a multiple of 4096: buffers would fall into one cache set. */
+	fe->stride = (uint32_t)align_up(fe->opts.buf_size, 64) + 64;
+	fe->mem_size = fe->n_rings * (n * (16 + 2 + 8 + 32 + fe->stride) + 5 * 4096);
+	fe->mem_size = align_up(fe->mem_size, 2 << 20);
+	fe->mem_fd = memfd_create("front-end", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (fe->mem_fd < 0 || ftruncate(fe->mem_fd, (off_t)fe->mem_size) < 0)
+		return err_set(err, -errno, "no memory for the front end: %s", strerror(errno));
+	fe->mem = mmap(NULL, fe->mem_size, PROT_READ | PROT_WRITE, MAP_SHARED, fe->mem_fd, 0);
+	if (fe->mem == MAP_FAILED) {
+		fe->mem = NULL;
+		return err_set(err, -errno, "cannot map the front end's memory: %s", strerror(errno));
+	}
+	for (size_t i = 0, at = 0; i < fe->n_rings; i++) {
+		struct fe_ring *r = &fe->rings[i];
+
+		at = ring_place(fe, r, at);
+		r->kick_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+		r->call_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+		r->err_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	}
+	return 0;
+}
+
+/* All receive buffers available, all transmit descriptors free. */
+static void rings_fill(struct fe *fe)
+{
+	for (unsigned i = 0; i < fe->n_rings; i++) {
+		struct fe_ring *r = &fe->rings[i];
+
+		for (uint16_t k = 0; k < r->size; k++) {
+			struct vring_desc *d = &r->desc[k];
+
+			d->next = (uint16_t)(k + 1);
+			if (i & 1)
+				continue;
+			d->addr = fe_gpa(fe, r->bufs + (size_t)k * fe->stride);
+			d->len = fe->opts.buf_size;
+			d->flags = VRING_DESC_WRITE;
+			r->avail->ring[k] = k;
+		}
+		r->n_free = r->size;
+		r->next_avail = i & 1 ? 0 : r->size;
+		r->avail->idx = r->next_avail;
+	}
+}
+
+static int socket_open(struct fe *fe, struct err *err)
+{
+	struct sockaddr_un sun = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), conn, rc;
+
+	snprintf(sun.sun_path, sizeof(sun.sun_path), "%s", fe->opts.path);
+	if (!fe->opts.server) {
+		if (connect(fd, (struct sockaddr *)&sun, sizeof(sun)) < 0) {
+			rc = err_set(err, -errno, "cannot connect to %s: %s", fe->opts.path,
+				     strerror(errno));
+			close(fd);
+			return rc;
+		}
+		fe->fd = fd;
+		return 0;
+	}
+	unlink(fe->opts.path);
+	if (bind(fd, (struct sockaddr *)&sun, sizeof(sun)) < 0 || listen(fd, 1) < 0) {
+		rc = err_set(err, -errno, "cannot listen on %s: %s", fe->opts.path, strerror(errno));
+		close(fd);
+		return rc;
+	}
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+
+	conn = poll(&p, 1, REPLY_MS) > 0 ? accept4(fd, NULL, NULL, SOCK_CLOEXEC) : -1;
+	close(fd);
+	unlink(fe->opts.path);
+	if (conn < 0)
+		return err_set(err, -ETIMEDOUT, "no back end came to %s", fe->opts.path);
+	fe->fd = conn;
+	return 0;
+}
+
+int fe_open(const struct fe_opts *opts, struct fe **out, struct err *err)
+{
+	struct fe *fe = calloc(1, sizeof(*fe));
+	int rc;
+
+	fe->opts = *opts;
+	fe->fd = fe->mem_fd = -1;
+	if (!fe->opts.n_pairs)
+		fe->opts.n_pairs = 1;
+	if (!fe->opts.ring_size)
+		fe->opts.ring_size = 256;
+	if (!fe->opts.features)
+		fe->opts.features = fe_features_default(fe->opts.n_pairs);
+	if (!fe->opts.buf_size)
+		fe->opts.buf_size = 2048 - 64;
+	if (!fe->opts.n_regions)
+		fe->opts.n_regions = 1;
+	rc = memory_make(fe, err);
+	if (rc == 0)
+		rc = socket_open(fe, err);
+	if (rc == 0)
+		rc = negotiate(fe, err);
+	if (rc == 0)
+		rings_fill(fe);
+	for (unsigned i = 0; rc == 0 && !fe->opts.no_rings && i < fe->n_rings; i++)
+		rc = fe_ring_start(fe, i, 0);
+	if (rc < 0) {
+		fe_close(fe);
+		return rc;
+	}
+	*out = fe;
+	return 0;
+}
+
+void fe_close(struct fe *fe)
+{
+	if (!fe)
+		return;
+	if (fe->fd >= 0)
+		close(fe->fd);
+	for (unsigned i = 0; fe->mem && i < fe->n_rings; i++) {
+		close(fe->rings[i].kick_fd);
+		close(fe->rings[i].call_fd);
+		close(fe->rings[i].err_fd);
+	}
+	if (fe->mem)
+		munmap(fe->mem, fe->mem_size);
+	if (fe->mem_fd >= 0)
+		close(fe->mem_fd);
+	free(fe);
+}
+
+/* ---- frames ---- */
+
+void fe_kick(struct fe *fe, unsigned ring)
+{
+	uint64_t one = 1;
+
+	if (write(fe->rings[ring].kick_fd, &one, sizeof(one)) < 0)
+		return;
+}
+
+static void avail_push(struct fe *fe, unsigned ring, uint16_t head)
+{
+	struct fe_ring *r = &fe->rings[ring];
+	uint16_t old = r->next_avail, event;
+	bool kick;
+
+	r->avail->ring[r->next_avail & (r->size - 1)] = head;
+	__atomic_store_n(&r->avail->idx, ++r->next_avail, __ATOMIC_RELEASE);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	if (fe->features & VU_BIT(VIRTIO_RING_F_EVENT_IDX)) {
+		event = __atomic_load_n((uint16_t *)&r->used->ring[r->size], __ATOMIC_RELAXED);
+		kick = (uint16_t)(r->next_avail - event - 1) < (uint16_t)(r->next_avail - old);
+	} else {
+		kick = !(__atomic_load_n(&r->used->flags, __ATOMIC_RELAXED) & VRING_USED_NO_NOTIFY);
+	}
+	if (kick)
+		fe_kick(fe, ring);
+}
+
+unsigned fe_reclaim(struct fe *fe, unsigned p)
+{
+	struct fe_ring *r = &fe->rings[2 * p + 1];
+	unsigned n = 0;
+
+	while (r->last_used != __atomic_load_n(&r->used->idx, __ATOMIC_ACQUIRE)) {
+		uint16_t id = (uint16_t)r->used->ring[r->last_used & (r->size - 1)].id, last = id;
+
+		r->n_free++;
+		while (r->desc[last].flags & VRING_DESC_NEXT) {
+			last = r->desc[last].next;
+			r->n_free++;
+		}
+		r->desc[last].next = r->free_head;
+		r->free_head = id;
+		r->last_used++;
+		n++;
+	}
+	return n;
+}
+
+/* Takes a free descriptor. Its buffer is the one of its number. */
+static uint16_t desc_take(struct fe_ring *r)
+{
+	uint16_t i = r->free_head;
+
+	r->free_head = r->desc[i].next;
+	r->n_free--;
+	return i;
+}
+
+bool fe_send(struct fe *fe, unsigned p, const void *frame, uint32_t len)
+{
+	struct fe_ring *r = &fe->rings[2 * p + 1];
+	uint16_t need = fe->opts.layout == FE_TWO ? 2 : 1, head, second;
+	uint8_t *buf;
+
+	fe_reclaim(fe, p);
+	if (r->n_free < need || len + fe->hdr_len > fe->stride)
+		return false;
+	head = desc_take(r);
+	buf = r->bufs + (size_t)head * fe->stride;
+	memset(buf, 0, fe->hdr_len);
+	memcpy(buf + fe->hdr_len, frame, len);
+	r->desc[head].addr = fe_gpa(fe, buf);
+	r->desc[head].len = fe->hdr_len + len;
+	r->desc[head].flags = 0;
+	if (fe->opts.layout == FE_TWO) {
+		second = desc_take(r);
+		r->desc[head].len = fe->hdr_len;
+		r->desc[head].flags = VRING_DESC_NEXT;
+		r->desc[head].next = second;
+		r->desc[second].addr = fe_gpa(fe, buf + fe->hdr_len);
+		r->desc[second].len = len;
+		r->desc[second].flags = 0;
+	} else if (fe->opts.layout == FE_INDIRECT) {
+		struct vring_desc *t = &r->indirect[2 * head];
+
+		t[0] = (struct vring_desc){fe_gpa(fe, buf), fe->hdr_len, VRING_DESC_NEXT, 1};
+		t[1] = (struct vring_desc){fe_gpa(fe, buf + fe->hdr_len), len, 0, 0};
+		r->desc[head].addr = fe_gpa(fe, t);
+		r->desc[head].len = sizeof(t[0]) * 2;
+		r->desc[head].flags = VRING_DESC_INDIRECT;
+	}
+	avail_push(fe, 2 * p + 1, head);
+	return true;
+}
+
+int fe_recv(struct fe *fe, unsigned p, void *out, uint32_t size)
+{
+	struct fe_ring *r = &fe->rings[2 * p];
+	uint32_t got = 0, n_buffers = 1;
+
+	if (r->last_used == __atomic_load_n(&r->used->idx, __ATOMIC_ACQUIRE))
+		return -1;
+	for (uint32_t k = 0; k < n_buffers; k++) {
+		struct vring_used_elem e = r->used->ring[r->last_used & (r->size - 1)];
+		uint8_t *buf = r->bufs + (size_t)e.id * fe->stride;
+		uint32_t skip = 0, len = e.len;
+
+		if (k == 0) {
+			if (fe->features & VU_BIT(VIRTIO_NET_F_MRG_RXBUF))
+				n_buffers = ((struct vnet_hdr *)buf)->num_buffers;
+			skip = fe->hdr_len;
+		}
+		if (len < skip || len > fe->opts.buf_size || got + len - skip > size || !n_buffers) {
+			fprintf(stderr, "front end: a used buffer of %u bytes of %u\n", len, n_buffers);
+			abort();
+		}
+		memcpy((uint8_t *)out + got, buf + skip, len - skip);
+		got += len - skip;
+		r->last_used++;
+		avail_push(fe, 2 * p, (uint16_t)e.id);
+	}
+	return (int)got;
+}

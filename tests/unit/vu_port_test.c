@@ -1,0 +1,486 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * vhost-user ports with front ends of our own: every ring layout, both socket roles, and what
+ * heals a port that its guest has broken.
+ */
+#include "tests/unit/rig.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static void frame_fill(uint8_t *f, uint8_t dst, uint8_t src, uint32_t len, unsigned seed)
+{
+	memset(f, 0, 12);
+	f[0] = 2;
+	f[5] = dst;
+	f[6] = 2;
+	f[11] = src;
+	f[12] = 0x88;
+	f[13] = 0xb5;
+	for (uint32_t i = 14; i < len; i++)
+		f[i] = (uint8_t)(i * 31 + seed);
+}
+
+/* Sends frames of many sizes from a to b and compares every byte. */
+static void exchange(struct fe *a, struct fe *b, uint32_t len_max)
+{
+	static uint8_t f[65536], got[65536];
+
+	for (uint32_t len = 14; len <= len_max; len += len < 140 ? 1 : 211) {
+		int n;
+
+		frame_fill(f, 2, 1, len, len);
+		assert_true(fe_send(a, 0, f, len));
+		n = fe_recv_wait(b, 0, got, sizeof(got));
+		assert_int_equal(n, len);
+		assert_memory_equal(got, f, len);
+	}
+}
+
+static void exchange_with(void **state, struct fe_opts a, struct fe_opts b, uint32_t len_max)
+{
+	struct rig *rig = *state;
+	struct fe *fa = rig_port(rig, 0, a), *fb = rig_port(rig, 1, b);
+
+	exchange(fa, fb, len_max);
+	exchange(fb, fa, len_max);
+	fe_close(fa);
+	fe_close(fb);
+}
+
+#define BASE (VU_BIT(VHOST_USER_F_PROTOCOL_FEATURES))
+#define V1   (BASE | VU_BIT(VIRTIO_F_VERSION_1))
+
+static void default_front_ends_exchange_frames(void **state)
+{
+	exchange_with(state, (struct fe_opts){0}, (struct fe_opts){0}, 1514);
+}
+
+static void socket_roles_may_be_either(void **state)
+{
+	exchange_with(state, (struct fe_opts){.server = true}, (struct fe_opts){.server = true}, 1514);
+}
+
+static void layouts_of_sent_frames_may_be_any(void **state)
+{
+	exchange_with(state, (struct fe_opts){.layout = FE_TWO},
+		      (struct fe_opts){.layout = FE_INDIRECT}, 1514);
+}
+
+static void legacy_headers_have_ten_bytes(void **state)
+{
+	struct fe_opts legacy = {.features = BASE | VU_BIT(VIRTIO_RING_F_EVENT_IDX)};
+
+	exchange_with(state, legacy, (struct fe_opts){0}, 1514);
+}
+
+static void legacy_mergeable_headers_have_twelve_bytes(void **state)
+{
+	exchange_with(state, (struct fe_opts){.features = BASE | VU_BIT(VIRTIO_NET_F_MRG_RXBUF)},
+		      (struct fe_opts){.features = V1}, 1514);
+}
+
+static void rings_run_without_event_idx_and_kicks(void **state)
+{
+	exchange_with(state, (struct fe_opts){.features = V1, .no_kick_fd = true},
+		      (struct fe_opts){.features = V1 | VU_BIT(VIRTIO_NET_F_MRG_RXBUF)}, 1514);
+}
+
+static void large_frames_span_merged_buffers(void **state)
+{
+	struct rig *rig = *state;
+	struct fe *big = rig_port(rig, 0, (struct fe_opts){.buf_size = 16000});
+	struct fe *small = rig_port(rig, 1, (struct fe_opts){.buf_size = 100});
+
+	exchange(big, small, 9014);
+	fe_close(big);
+	fe_close(small);
+}
+
+static void buffers_may_cross_regions(void **state)
+{
+	struct fe_opts o = {.n_regions = 7, .buf_size = 4000};
+
+	exchange_with(state, o, o, 3900);
+}
+
+static void small_rings_work(void **state)
+{
+	struct fe_opts o = {.ring_size = 2};
+
+	exchange_with(state, o, o, 1514);
+}
+
+static void mergeless_small_buffers_count_too_small(void **state)
+{
+	struct rig *rig = *state;
+	struct fe *a = rig_port(rig, 0, (struct fe_opts){0});
+	struct fe *b = rig_port(rig, 1, (struct fe_opts){.features = V1, .buf_size = 512});
+	uint8_t f[1514], got[1514];
+
+	frame_fill(f, 2, 1, sizeof(f), 1);
+	assert_true(fe_send(a, 0, f, 1514));
+	assert_true(fe_send(a, 0, f, 500));
+	assert_int_equal(fe_recv_wait(b, 0, got, sizeof(got)), 500);
+	assert_int_equal(rig_counters(rig, 1).tx_drops[TX_BUFFER_TOO_SMALL], 1);
+	fe_close(a);
+	fe_close(b);
+}
+
+static void full_receive_ring_is_counted(void **state)
+{
+	struct rig *rig = *state;
+	struct fe *a = rig_port(rig, 0, (struct fe_opts){0});
+	struct fe *b = rig_port(rig, 1, (struct fe_opts){.ring_size = 8});
+	struct port_counters c;
+	uint8_t f[60];
+
+	frame_fill(f, 2, 1, 60, 1);
+	for (unsigned i = 0; i < 100; i++)
+		assert_true(fe_send(a, 0, f, 60));
+	do
+		c = rig_counters(rig, 1);
+	while (c.tx_frames + c.tx_drops[TX_RING_FULL] < 100);
+	assert_int_equal(c.tx_frames, 8);
+	assert_int_equal(c.tx_drops[TX_RING_FULL], 92);
+	fe_close(a);
+	fe_close(b);
+}
+
+static void reconnected_front_end_works_again(void **state)
+{
+	struct rig *rig = *state;
+	struct fe *a = rig_port(rig, 0, (struct fe_opts){0});
+
+	for (unsigned i = 0; i < 20; i++) {
+		struct fe_opts o = {0};
+		struct err err = ERR_NONE;
+		struct fe *b;
+
+		o.path = i ? o.path : NULL;
+		if (i == 0) {
+			b = rig_port(rig, 1, o);
+		} else {
+			char path[96];
+			struct port_info info;
+
+			port_info(port_find(rig_switch(rig), "v1"), &info);
+			snprintf(path, sizeof(path), "%s", info.path);
+			o.path = path;
+			if (fe_open(&o, &b, &err) < 0)
+				fail_msg("%s", err.text);
+			rig_await(rig, 1, PORT_UP);
+		}
+		exchange(a, b, 100);
+		fe_close(b);
+		rig_await(rig, 1, PORT_WAITING);
+	}
+	fe_close(a);
+}
+
+static void four_queues_carry_flows_in_order(void **state)
+{
+	struct rig *rig = *state;
+	struct fe_opts o = {.n_pairs = 4};
+	struct fe *a = rig_port(rig, 0, o), *b = rig_port(rig, 1, o);
+	uint32_t next[64] = {0}, n_queue[4] = {0};
+	unsigned n_recv = 0;
+	uint8_t f[80], got[2048];
+
+	for (uint32_t k = 0; n_recv < 64 * 50;) {
+		unsigned flow = k % 64;
+
+		frame_fill(f, 2, 1, sizeof(f), 0);
+		memcpy(f + 12, "\x08\x00\x45", 3);
+		f[23] = 17;		       /* UDP */
+		f[26] = 10, f[30] = 10, f[33] = 2; /* 10.x.x.x -> 10.x.x.2 */
+		memset(f + 20, 0, 2);	       /* no fragment */
+		f[35] = (uint8_t)flow;	       /* source port */
+		memcpy(f + 60, &flow, 4);
+		memcpy(f + 64, &(uint32_t){k / 64}, 4);
+		if (k < 64 * 50 && fe_send(a, flow % 4, f, sizeof(f)))
+			k++;
+		for (unsigned q = 0; q < 4; q++)
+			while (fe_recv(b, q, got, sizeof(got)) > 0) {
+				uint32_t seq;
+
+				memcpy(&flow, got + 60, 4);
+				memcpy(&seq, got + 64, 4);
+				assert_int_equal(seq, next[flow]);
+				next[flow]++;
+				n_queue[q]++;
+				n_recv++;
+			}
+	}
+	for (unsigned q = 0; q < 4; q++)
+		assert_true(n_queue[q] > 0);
+	fe_close(a);
+	fe_close(b);
+}
+
+static void replies_come_on_the_queue_that_asked(void **state)
+{
+	struct rig *rig = *state;
+	struct fe_opts o = {.n_pairs = 4};
+	struct fe *a = rig_port(rig, 0, o), *b = rig_port(rig, 1, o);
+	uint8_t f[80], got[2048];
+
+	for (unsigned q = 0; q < 4; q++) {
+		frame_fill(f, 2, 1, sizeof(f), 0);
+		memcpy(f + 12, "\x08\x00\x45", 3);
+		memset(f + 20, 0, 2);
+		f[23] = 17;
+		memcpy(f + 26, "\x0a\x00\x00\x01\x0a\x00\x00\x02", 8);
+		memcpy(f + 34, (uint8_t[]){4, (uint8_t)q, 0, 53}, 4);
+		assert_true(fe_send(a, q, f, sizeof(f)));
+		while (fe_recv(b, 0, got, sizeof(got)) < 0 && fe_recv(b, 1, got, sizeof(got)) < 0 &&
+		       fe_recv(b, 2, got, sizeof(got)) < 0 && fe_recv(b, 3, got, sizeof(got)) < 0)
+			;
+		frame_fill(f, 1, 2, sizeof(f), 0);
+		memcpy(f + 12, "\x08\x00\x45", 3);
+		memset(f + 20, 0, 2);
+		f[23] = 17;
+		memcpy(f + 26, "\x0a\x00\x00\x02\x0a\x00\x00\x01", 8);
+		memcpy(f + 34, (uint8_t[]){0, 53, 4, (uint8_t)q}, 4);
+		assert_true(fe_send(b, 0, f, sizeof(f)));
+		assert_int_equal(fe_recv_wait(a, q, got, sizeof(got)), sizeof(f));
+	}
+	fe_close(a);
+	fe_close(b);
+}
+
+/* Makes the guest of fe do something wrong, sees the port errored and its error eventfd
+ * signalled, resets the driver, and sees it work again. */
+static void violation_heals(void **state, void (*wrong)(struct fe *fe), const char *reason)
+{
+	struct rig *rig = *state;
+	struct fe *a = rig_port(rig, 0, (struct fe_opts){0});
+	struct fe *b = rig_port(rig, 1, (struct fe_opts){0});
+	struct pollfd p = {.fd = a->rings[1].err_fd, .events = POLLIN};
+	uint32_t base;
+
+	wrong(a);
+	fe_kick(a, 1);
+	rig_await(rig, 0, PORT_ERRORED);
+	if (!strstr(rig_reason(rig, 0), reason))
+		fail_msg("\"%s\" does not say \"%s\"", rig_reason(rig, 0), reason);
+	assert_int_equal(poll(&p, 1, 1000), 1);
+	assert_int_equal(rig_state(rig, 1), PORT_UP);
+	/* As a driver's reset: rings stopped, cleared, started from 0. */
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(fe_ring_stop(a, i, &base), 0);
+		memset(a->rings[i].used, 0, 4 + 8 * 256u + 2);
+	}
+	a->rings[1].avail->idx = a->rings[1].next_avail = a->rings[1].last_used = 0;
+	a->rings[0].last_used = 0;
+	a->rings[1].free_head = 0;
+	a->rings[1].n_free = 256;
+	for (uint16_t k = 0; k < 256; k++)
+		a->rings[1].desc[k] = (struct vring_desc){.next = (uint16_t)(k + 1)};
+	for (unsigned i = 0; i < 2; i++)
+		assert_int_equal(fe_ring_start(a, i, 0), 0);
+	rig_await(rig, 0, PORT_UP);
+	exchange(a, b, 200);
+	fe_close(a);
+	fe_close(b);
+}
+
+static void publish(struct fe *fe, uint16_t head)
+{
+	struct fe_ring *r = &fe->rings[1];
+
+	r->avail->ring[r->next_avail & (r->size - 1)] = head;
+	__atomic_store_n(&r->avail->idx, (uint16_t)(r->next_avail + 1), __ATOMIC_SEQ_CST);
+}
+
+static void desc(struct fe *fe, unsigned i, uint64_t addr, uint32_t len, uint16_t flags, uint16_t next)
+{
+	fe->rings[1].desc[i] = (struct vring_desc){addr, len, flags, next};
+}
+
+static void index_jumps(struct fe *fe)
+{
+	__atomic_store_n(&fe->rings[1].avail->idx, 1000, __ATOMIC_SEQ_CST);
+}
+
+static void head_is_out_of_range(struct fe *fe)
+{
+	publish(fe, 256);
+}
+
+static void chain_loops(struct fe *fe)
+{
+	desc(fe, 0, FE_GPA, 16, VRING_DESC_NEXT, 1);
+	desc(fe, 1, FE_GPA, 16, VRING_DESC_NEXT, 0);
+	publish(fe, 0);
+}
+
+static void address_is_outside(struct fe *fe)
+{
+	desc(fe, 0, 0xdead0000, 100, 0, 0);
+	publish(fe, 0);
+}
+
+static void address_wraps(struct fe *fe)
+{
+	desc(fe, 0, UINT64_MAX - 10, 100, 0, 0);
+	publish(fe, 0);
+}
+
+static void length_leaves_memory(struct fe *fe)
+{
+	desc(fe, 0, FE_GPA + fe->mem_size - 50, 100, 0, 0);
+	publish(fe, 0);
+}
+
+static void buffer_is_for_writing(struct fe *fe)
+{
+	desc(fe, 0, FE_GPA, 100, VRING_DESC_WRITE, 0);
+	publish(fe, 0);
+}
+
+static void table_is_nested(struct fe *fe)
+{
+	fe->rings[1].indirect[0] =
+		(struct vring_desc){FE_GPA, 32, VRING_DESC_INDIRECT, 0};
+	desc(fe, 0, fe_gpa(fe, fe->rings[1].indirect), 16, VRING_DESC_INDIRECT, 0);
+	publish(fe, 0);
+}
+
+static void table_is_odd(struct fe *fe)
+{
+	desc(fe, 0, fe_gpa(fe, fe->rings[1].indirect), 17, VRING_DESC_INDIRECT, 0);
+	publish(fe, 0);
+}
+
+static void header_is_short(struct fe *fe)
+{
+	desc(fe, 0, FE_GPA, 11, 0, 0);
+	publish(fe, 0);
+}
+
+#define VIOLATION(name, reason)                              \
+	static void violation_##name(void **state)           \
+	{                                                    \
+		violation_heals(state, name, reason);        \
+	}
+VIOLATION(index_jumps, "available index went from 0 to 1000")
+VIOLATION(head_is_out_of_range, "names descriptor 256; there are 256")
+VIOLATION(chain_loops, "loops")
+VIOLATION(address_is_outside, "0xdead0000, 100 bytes, is outside")
+VIOLATION(address_wraps, "is outside guest memory")
+VIOLATION(length_leaves_memory, "is outside guest memory")
+VIOLATION(buffer_is_for_writing, "mixes buffers")
+VIOLATION(table_is_nested, "holds another one")
+VIOLATION(table_is_odd, "has 17 bytes")
+VIOLATION(header_is_short, "has 11 bytes, less than the 12")
+
+static void administrator_heals_a_violation(void **state)
+{
+	struct rig *rig = *state;
+	struct fe *a = rig_port(rig, 0, (struct fe_opts){0});
+	struct fe *b = rig_port(rig, 1, (struct fe_opts){0});
+
+	head_is_out_of_range(a);
+	fe_kick(a, 1);
+	rig_await(rig, 0, PORT_ERRORED);
+	a->rings[1].avail->idx = 0; /* the guest mends its ring */
+	rig_port_admin(rig, 0, true);
+	rig_await(rig, 0, PORT_UP);
+	exchange(a, b, 100);
+	fe_close(a);
+	fe_close(b);
+}
+
+static void down_port_comes_back_where_it_was(void **state)
+{
+	struct rig *rig = *state;
+	struct fe *a = rig_port(rig, 0, (struct fe_opts){0});
+	struct fe *b = rig_port(rig, 1, (struct fe_opts){0});
+	uint8_t f[60], got[2048];
+
+	exchange(a, b, 200);
+	rig_port_admin(rig, 1, false);
+	rig_await(rig, 1, PORT_DOWN);
+	frame_fill(f, 2, 1, 60, 1);
+	assert_true(fe_send(a, 0, f, 60));
+	usleep(20000);
+	assert_int_equal(fe_recv(b, 0, got, sizeof(got)), -1);
+	rig_port_admin(rig, 1, true);
+	rig_await(rig, 1, PORT_UP);
+	exchange(a, b, 200);
+	fe_close(a);
+	fe_close(b);
+}
+
+static void shared_memory_cannot_be_truncated(void **state)
+{
+	struct rig *rig = *state;
+	struct fe *a = rig_port(rig, 0, (struct fe_opts){.no_rings = true});
+	struct fe *b = rig_port(rig, 1, (struct fe_opts){0});
+
+	/* The back end has sealed the memfd: shrinking is refused from then on. */
+	rig_await(rig, 0, PORT_NEGOTIATING);
+	fe_ring_start(a, 0, 0);
+	fe_ring_start(a, 1, 0);
+	rig_await(rig, 0, PORT_UP);
+	assert_int_equal(ftruncate(a->mem_fd, 4096), -1);
+	exchange(a, b, 100);
+	fe_close(a);
+	fe_close(b);
+}
+
+static void protocol_violation_closes_and_backs_off(void **state)
+{
+	struct rig *rig = *state;
+	struct fe *a = rig_port(rig, 0, (struct fe_opts){.no_rings = true});
+	struct vu_msg reply;
+
+	assert_int_equal(fe_set_state(a, VU_SET_VRING_NUM, 99, 256), 0);
+	assert_int_equal(fe_msg_reply(a, &reply), -EPIPE);
+	rig_await(rig, 0, PORT_ERRORED);
+	assert_non_null(strstr(rig_reason(rig, 0), "SET_VRING_NUM: ring 99 of a device with rings 0-15"));
+	rig_await(rig, 0, PORT_WAITING); /* 250 ms later */
+	fe_close(a);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(default_front_ends_exchange_frames),
+		T(socket_roles_may_be_either),
+		T(layouts_of_sent_frames_may_be_any),
+		T(legacy_headers_have_ten_bytes),
+		T(legacy_mergeable_headers_have_twelve_bytes),
+		T(rings_run_without_event_idx_and_kicks),
+		T(large_frames_span_merged_buffers),
+		T(buffers_may_cross_regions),
+		T(small_rings_work),
+		T(mergeless_small_buffers_count_too_small),
+		T(full_receive_ring_is_counted),
+		T(reconnected_front_end_works_again),
+		T(four_queues_carry_flows_in_order),
+		T(replies_come_on_the_queue_that_asked),
+		T(violation_index_jumps),
+		T(violation_head_is_out_of_range),
+		T(violation_chain_loops),
+		T(violation_address_is_outside),
+		T(violation_address_wraps),
+		T(violation_length_leaves_memory),
+		T(violation_buffer_is_for_writing),
+		T(violation_table_is_nested),
+		T(violation_table_is_odd),
+		T(violation_header_is_short),
+		T(administrator_heals_a_violation),
+		T(down_port_comes_back_where_it_was),
+		T(shared_memory_cannot_be_truncated),
+		T(protocol_violation_closes_and_backs_off),
+	};
+
+	return cmocka_run_group_tests(tests, rig_group_setup, NULL);
+}

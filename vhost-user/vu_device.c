@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "vhost-user/vu_device.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/log.h"
+
+#define IS_TX(i) ((i) & 1) /* the guest's transmit queue, which we receive from */
+
+void vu_device_init(struct vu_device *d, struct port *p, unsigned n_pairs)
+{
+	uint64_t features = VU_BIT(VIRTIO_F_VERSION_1) | VU_BIT(VIRTIO_NET_F_MRG_RXBUF) |
+			    VU_BIT(VIRTIO_NET_F_GUEST_ANNOUNCE) | VU_BIT(VIRTIO_NET_F_CTRL_VQ) |
+			    VU_BIT(VIRTIO_NET_F_CTRL_RX) | VU_BIT(VIRTIO_NET_F_MTU) |
+			    VU_BIT(VIRTIO_F_ANY_LAYOUT) | VU_BIT(VIRTIO_RING_F_INDIRECT_DESC) |
+			    VU_BIT(VIRTIO_RING_F_EVENT_IDX) | VU_BIT(VHOST_USER_F_PROTOCOL_FEATURES);
+
+	if (n_pairs > 1)
+		features |= VU_BIT(VIRTIO_NET_F_MQ);
+	d->port = p;
+	vu_dev_init(&d->dev, features, n_pairs, 0);
+	for (unsigned i = 0; i < VU_QUEUES_MAX; i++)
+		d->queues[i].kick_fd = d->queues[i].call_fd = d->queues[i].err_fd = -1;
+	vu_mem_guard_install();
+}
+
+static void fd_put(int *slot, int fd)
+{
+	if (*slot >= 0)
+		close(*slot);
+	*slot = fd;
+}
+
+/* Takes workers out of ring i and notes where it stopped. */
+static void ring_stop(struct vu_device *d, unsigned i)
+{
+	struct vu_ring *r = &d->queues[i].ring;
+
+	if (!r->running)
+		return;
+	if (IS_TX(i))
+		port_rx_stop(d->port, i / 2);
+	else
+		port_tx_stop(d->port, i / 2);
+	vu_ring_stop(r);
+	d->dev.rings[i].base = r->last_avail;
+}
+
+static int ring_start(struct vu_device *d, unsigned i, struct err *err)
+{
+	struct vu_queue *q = &d->queues[i];
+	int rc;
+
+	if (d->held || q->ring.running || !vu_ring_runs(&d->dev, i))
+		return 0;
+	q->ring.call_fd = q->call_fd;
+	rc = vu_ring_start(&q->ring, &d->dev.rings[i], d->dev.features, &d->mem, err);
+	if (rc < 0) {
+		err_prefix(err, "queue %u", i);
+		return rc;
+	}
+	if (IS_TX(i)) {
+		rc = port_rx_start(d->port, i / 2, q->kick_fd, err);
+		if (rc < 0) {
+			vu_ring_stop(&q->ring);
+			return rc;
+		}
+	} else {
+		port_tx_start(d->port, i / 2);
+	}
+	/* Whoever served the ring before may have gone without the last call. */
+	vu_ring_call(&q->ring);
+	return 0;
+}
+
+int vu_device_rings_start(struct vu_device *d, struct err *err)
+{
+	for (unsigned i = 0; i < d->dev.n_rings; i++) {
+		int rc = ring_start(d, i, err);
+
+		if (rc < 0) {
+			uint64_t one = 1;
+
+			if (d->queues[i].err_fd >= 0 &&
+			    write(d->queues[i].err_fd, &one, sizeof(one)) < 0)
+				LOG_DEBUG("port \"%s\": its error eventfd is full", d->port->name);
+			return rc;
+		}
+	}
+	return 0;
+}
+
+void vu_device_rings_stop(struct vu_device *d)
+{
+	/* One grace period for all of them. */
+	port_stop_all(d->port);
+	for (unsigned i = 0; i < d->dev.n_rings; i++)
+		ring_stop(d, i);
+}
+
+void vu_device_reset(struct vu_device *d)
+{
+	vu_device_rings_stop(d);
+	vu_mem_clear(&d->mem);
+	for (unsigned i = 0; i < VU_QUEUES_MAX; i++) {
+		fd_put(&d->queues[i].kick_fd, -1);
+		fd_put(&d->queues[i].call_fd, -1);
+		fd_put(&d->queues[i].err_fd, -1);
+	}
+	vu_dev_reset(&d->dev);
+}
+
+/* The event descriptor that came with the message, or -1; writing to it must not block us. */
+static int event_fd_take(struct vu_conn *c, int i)
+{
+	int fd = i < 0 ? -1 : vu_conn_fd_take(c, (unsigned)i);
+
+	if (fd >= 0)
+		fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+	return fd;
+}
+
+/* A ring that cannot start is the guest's fault, not the connection's: its port is errored. */
+static void ring_failed(struct vu_device *d, const struct err *err)
+{
+	d->held = true;
+	vu_device_rings_stop(d);
+	port_state_set(d->port, PORT_ERRORED, "%s", err->text);
+}
+
+static int action_do(struct vu_device *d, struct vu_conn *c, const struct vu_action *a,
+		     struct vu_result *res, struct err *err)
+{
+	struct vu_queue *q = &d->queues[a->ring];
+	struct err ring_err = ERR_NONE;
+
+	switch (a->type) {
+	case VU_ACT_MEM_CLEAR:
+		vu_device_rings_stop(d);
+		vu_mem_clear(&d->mem);
+		break;
+	case VU_ACT_MEM_ADD:
+		return vu_mem_add(&d->mem, &d->dev.regions[a->slot], c->fds[a->fd], err);
+	case VU_ACT_MEM_DEL:
+		vu_device_rings_stop(d);
+		vu_mem_del(&d->mem, a->slot);
+		break;
+	case VU_ACT_RINGS_RESOLVE:
+		if (vu_device_rings_start(d, &ring_err) < 0)
+			ring_failed(d, &ring_err);
+		break;
+	case VU_ACT_FEATURES:
+		break; /* rings take them when they start */
+	case VU_ACT_RING_KICK:
+		fd_put(&q->kick_fd, event_fd_take(c, a->fd));
+		break;
+	case VU_ACT_RING_CALL:
+		fd_put(&q->call_fd, event_fd_take(c, a->fd));
+		break;
+	case VU_ACT_RING_ERR:
+		fd_put(&q->err_fd, event_fd_take(c, a->fd));
+		break;
+	case VU_ACT_RING_START:
+		if (ring_start(d, a->ring, &ring_err) < 0)
+			ring_failed(d, &ring_err);
+		break;
+	case VU_ACT_RING_STOP:
+		ring_stop(d, a->ring);
+		break;
+	case VU_ACT_RING_BASE:
+		res->reply.u.state.num = d->dev.rings[a->ring].base;
+		break;
+	case VU_ACT_MTU:
+		break; /* the port looks at dev.mtu */
+	case VU_ACT_LOG:
+		LOG_WARN_RL("port \"%s\": refused %s", d->port->name, res->text);
+		break;
+	}
+	return 0;
+}
+
+int vu_device_message(struct vu_device *d, struct vu_conn *c, struct err *err)
+{
+	struct vu_fd_fact facts[VU_MSG_FDS];
+	struct vu_result res;
+
+	d->dev.mtu_max = d->port->mtu;
+	for (unsigned i = 0; i < c->n_fds; i++)
+		vu_fd_fact(c->fds[i], &facts[i]);
+	vu_step(&d->dev, &c->msg, facts, c->n_fds, &res);
+	if (res.verdict == VU_VIOLATION)
+		return err_set(err, -EPROTO, "%s", res.text);
+	for (unsigned i = 0; i < res.n_actions; i++)
+		if (action_do(d, c, &res.actions[i], &res, err) < 0)
+			return -EPROTO;
+	return res.has_reply ? vu_conn_reply(c, &res.reply, err) : 0;
+}
+
+bool vu_device_pair_runs(const struct vu_device *d)
+{
+	return vu_device_n_pairs(d) > 0;
+}
+
+unsigned vu_device_n_pairs(const struct vu_device *d)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i + 1 < d->dev.n_rings; i += 2)
+		n += d->queues[i].ring.running && d->queues[i + 1].ring.running;
+	return n;
+}
+
+bool vu_device_any_started(const struct vu_device *d)
+{
+	for (unsigned i = 0; i < d->dev.n_rings; i++)
+		if (d->dev.rings[i].phase == VU_RING_STARTED)
+			return true;
+	return false;
+}
+
+bool vu_device_fault(struct vu_device *d, char *text, size_t size)
+{
+	for (unsigned i = 0; i < d->dev.n_rings; i++) {
+		struct vu_queue *q = &d->queues[i];
+		uint64_t one = 1;
+		int n;
+
+		if (!atomic_load(&q->ring.fault))
+			continue;
+		n = snprintf(text, size, "queue %u: ", i);
+		vu_ring_fault_text(&q->ring, text + n, size - (size_t)n);
+		/* virtio has no way to tell a driver; the front end is told by this eventfd. */
+		if (q->err_fd >= 0 && write(q->err_fd, &one, sizeof(one)) < 0)
+			LOG_DEBUG("port \"%s\": its error eventfd is full", d->port->name);
+		return true;
+	}
+	return false;
+}

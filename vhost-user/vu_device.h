@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The device behind a vhost-user port: protocol state, guest memory and rings of one connection,
+ * and the actions that the protocol asks for.
+ *
+ * How      vu_device_message() hands a message to vu_step() and carries its actions out, taking
+ *          workers out of rings before it touches what they use.
+ * Threads  control only; the ring functions of vu_device_ops-style wrappers run in workers.
+ */
+#ifndef VHOST_USER_VU_DEVICE_H
+#define VHOST_USER_VU_DEVICE_H
+
+#include "switch/port.h"
+#include "vhost-user/vu_conn.h"
+#include "vhost-user/vu_mem.h"
+#include "vhost-user/vu_proto.h"
+#include "vhost-user/vu_ring.h"
+
+/* A ring and the descriptors that go with it. Even rings are the guest's receive queues. */
+struct vu_queue {
+	struct vu_ring ring;
+	int kick_fd, call_fd, err_fd; /* -1: none */
+};
+
+struct vu_device {
+	struct port *port;
+	struct vu_dev dev;
+	struct vu_mem mem;
+	struct vu_queue queues[VU_QUEUES_MAX];
+	bool held;  /* rings stay stopped: the port is down, or errored by its guest */
+};
+
+void vu_device_init(struct vu_device *d, struct port *p, unsigned n_pairs);
+
+/* Workers out, everything unmapped and closed, protocol state as before a connection. */
+void vu_device_reset(struct vu_device *d);
+
+/* Handles c's whole message. 0, or -EPROTO with a sentence: the connection must be closed. */
+int vu_device_message(struct vu_device *d, struct vu_conn *c, struct err *err);
+
+/* Starts every ring that may run and does not. -EINVAL with a sentence when one cannot: its error
+ * eventfd has been signalled. */
+int vu_device_rings_start(struct vu_device *d, struct err *err);
+void vu_device_rings_stop(struct vu_device *d);
+
+/* True when a pair of rings is started and enabled. */
+bool vu_device_pair_runs(const struct vu_device *d);
+unsigned vu_device_n_pairs(const struct vu_device *d);
+bool vu_device_any_started(const struct vu_device *d);
+
+/* The sentence of a ring's fault, which is also told to the front end; false when there is none. */
+bool vu_device_fault(struct vu_device *d, char *text, size_t size);
+
+#endif

@@ -1,0 +1,464 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The vhost-user port: socket life, port state, and the vtable over the device's rings.
+ *
+ * What     connect: tries the front end's socket at once, then backing off to RETRY_MAX. listen: owns
+ *          the socket and serves one front end at a time.
+ * How      waiting/connecting -> negotiating (connected) -> up (a pair of rings runs). A ring violation
+ *          holds the rings and leaves the socket open until the driver resets the device or
+ *          the administrator says up. A protocol violation closes the socket; the next front
+ *          end is let in after VIOLATION_MIN, doubling to VIOLATION_MAX until one gets to up.
+ * Threads  control, but for the six functions that workers call on the rings.
+ * Trust    The front end and the guest are hostile; see vu_proto.h, vu_conn.h, vu_ring.h.
+ */
+#include "vhost-user/vu_port.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "switch/port.h"
+#include "vhost-user/vu_device.h"
+
+#define RETRY_MIN     (5 * MS_NS)
+#define RETRY_MAX     (250 * MS_NS)
+#define VIOLATION_MIN (250 * MS_NS)
+#define VIOLATION_MAX (10 * S_NS)
+#define MESSAGE_MAX   (5 * S_NS) /* from a message's first byte to its last */
+#define MESSAGES_TURN 64	 /* handled before other ports have their turn */
+
+struct vu_port {
+	struct port port; /* first */
+	struct vu_device device;
+	struct vu_conn conn;
+	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
+	bool listen;
+	bool admin_down;
+	bool mtu_given;
+	int listen_fd;
+	struct loop_fd *listen_watch, *conn_watch;
+	struct loop_timer *timer, *message_timer;
+	uint64_t retry_ns, violation_ns;
+};
+
+static void front_end_await(struct vu_port *vp);
+
+static struct vu_port *vu_of(struct port *p)
+{
+	return (struct vu_port *)p;
+}
+
+/* ---- workers ---- */
+
+static inline void fault_tell(struct port *p, struct vu_ring *r)
+{
+	if (__builtin_expect(atomic_load_explicit(&r->fault, memory_order_relaxed), 0) &&
+	    !r->fault_told) {
+		r->fault_told = true;
+		port_fault_raise(p);
+	}
+}
+
+static unsigned vu_rx_burst(struct port *p, unsigned q, struct burst *b)
+{
+	struct vu_ring *r = &vu_of(p)->device.queues[2 * q + 1].ring;
+	unsigned n = vu_ring_rx(r, b);
+
+	fault_tell(p, r);
+	return n;
+}
+
+static void vu_rx_done(struct port *p, unsigned q, struct burst *b)
+{
+	vu_ring_rx_done(&vu_of(p)->device.queues[2 * q + 1].ring);
+}
+
+static void vu_tx_burst(struct port *p, unsigned q, const struct frame *frames,
+			const struct delivery *d, unsigned n, struct port_counters *c)
+{
+	struct vu_ring *r = &vu_of(p)->device.queues[2 * q].ring;
+
+	vu_ring_tx(r, frames, d, n, c);
+	fault_tell(p, r);
+}
+
+static bool vu_arm(struct port *p, unsigned q)
+{
+	return vu_ring_arm(&vu_of(p)->device.queues[2 * q + 1].ring);
+}
+
+static void vu_disarm(struct port *p, unsigned q)
+{
+	vu_ring_disarm(&vu_of(p)->device.queues[2 * q + 1].ring);
+}
+
+/* ---- state ---- */
+
+/* Says what the port is in, from what it has. errored stays until something heals it. */
+static void state_update(struct vu_port *vp)
+{
+	struct port *p = &vp->port;
+
+	if (vp->admin_down) {
+		port_state_set(p, PORT_DOWN, "set down by the administrator");
+	} else if (vp->conn.fd >= 0 && vu_device_pair_runs(&vp->device)) {
+		vp->violation_ns = 0;
+		port_state_set(p, PORT_UP, "%s", "");
+	} else if (vp->conn.fd >= 0 && !vp->device.held) {
+		port_state_set(p, PORT_NEGOTIATING, "connected; the guest's driver has not started");
+	}
+}
+
+static void conn_drop(struct vu_port *vp)
+{
+	loop_timer_del(vp->message_timer);
+	loop_fd_del(vp->conn_watch);
+	vp->conn_watch = NULL;
+	vu_device_reset(&vp->device);
+	vu_conn_close(&vp->conn);
+	vp->device.held = vp->admin_down;
+	if (!vp->mtu_given && vp->port.mtu)
+		port_mtu_set(&vp->port, 0, NULL);
+}
+
+static void timer_retry(void *arg)
+{
+	front_end_await(arg);
+}
+
+static void retry_in(struct vu_port *vp, uint64_t delay_ns)
+{
+	loop_timer_del(vp->timer);
+	loop_timer_add(switch_loop(vp->port.sw), delay_ns, timer_retry, vp, &vp->timer);
+}
+
+static void conn_violated(struct vu_port *vp, const char *text)
+{
+	conn_drop(vp);
+	vp->violation_ns = vp->violation_ns ? 2 * vp->violation_ns : VIOLATION_MIN;
+	if (vp->violation_ns > VIOLATION_MAX)
+		vp->violation_ns = VIOLATION_MAX;
+	if (!vp->admin_down)
+		port_state_set(&vp->port, PORT_ERRORED, "protocol violation, socket closed: %s", text);
+	retry_in(vp, vp->violation_ns);
+}
+
+static void conn_gone(struct vu_port *vp)
+{
+	conn_drop(vp);
+	vp->retry_ns = 0;
+	front_end_await(vp);
+}
+
+/* ---- messages ---- */
+
+static void message_late(void *arg)
+{
+	struct vu_port *vp = arg;
+	char text[64];
+
+	snprintf(text, sizeof(text), "a message did not end within %llu s", MESSAGE_MAX / S_NS);
+	conn_violated(vp, text);
+}
+
+/* A deadline from the first byte of a message to its last. */
+static void message_deadline(struct vu_port *vp)
+{
+	if (!vu_conn_midway(&vp->conn))
+		loop_timer_del(vp->message_timer);
+	else if (!vp->message_timer)
+		loop_timer_add(switch_loop(vp->port.sw), MESSAGE_MAX, message_late, vp,
+			       &vp->message_timer);
+}
+
+/* A driver that resets its device stops all its rings: what it did wrong is over. */
+static void reset_heals(struct vu_port *vp)
+{
+	struct vu_device *d = &vp->device;
+
+	if (d->held && !vp->admin_down && !vu_device_any_started(d)) {
+		d->held = false;
+		state_update(vp);
+	}
+}
+
+static int message_handle(struct vu_port *vp, struct err *err)
+{
+	struct vu_device *d = &vp->device;
+	int rc = vu_device_message(d, &vp->conn, err);
+
+	if (rc < 0)
+		return rc;
+	if (!vp->mtu_given && d->dev.mtu && d->dev.mtu != vp->port.mtu)
+		port_mtu_set(&vp->port, d->dev.mtu, NULL);
+	vu_conn_next(&vp->conn);
+	reset_heals(vp);
+	state_update(vp);
+	return 0;
+}
+
+static void conn_ready(void *arg, int fd, uint32_t events)
+{
+	struct vu_port *vp = arg;
+	struct err err = ERR_NONE;
+	int rc = 1;
+
+	for (unsigned i = 0; i < MESSAGES_TURN && rc > 0; i++) {
+		rc = vu_conn_read(&vp->conn, &err);
+		if (rc > 0 && message_handle(vp, &err) < 0)
+			rc = -EPROTO;
+	}
+	if (rc >= 0) {
+		int waits = vu_conn_flush(&vp->conn);
+
+		if (waits < 0)
+			rc = waits;
+		else
+			loop_fd_mod(vp->conn_watch, waits ? EPOLLIN | EPOLLOUT : EPOLLIN);
+	}
+	if (rc == -EPROTO)
+		conn_violated(vp, err.text);
+	else if (rc < 0)
+		conn_gone(vp);
+	else
+		message_deadline(vp);
+}
+
+static void conn_start(struct vu_port *vp, int fd)
+{
+	vu_conn_open(&vp->conn, fd);
+	if (loop_fd_add(switch_loop(vp->port.sw), fd, EPOLLIN, conn_ready, vp, &vp->conn_watch) < 0) {
+		vu_conn_close(&vp->conn);
+		retry_in(vp, RETRY_MAX);
+		return;
+	}
+	vp->retry_ns = 0;
+	state_update(vp);
+}
+
+/* ---- sockets ---- */
+
+static void address_fill(const struct vu_port *vp, struct sockaddr_un *sun)
+{
+	memset(sun, 0, sizeof(*sun));
+	sun->sun_family = AF_UNIX;
+	memcpy(sun->sun_path, vp->path, sizeof(sun->sun_path));
+}
+
+static void listen_ready(void *arg, int fd, uint32_t events)
+{
+	struct vu_port *vp = arg;
+	int conn = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+	if (conn < 0)
+		return;
+	/* One front end at a time; the next one waits in the backlog. */
+	loop_fd_del(vp->listen_watch);
+	vp->listen_watch = NULL;
+	conn_start(vp, conn);
+}
+
+static void connect_try(struct vu_port *vp)
+{
+	struct sockaddr_un sun;
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	address_fill(vp, &sun);
+	if (fd >= 0 && connect(fd, (struct sockaddr *)&sun, sizeof(sun)) == 0) {
+		conn_start(vp, fd);
+		return;
+	}
+	if (!vp->admin_down)
+		port_state_set(&vp->port, PORT_CONNECTING, "%s: %s", vp->path, strerror(errno));
+	if (fd >= 0)
+		close(fd);
+	vp->retry_ns = vp->retry_ns ? 2 * vp->retry_ns : RETRY_MIN;
+	if (vp->retry_ns > RETRY_MAX)
+		vp->retry_ns = RETRY_MAX;
+	retry_in(vp, vp->retry_ns);
+}
+
+/* Lets the next front end come, or goes to look for it. */
+static void front_end_await(struct vu_port *vp)
+{
+	if (!vp->listen) {
+		connect_try(vp);
+		return;
+	}
+	if (!vp->admin_down)
+		port_state_set(&vp->port, PORT_WAITING, "no front end has connected to %s", vp->path);
+	if (!vp->listen_watch &&
+	    loop_fd_add(switch_loop(vp->port.sw), vp->listen_fd, EPOLLIN, listen_ready, vp,
+			&vp->listen_watch) < 0)
+		retry_in(vp, RETRY_MAX);
+}
+
+/* True when somebody answers on the socket. */
+static bool socket_served(const struct sockaddr_un *sun)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	bool served;
+
+	if (fd < 0)
+		return false;
+	/* EAGAIN: served, with a full backlog. */
+	served = connect(fd, (const struct sockaddr *)sun, sizeof(*sun)) == 0 || errno == EAGAIN;
+	close(fd);
+	return served;
+}
+
+static int socket_listen(struct vu_port *vp, const char *name, struct err *err)
+{
+	struct sockaddr_un sun;
+	struct stat st;
+
+	address_fill(vp, &sun);
+	if (lstat(vp->path, &st) == 0 && !S_ISSOCK(st.st_mode))
+		return err_set(err, -EEXIST, "port \"%s\": %s exists and is no socket", name, vp->path);
+	if (socket_served(&sun)) {
+		err_set(err, -EADDRINUSE, "port \"%s\": somebody already serves %s", name, vp->path);
+		return err_hint(err, "choose another --path, or leave out --listen to connect to it");
+	}
+	unlink(vp->path);
+	vp->listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (vp->listen_fd < 0 ||
+	    bind(vp->listen_fd, (struct sockaddr *)&sun, sizeof(sun)) < 0 ||
+	    chmod(vp->path, 0660) < 0 || listen(vp->listen_fd, 4) < 0)
+		return err_set(err, -errno, "port \"%s\": cannot listen on %s: %s", name, vp->path,
+			       strerror(errno));
+	return 0;
+}
+
+/* ---- vtable, control's part ---- */
+
+static int vu_admin(struct port *p, bool up, struct err *err)
+{
+	struct vu_port *vp = vu_of(p);
+	struct err ring_err = ERR_NONE;
+
+	vp->admin_down = !up;
+	vp->device.held = !up;
+	if (!up) {
+		vu_device_rings_stop(&vp->device);
+		state_update(vp);
+		return 0;
+	}
+	if (vp->conn.fd < 0) {
+		vp->violation_ns = 0;
+		vp->retry_ns = 0;
+		loop_timer_del(vp->timer);
+		front_end_await(vp);
+		return 0;
+	}
+	if (vu_device_rings_start(&vp->device, &ring_err) < 0) {
+		vp->device.held = true;
+		vu_device_rings_stop(&vp->device);
+		port_state_set(p, PORT_ERRORED, "%s", ring_err.text);
+		return err_set(err, ring_err.code, "port \"%s\": %s", p->name, ring_err.text);
+	}
+	state_update(vp);
+	return 0;
+}
+
+static void vu_fault(struct port *p)
+{
+	struct vu_port *vp = vu_of(p);
+	char text[160];
+
+	vp->device.held = true;
+	vu_device_rings_stop(&vp->device);
+	if (vu_device_fault(&vp->device, text, sizeof(text)) && !vp->admin_down)
+		port_state_set(p, PORT_ERRORED, "%s", text);
+}
+
+static void vu_info(const struct port *p, struct port_info *info)
+{
+	const struct vu_port *vp = (const struct vu_port *)p;
+
+	info->path = vp->path;
+	info->n_queues = vu_device_n_pairs(&vp->device);
+	info->features = vp->device.dev.features;
+}
+
+static void vu_destroy(struct port *p)
+{
+	struct vu_port *vp = vu_of(p);
+
+	conn_drop(vp);
+	loop_timer_del(vp->timer);
+	loop_fd_del(vp->listen_watch);
+	port_fini(p);
+	if (vp->listen_fd >= 0) {
+		close(vp->listen_fd);
+		unlink(vp->path);
+	}
+	free(vp);
+}
+
+static const struct port_ops vu_ops = {
+	.type = "vhost-user",
+	.rx_burst = vu_rx_burst,
+	.rx_done = vu_rx_done,
+	.tx_burst = vu_tx_burst,
+	.arm = vu_arm,
+	.disarm = vu_disarm,
+	.admin = vu_admin,
+	.info = vu_info,
+	.fault = vu_fault,
+	.destroy = vu_destroy,
+};
+
+int vu_port_add(struct switch_ *sw, const struct vu_port_opts *opts, struct port **out,
+		struct err *err)
+{
+	const char *name = opts->port.name;
+	struct vu_port *vp;
+	int rc;
+
+	if (strlen(opts->path) >= sizeof(vp->path)) {
+		err_set(err, -ENAMETOOLONG,
+			"port \"%s\": the socket path has %zu characters; Unix sockets allow %zu", name,
+			strlen(opts->path), sizeof(vp->path) - 1);
+		return err_hint(err, "use a shorter --path");
+	}
+	if (opts->n_queues > VU_QUEUE_PAIRS_MAX)
+		return err_set(err, -EINVAL, "port \"%s\": %u queue pairs are outside 1-%d", name,
+			       opts->n_queues, VU_QUEUE_PAIRS_MAX);
+	vp = aligned_alloc(64, (sizeof(*vp) + 63) / 64 * 64);
+	if (!vp)
+		return err_set(err, -ENOMEM, "port \"%s\": out of memory", name);
+	memset(vp, 0, sizeof(*vp));
+	vp->listen_fd = -1;
+	vp->conn.fd = -1;
+	vp->listen = opts->listen;
+	vp->mtu_given = opts->port.mtu != 0;
+	memcpy(vp->path, opts->path, strlen(opts->path));
+	if (opts->listen) {
+		rc = socket_listen(vp, name, err);
+		if (rc < 0)
+			goto fail;
+	}
+	rc = port_init(&vp->port, sw, &opts->port, &vu_ops, err);
+	if (rc < 0) {
+		if (opts->listen)
+			unlink(vp->path);
+		goto fail;
+	}
+	vu_device_init(&vp->device, &vp->port,
+		       opts->n_queues ? opts->n_queues : VU_QUEUE_PAIRS_MAX);
+	front_end_await(vp);
+	*out = &vp->port;
+	return 0;
+fail:
+	if (vp->listen_fd >= 0)
+		close(vp->listen_fd);
+	free(vp);
+	return rc;
+}
