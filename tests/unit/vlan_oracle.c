@@ -19,20 +19,21 @@ static bool is_listed(const struct vlan_policy *p, unsigned vid)
 
 static bool is_member(const struct vlan_policy *p, unsigned vid)
 {
-	if (p->mode == VLAN_ACCESS)
+	if (p->mode == VLAN_ACCESS || p->mode == VLAN_TUNNEL)
 		return vid == p->vid;
 	return is_listed(p, vid) || (p->native != 0 && vid == p->native);
 }
 
-/* "The shortest frame is 14 bytes plus 4 per tag that is parsed." */
-static bool is_tagged(const uint8_t *frame, size_t len)
+/* "The shortest frame is 14 bytes plus 4 per tag that is parsed." A tunnel parses none. */
+static bool is_tagged(const struct vlan_policy *in, const uint8_t *frame, size_t len)
 {
-	return len >= ADDRESSES + 2 && u16_at(frame, ADDRESSES) == 0x8100;
+	return in->mode != VLAN_TUNNEL && len >= ADDRESSES + 2 &&
+	       u16_at(frame, ADDRESSES) == 0x8100;
 }
 
 unsigned oracle_vlan(const struct vlan_policy *in, const uint8_t *frame, size_t len)
 {
-	bool tagged = is_tagged(frame, len);
+	bool tagged = is_tagged(in, frame, len);
 	unsigned vid;
 
 	if (len < (tagged ? 18 : 14))
@@ -40,6 +41,8 @@ unsigned oracle_vlan(const struct vlan_policy *in, const uint8_t *frame, size_t 
 	vid = tagged ? u16_at(frame, 14) % 4096 : 0;
 	if (vid == 4095)
 		return 0;
+	if (in->mode == VLAN_TUNNEL)
+		return in->vid;
 	if (vid == 0)
 		return in->mode == VLAN_ACCESS ? in->vid : in->native;
 	if (in->mode == VLAN_ACCESS)
@@ -50,7 +53,7 @@ unsigned oracle_vlan(const struct vlan_policy *in, const uint8_t *frame, size_t 
 /* Whether a frame of VLAN vid, whose payload begins with `type`, leaves with a tag. */
 static bool leaves_tagged(const struct vlan_policy *out, unsigned vid, unsigned type)
 {
-	if (out->mode == VLAN_ACCESS)
+	if (out->mode == VLAN_ACCESS || out->mode == VLAN_TUNNEL)
 		return false;
 	if (vid != out->native)
 		return true;
@@ -65,7 +68,7 @@ size_t oracle_leave(const struct vlan_policy *in, const struct vlan_policy *out,
 	if (vid == 0 || !is_member(out, vid))
 		return 0;
 
-	bool tagged = is_tagged(frame, len);
+	bool tagged = is_tagged(in, frame, len);
 	const uint8_t *payload = frame + ADDRESSES + (tagged ? TAG : 0);
 	size_t payload_len = len - ADDRESSES - (tagged ? TAG : 0);
 	unsigned pcp_dei = tagged ? u16_at(frame, 14) / 4096 : 0;
