@@ -60,9 +60,15 @@ class Table:
                 if not words:
                     continue
                 try:
-                    getattr(self, "do_" + words[0].replace("-", "_"))(words[1:])
-                except (AttributeError, KeyError, IndexError, ValueError) as e:
+                    self.do(words[0], words[1:])
+                except (KeyError, IndexError, ValueError) as e:
                     raise SystemExit(f"{path}:{number}: cannot read this line: {e}")
+
+    def do(self, verb, words):
+        method = getattr(self, "do_" + verb.replace("-", "_"), None)
+        if not method:
+            raise ValueError(f"unknown word {verb}")
+        method(words)
 
     def last_setup(self):
         return list(self.setups.values())[-1]
