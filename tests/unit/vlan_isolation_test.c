@@ -48,7 +48,7 @@ static const struct mode modes[] = {
 };
 #define N_MODES ARRAY_LEN(modes)
 
-/* TPID and TCI of one level; the first ends the tags. */
+/* TPID and TCI of one level; the first is no tag. */
 static const uint16_t tags[][2] = {
 	{0, 0},		  {0x8100, 0},	    {0x8100, 0xf000}, {0x8100, 1},	{0x8100, 10},
 	{0x8100, 0xf00a}, {0x8100, 0x500a}, {0x8100, 0x100a}, {0x8100, 20},	{0x8100, 0xb014},
