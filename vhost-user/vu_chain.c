@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * HOT PATH; see vhost-user/vu_chain.h.
+ */
+#include "vhost-user/vu_chain.h"
+
+#include <unistd.h>
+
+void vu_ring_fault_set(struct vu_ring *r, enum vu_ring_fault what, uint64_t a, uint64_t b)
+{
+	if (atomic_load_explicit(&r->fault, memory_order_relaxed))
+		return;
+	r->fault_a = a;
+	r->fault_b = b;
+	atomic_store_explicit(&r->fault, (uint8_t)what, memory_order_release);
+}
+
+/* Adds the memory of one descriptor. False after a fault, or when the array is full (no fault). */
+static bool gather_desc(struct vu_ring *r, struct gather *g, const struct vring_desc *d)
+{
+	uint64_t gpa = d->addr, left = d->len, here;
+
+	while (left) {
+		uint8_t *va = vu_mem_at(r->mem, gpa, &here);
+
+		if (unlikely(!va)) {
+			vu_ring_fault_set(r, VU_FAULT_ADDRESS, d->addr, d->len);
+			return false;
+		}
+		if (unlikely(g->n == g->max))
+			return false;
+		if (here > left)
+			here = left;
+		g->segs[g->n++] = (struct seg){.va = va, .len = (uint32_t)here};
+		g->bytes += here;
+		gpa += here;
+		left -= here;
+	}
+	return true;
+}
+
+/* The table of an indirect descriptor, copied descriptor by descriptor through regions. */
+static bool indirect_load(struct vu_ring *r, const struct vring_desc *table, unsigned i,
+			  struct vring_desc *out)
+{
+	uint64_t at = table->addr + (uint64_t)i * sizeof(*out), here;
+	uint8_t *va = vu_mem_at(r->mem, at, &here);
+
+	if (unlikely(!va || here < sizeof(*out) || at % 8)) {
+		vu_ring_fault_set(r, VU_FAULT_ADDRESS, at, sizeof(*out));
+		return false;
+	}
+	*out = desc_load((const struct vring_desc *)va);
+	return true;
+}
+
+static bool indirect_check(struct vu_ring *r, uint16_t head, const struct vring_desc *d)
+{
+	if (!r->indirect)
+		vu_ring_fault_set(r, VU_FAULT_INDIRECT_FEATURE, head, 0);
+	else if (!d->len || d->len % sizeof(*d) || d->len / sizeof(*d) > VU_RING_MAX ||
+		 d->flags & VRING_DESC_NEXT)
+		vu_ring_fault_set(r, VU_FAULT_INDIRECT, head, d->len);
+	else
+		return true;
+	return false;
+}
+
+bool vu_gather_chain(struct vu_ring *r, uint16_t head, struct vring_desc d, uint16_t flag,
+			 struct gather *g)
+{
+	struct vring_desc table = {0};
+	unsigned limit = r->size, n = 0;
+
+	if (d.flags & VRING_DESC_INDIRECT) {
+		if (!indirect_check(r, head, &d))
+			return false;
+		table = d;
+		limit = table.len / (unsigned)sizeof(d);
+		if (!indirect_load(r, &table, 0, &d))
+			return false;
+	}
+	for (;;) {
+		if (unlikely(table.len && d.flags & VRING_DESC_INDIRECT)) {
+			vu_ring_fault_set(r, VU_FAULT_INDIRECT_NESTED, head, 0);
+			return false;
+		}
+		if (unlikely((d.flags & VRING_DESC_WRITE) != flag ||
+			     d.flags & VRING_DESC_INDIRECT)) {
+			vu_ring_fault_set(r, VU_FAULT_DIRECTION, head, 0);
+			return false;
+		}
+		if (!gather_desc(r, g, &d))
+			return false;
+		if (!(d.flags & VRING_DESC_NEXT))
+			return true;
+		if (unlikely(++n >= limit || n >= CHAIN_MAX)) {
+			vu_ring_fault_set(r, VU_FAULT_CHAIN_LONG, head, 0);
+			return false;
+		}
+		if (unlikely(d.next >= limit)) {
+			vu_ring_fault_set(r, VU_FAULT_NEXT_RANGE, d.next, 0);
+			return false;
+		}
+		if (table.len) {
+			if (!indirect_load(r, &table, d.next, &d))
+				return false;
+		} else {
+			d = desc_load(&r->desc[d.next]);
+		}
+	}
+}
+
+/* virtio 1.1, 2.6.7.2 */
+static inline bool need_event(uint16_t event, uint16_t new_idx, uint16_t old_idx)
+{
+	return (uint16_t)(new_idx - event - 1) < (uint16_t)(new_idx - old_idx);
+}
+
+void vu_ring_call(struct vu_ring *r)
+{
+	uint64_t one = 1;
+
+	/* EAGAIN: the guest has 2^64 - 2 calls to read already. */
+	if (r->call_fd >= 0 && write(r->call_fd, &one, sizeof(one)) < 0)
+		return;
+}
+
+void vu_used_publish(struct vu_ring *r)
+{
+	uint16_t old = r->signalled;
+	bool valid = r->signalled_valid;
+
+	__atomic_store_n(&r->used->idx, r->last_used, __ATOMIC_RELEASE);
+	/* The guest's wish must be read after it can see the new index. */
+	atomic_thread_fence(memory_order_seq_cst);
+	if (r->event_idx) {
+		r->signalled_valid = true;
+		if (valid && !need_event(load_once(used_event(r)), r->last_used, old))
+			return;
+		r->signalled = r->last_used;
+	} else if (load_once(&r->avail->flags) & VRING_AVAIL_NO_INTERRUPT) {
+		return;
+	}
+	vu_ring_call(r);
+}

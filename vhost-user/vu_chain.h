@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * HOT PATH: what both directions of a split virtqueue share: loads from guest memory, chains of
+ * descriptors, available entries, publishing what was used.
+ *
+ * Threads  the worker that is in the ring.
+ * Trust    Guest memory changes while it is read: each field is loaded once, checked, and only the
+ *          loaded copy is used.
+ */
+#ifndef VHOST_USER_VU_CHAIN_H
+#define VHOST_USER_VU_CHAIN_H
+
+#include "vhost-user/vu_ring.h"
+
+#define likely(x)   __builtin_expect(!!(x), 1)
+#define unlikely(x) __builtin_expect(!!(x), 0)
+
+/* One load, whatever the guest does meanwhile. */
+#define load_once(p) (*(const volatile __typeof__(*(p)) *)(p))
+
+typedef uint64_t __attribute__((may_alias)) alias_u64;
+
+static inline uint16_t load_idx(const uint16_t *p)
+{
+	return __atomic_load_n(p, __ATOMIC_ACQUIRE);
+}
+
+static inline uint16_t *used_event(const struct vu_ring *r)
+{
+	return &r->avail->ring[r->size];
+}
+
+static inline uint16_t *avail_event(const struct vu_ring *r)
+{
+	return (uint16_t *)&r->used->ring[r->size];
+}
+
+/* Notes what the guest did wrong; the first fault stays. */
+void vu_ring_fault_set(struct vu_ring *r, enum vu_ring_fault what, uint64_t a, uint64_t b);
+
+static inline bool faulted(struct vu_ring *r)
+{
+	if (unlikely(atomic_load_explicit(&r->mem->lost, memory_order_relaxed)))
+		vu_ring_fault_set(r, VU_FAULT_MEMORY_LOST, 0, 0);
+	return unlikely(atomic_load_explicit(&r->fault, memory_order_relaxed));
+}
+
+static inline struct vring_desc desc_load(const struct vring_desc *d)
+{
+	uint64_t addr = load_once(&d->addr), rest = load_once((const alias_u64 *)&d->len);
+
+	return (struct vring_desc){
+		.addr = addr,
+		.len = (uint32_t)rest,
+		.flags = (uint16_t)(rest >> 32),
+		.next = (uint16_t)(rest >> 48),
+	};
+}
+
+/* The pieces of one chain, gathered in somebody's array. */
+struct gather {
+	struct seg *segs;
+	unsigned n, max;
+	uint64_t bytes;
+};
+
+/*
+ * Gathers the chain that begins with descriptor d (loaded already, number head), all of direction
+ * flag (0 or VRING_DESC_WRITE). False after a fault, or when the array is too small (no fault).
+ */
+bool vu_gather_chain(struct vu_ring *r, uint16_t head, struct vring_desc d, uint16_t flag,
+		     struct gather *g);
+
+/* Loads the next n available entries into heads[]; returns how many are sane. */
+static inline unsigned heads_load(struct vu_ring *r, uint16_t *heads, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		uint16_t head = load_once(&r->avail->ring[(r->last_avail + i) & (r->size - 1)]);
+
+		if (unlikely(head >= r->size)) {
+			vu_ring_fault_set(r, VU_FAULT_HEAD_RANGE, head, 0);
+			return i;
+		}
+		heads[i] = head;
+		__builtin_prefetch(&r->desc[head]);
+	}
+	return n;
+}
+
+/* How many entries the guest has made available beyond last_avail. */
+static inline unsigned n_available(struct vu_ring *r)
+{
+	uint16_t idx = load_idx(&r->avail->idx), n = (uint16_t)(idx - r->last_avail);
+
+	if (unlikely(n > r->size)) {
+		vu_ring_fault_set(r, VU_FAULT_AVAIL_JUMP, r->last_avail, idx);
+		return 0;
+	}
+	return n;
+}
+
+/* Publishes last_used and calls the guest if it asked for that: virtio 1.1, 2.6.7. */
+void vu_used_publish(struct vu_ring *r);
+
+#endif

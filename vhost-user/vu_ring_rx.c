@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * HOT PATH: frames from the guest; see vhost-user/vu_ring.h.
+ */
+#include "vhost-user/vu_chain.h"
+
+/* Moves up to n bytes from the front of the pieces to out; returns how many there were. */
+static uint32_t segs_take(struct seg *segs, unsigned n_segs, unsigned *at, uint8_t *out, uint32_t n)
+{
+	uint32_t done = 0;
+
+	while (done < n && *at < n_segs) {
+		struct seg *s = &segs[*at];
+		uint32_t here = s->len < n - done ? s->len : n - done;
+
+		memcpy(out + done, s->va, here);
+		done += here;
+		s->va += here;
+		s->len -= here;
+		if (!s->len)
+			(*at)++;
+	}
+	return done;
+}
+
+/* No offload was negotiated: a header that asks for one is the guest's mistake. */
+static inline uint8_t header_check(const struct vnet_hdr *h)
+{
+	return h->flags & 1 || h->gso_type ? RX_BAD_OFFLOAD : FRAME_NO_DROP;
+}
+
+/* A frame in any layout. False after a fault, or when the burst's store cannot hold its pieces. */
+static bool frame_gather(struct vu_ring *r, uint16_t head, struct vring_desc d, struct burst *b,
+			 struct frame *f)
+{
+	struct gather g = {.segs = &b->segs[b->n_segs], .max = BURST_SEGS - b->n_segs};
+	struct vnet_hdr hdr = {0};
+	unsigned at = 0;
+
+	if (!vu_gather_chain(r, head, d, 0, &g)) {
+		/* More pieces than the whole store has, in a burst of its own: too long to be true. */
+		if (!b->n_segs && !atomic_load_explicit(&r->fault, memory_order_relaxed))
+			vu_ring_fault_set(r, VU_FAULT_CHAIN_LONG, head, 0);
+		return false;
+	}
+	if (unlikely(g.bytes < r->hdr_len)) {
+		vu_ring_fault_set(r, VU_FAULT_HEADER_SHORT, head, g.bytes);
+		return false;
+	}
+	segs_take(g.segs, g.n, &at, (uint8_t *)&hdr, r->hdr_len);
+	f->drop = header_check(&hdr);
+	g.bytes -= r->hdr_len;
+	if (g.bytes > FRAME_MAX) {
+		f->drop = RX_TOO_LONG;
+		g.bytes = g.bytes > UINT32_MAX ? UINT32_MAX : g.bytes;
+	}
+	f->len = (uint32_t)g.bytes;
+	f->head_len = (uint8_t)segs_take(g.segs, g.n, &at, f->head, FRAME_HEAD);
+	f->segs = &g.segs[at];
+	f->n_segs = (uint16_t)(g.n - at);
+	b->n_segs += g.n;
+	return true;
+}
+
+/* A frame whose header and data are one piece at va: what most drivers send. */
+static inline void frame_simple(const struct vu_ring *r, uint8_t *va, uint32_t len, struct burst *b,
+				struct frame *f)
+{
+	struct vnet_hdr hdr;
+
+	memcpy(&hdr, va, VNET_HDR_LEGACY);
+	va += r->hdr_len;
+	len -= r->hdr_len;
+	f->len = len;
+	f->drop = header_check(&hdr);
+	f->n_segs = 0;
+	if (likely(len > FRAME_HEAD)) {
+		struct seg *s = &b->segs[b->n_segs++];
+
+		memcpy(f->head, va, FRAME_HEAD);
+		f->head_len = FRAME_HEAD;
+		s->va = va + FRAME_HEAD;
+		s->len = len - FRAME_HEAD;
+		f->segs = s;
+		f->n_segs = 1;
+	} else {
+		memcpy(f->head, va, len);
+		f->head_len = (uint8_t)len;
+	}
+	if (unlikely(len > FRAME_MAX))
+		f->drop = RX_TOO_LONG;
+}
+
+unsigned vu_ring_rx(struct vu_ring *r, struct burst *b)
+{
+	struct vring_desc descs[BURST_MAX];
+	uint8_t *va[BURST_MAX];
+	unsigned n, i;
+
+	if (faulted(r))
+		return 0;
+	n = n_available(r);
+	if (!n)
+		return 0;
+	n = heads_load(r, r->heads, n < BURST_MAX ? n : BURST_MAX);
+	for (i = 0; i < n; i++) {
+		uint64_t here;
+
+		descs[i] = desc_load(&r->desc[r->heads[i]]);
+		va[i] = NULL;
+		if (unlikely(descs[i].flags & (VRING_DESC_NEXT | VRING_DESC_WRITE |
+					       VRING_DESC_INDIRECT)))
+			continue;
+		va[i] = vu_mem_at(r->mem, descs[i].addr, &here);
+		if (unlikely(!va[i] || here < descs[i].len || descs[i].len < VNET_HDR)) {
+			va[i] = NULL;
+			continue;
+		}
+		__builtin_prefetch(va[i]);
+		__builtin_prefetch(va[i] + 64);
+	}
+	for (i = 0; i < n; i++) {
+		struct frame *f = &b->frames[i];
+
+		if (unlikely(b->n_segs == BURST_SEGS))
+			break;
+		if (likely(va[i] != NULL))
+			frame_simple(r, va[i], descs[i].len, b, f);
+		else if (!frame_gather(r, r->heads[i], descs[i], b, f))
+			break;
+	}
+	r->n_taken = i;
+	r->last_avail = (uint16_t)(r->last_avail + i);
+	return i;
+}
+
+void vu_ring_rx_done(struct vu_ring *r)
+{
+	for (unsigned i = 0; i < r->n_taken; i++) {
+		struct vring_used_elem *e = &r->used->ring[(r->last_used + i) & (r->size - 1)];
+
+		e->id = r->heads[i];
+		e->len = 0;
+	}
+	r->last_used = (uint16_t)(r->last_used + r->n_taken);
+	r->n_taken = 0;
+	vu_used_publish(r);
+}
+
+bool vu_ring_arm(struct vu_ring *r)
+{
+	if (atomic_load_explicit(&r->fault, memory_order_relaxed))
+		return false;
+	if (r->event_idx)
+		__atomic_store_n(avail_event(r), r->last_avail, __ATOMIC_RELAXED);
+	else
+		__atomic_store_n(&r->used->flags, 0, __ATOMIC_RELAXED);
+	atomic_thread_fence(memory_order_seq_cst);
+	return load_once(&r->avail->idx) != r->last_avail;
+}
+
+void vu_ring_disarm(struct vu_ring *r)
+{
+	/* With EVENT_IDX the event index simply falls behind. */
+	if (!r->event_idx)
+		__atomic_store_n(&r->used->flags, VRING_USED_NO_NOTIFY, __ATOMIC_RELAXED);
+}

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * HOT PATH: frames into the guest's receive buffers; see vhost-user/vu_ring.h.
+ */
+#include "vhost-user/vu_chain.h"
+
+/* The available entries of one vu_ring_tx(), each loaded once. */
+struct supply {
+	unsigned n;	   /* available */
+	unsigned n_loaded; /* of them in heads[] and descs[] */
+	unsigned taken;
+	uint16_t heads[BURST_MAX];
+	struct vring_desc descs[BURST_MAX];
+};
+
+static void supply_load(struct vu_ring *r, struct supply *s, unsigned n_frames)
+{
+	s->taken = 0;
+	s->n = n_available(r);
+	s->n_loaded = s->n < n_frames ? s->n : n_frames;
+	s->n_loaded = heads_load(r, s->heads, s->n_loaded);
+	for (unsigned i = 0; i < s->n_loaded; i++) {
+		uint64_t here;
+		uint8_t *va;
+
+		s->descs[i] = desc_load(&r->desc[s->heads[i]]);
+		va = vu_mem_at(r->mem, s->descs[i].addr, &here);
+		if (likely(va != NULL)) {
+			__builtin_prefetch(va, 1);
+			__builtin_prefetch(va + 64, 1);
+		}
+	}
+}
+
+/* The k-th available entry; false after a fault. */
+static bool supply_get(struct vu_ring *r, struct supply *s, unsigned k, uint16_t *head,
+		       struct vring_desc *d)
+{
+	if (likely(k < s->n_loaded)) {
+		*head = s->heads[k];
+		*d = s->descs[k];
+		return true;
+	}
+	*head = load_once(&r->avail->ring[(r->last_avail + k) & (r->size - 1)]);
+	if (unlikely(*head >= r->size)) {
+		vu_ring_fault_set(r, VU_FAULT_HEAD_RANGE, *head, 0);
+		return false;
+	}
+	*d = desc_load(&r->desc[*head]);
+	return true;
+}
+
+static inline void used_put(struct vu_ring *r, unsigned k, uint16_t head, uint32_t len)
+{
+	struct vring_used_elem *e = &r->used->ring[(r->last_used + k) & (r->size - 1)];
+
+	e->id = head;
+	e->len = len;
+}
+
+/* A cursor over receive buffers. */
+struct sink {
+	struct seg *segs;
+	unsigned n, at;
+};
+
+static void sink_put(struct sink *k, const uint8_t *from, uint32_t len)
+{
+	while (len) {
+		struct seg *s = &k->segs[k->at];
+		uint32_t here = s->len < len ? s->len : len;
+
+		memcpy(s->va, from, here);
+		s->va += here;
+		s->len -= here;
+		from += here;
+		len -= here;
+		if (!s->len)
+			k->at++;
+	}
+}
+
+static void frame_put(struct sink *k, const struct vu_ring *r, const struct frame *f,
+		      const struct delivery *d, uint16_t num_buffers)
+{
+	const struct vnet_hdr hdr = {.num_buffers = num_buffers};
+	uint8_t changed[FRAME_HEAD + VLAN_TAG];
+
+	sink_put(k, (const uint8_t *)&hdr, r->hdr_len);
+	if (d->as_is)
+		sink_put(k, f->head, f->head_len);
+	else
+		sink_put(k, changed, delivery_head(f, d, changed));
+	for (unsigned i = 0; i < f->n_segs; i++)
+		sink_put(k, f->segs[i].va, f->segs[i].len);
+}
+
+enum put { PUT_DONE, PUT_FULL, PUT_TOO_SMALL, PUT_FAULT };
+
+/* Where put_gather() collects the pieces of one frame's buffers. */
+static _Thread_local struct seg put_segs[BURST_SEGS];
+
+/* A frame into chains of any layout, several of them with mergeable buffers. */
+static enum put put_gather(struct vu_ring *r, struct supply *s, const struct frame *f,
+			   const struct delivery *d, uint32_t need)
+{
+	struct gather g = {.segs = put_segs, .max = BURST_SEGS};
+	unsigned n = 0;
+	struct sink k;
+
+	while (g.bytes < need) {
+		uint64_t before = g.bytes, len;
+		struct vring_desc desc;
+		uint16_t head;
+
+		if (n && !r->mergeable)
+			return PUT_TOO_SMALL;
+		if (s->taken + n >= s->n)
+			return PUT_FULL;
+		if (!supply_get(r, s, s->taken + n, &head, &desc))
+			return PUT_FAULT;
+		if (!vu_gather_chain(r, head, desc, VRING_DESC_WRITE, &g))
+			return atomic_load_explicit(&r->fault, memory_order_relaxed) ? PUT_FAULT :
+										       PUT_TOO_SMALL;
+		if (g.bytes == before) {
+			vu_ring_fault_set(r, VU_FAULT_CHAIN_EMPTY, head, 0);
+			return PUT_FAULT;
+		}
+		len = (g.bytes < need ? g.bytes : need) - before;
+		/* Beyond the published index: given up again if the frame does not fit. */
+		used_put(r, n, head, (uint32_t)len);
+		n++;
+	}
+	k = (struct sink){.segs = g.segs, .n = g.n};
+	frame_put(&k, r, f, d, (uint16_t)n);
+	s->taken += n;
+	r->last_used = (uint16_t)(r->last_used + n);
+	return PUT_DONE;
+}
+
+/* A frame into one descriptor that holds it: what most drivers offer. */
+static inline void put_simple(struct vu_ring *r, uint8_t *va, const struct frame *f,
+			      const struct delivery *d)
+{
+	const struct vnet_hdr hdr = {.num_buffers = 1};
+	uint8_t *to = va + r->hdr_len;
+
+	memcpy(va, &hdr, r->hdr_len);
+	if (likely(d->as_is)) {
+		if (likely(f->head_len == FRAME_HEAD))
+			memcpy(to, f->head, FRAME_HEAD);
+		else
+			memcpy(to, f->head, f->head_len);
+		to += f->head_len;
+	} else {
+		/* Not straight into the guest: a short head would write beyond the frame. */
+		uint8_t changed[FRAME_HEAD + VLAN_TAG];
+		uint32_t n = delivery_head(f, d, changed);
+
+		memcpy(to, changed, n);
+		to += n;
+	}
+	for (unsigned i = 0; i < f->n_segs; i++) {
+		memcpy(to, f->segs[i].va, f->segs[i].len);
+		to += f->segs[i].len;
+	}
+}
+
+static enum put put_frame(struct vu_ring *r, struct supply *s, const struct frame *f,
+			  const struct delivery *d, uint32_t need)
+{
+	struct vring_desc desc;
+	uint64_t here;
+	uint16_t head;
+	uint8_t *va;
+
+	if (unlikely(s->taken >= s->n))
+		return PUT_FULL;
+	if (!supply_get(r, s, s->taken, &head, &desc))
+		return PUT_FAULT;
+	va = vu_mem_at(r->mem, desc.addr, &here);
+	if (unlikely(desc.flags != VRING_DESC_WRITE || !va || here < desc.len || desc.len < need))
+		return put_gather(r, s, f, d, need);
+	put_simple(r, va, f, d);
+	used_put(r, 0, head, need);
+	s->taken++;
+	r->last_used++;
+	return PUT_DONE;
+}
+
+void vu_ring_tx(struct vu_ring *r, const struct frame *frames, const struct delivery *d, unsigned n,
+		struct port_counters *c)
+{
+	uint16_t used_before = r->last_used;
+	uint64_t bytes = 0;
+	unsigned n_done = 0, i;
+	struct supply s;
+
+	if (faulted(r)) {
+		c->tx_drops[TX_NOT_UP] += n;
+		return;
+	}
+	supply_load(r, &s, n);
+	for (i = 0; i < n; i++) {
+		const struct frame *f = &frames[d[i].frame];
+		uint32_t len = delivery_len(f, &d[i]);
+		enum put put = put_frame(r, &s, f, &d[i], r->hdr_len + len);
+
+		if (likely(put == PUT_DONE)) {
+			n_done++;
+			bytes += len;
+		} else if (put == PUT_FULL) {
+			c->tx_drops[TX_RING_FULL]++;
+		} else if (put == PUT_TOO_SMALL) {
+			c->tx_drops[TX_BUFFER_TOO_SMALL]++;
+		} else {
+			c->tx_drops[TX_NOT_UP] += n - i;
+			break;
+		}
+	}
+	r->last_avail = (uint16_t)(r->last_avail + s.taken);
+	c->tx_frames += n_done;
+	c->tx_bytes += bytes;
+	if (r->last_used != used_before)
+		vu_used_publish(r);
+}
