@@ -45,7 +45,7 @@ struct fdb {
 #define relaxed_store(p, v) atomic_store_explicit(p, v, memory_order_relaxed)
 #define relaxed_add(p, v)   atomic_fetch_add_explicit(p, v, memory_order_relaxed)
 
-static uint64_t secret[3]; /* the process's; set by the first fdb_create() */
+uint64_t fdb_secret[3];
 
 int fdb_create(uint32_t max_macs, uint32_t ageing_s, struct fdb **out)
 {
@@ -54,9 +54,9 @@ int fdb_create(uint32_t max_macs, uint32_t ageing_s, struct fdb **out)
 
 	if (!t)
 		return -ENOMEM;
-	while (!secret[0])
-		if (getrandom(secret, sizeof(secret), 0) != sizeof(secret))
-			secret[0] = 0;
+	while (!fdb_secret[1])
+		if (getrandom(fdb_secret, sizeof(fdb_secret), 0) == sizeof(fdb_secret))
+			fdb_secret[1] |= 1;
 	/* Load 0.4 at max_macs: two of five ways, so that second buckets stay rare. */
 	while (n * 2 < max_macs)
 		n *= 2;
@@ -80,18 +80,6 @@ void fdb_destroy(struct fdb *t)
 		return;
 	munmap(t->buckets, t->size_bytes);
 	free(t);
-}
-
-static inline uint64_t fold(uint64_t a, uint64_t b)
-{
-	unsigned __int128 m = (unsigned __int128)a * b;
-
-	return (uint64_t)m ^ (uint64_t)(m >> 64);
-}
-
-uint64_t fdb_hash(uint64_t key)
-{
-	return fold(fold(key ^ secret[0], secret[1] | 1) ^ secret[2], secret[0] | 1);
 }
 
 static inline struct bucket *first_bucket(const struct fdb *t, uint64_t hash)

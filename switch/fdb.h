@@ -48,7 +48,22 @@ static inline uint64_t fdb_key(const uint8_t *mac, uint16_t vid)
 	return (k & 0xffffffffffffull) | (uint64_t)vid << 48 | 1ull << 63;
 }
 
-uint64_t fdb_hash(uint64_t key);
+/* The process's secret; set before the first table exists. */
+extern uint64_t fdb_secret[3];
+
+static inline uint64_t fdb_fold(uint64_t a, uint64_t b)
+{
+	unsigned __int128 m = (unsigned __int128)a * b;
+
+	return (uint64_t)m ^ (uint64_t)(m >> 64);
+}
+
+static inline uint64_t fdb_hash(uint64_t key)
+{
+	return fdb_fold(fdb_fold(key ^ fdb_secret[0], fdb_secret[1]) ^ fdb_secret[2],
+			fdb_secret[0] | 1);
+}
+
 void fdb_prefetch(const struct fdb *t, uint64_t hash);
 
 /* The port of key, or FDB_NO_PORT when unknown or expired. now_s: switch_now_s(). */

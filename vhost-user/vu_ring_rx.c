@@ -84,7 +84,7 @@ static inline void frame_simple(const struct vu_ring *r, uint8_t *va, uint32_t l
 		f->segs = s;
 		f->n_segs = 1;
 	} else {
-		memcpy(f->head, va, len);
+		head_copy(f->head, va, len);
 		f->head_len = (uint8_t)len;
 	}
 	if (unlikely(len > FRAME_MAX))

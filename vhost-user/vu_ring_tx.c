@@ -145,19 +145,22 @@ static inline void put_simple(struct vu_ring *r, uint8_t *va, const struct frame
 	const struct vnet_hdr hdr = {.num_buffers = 1};
 	uint8_t *to = va + r->hdr_len;
 
-	memcpy(va, &hdr, r->hdr_len);
+	if (likely(r->hdr_len == VNET_HDR))
+		memcpy(va, &hdr, VNET_HDR);
+	else
+		memcpy(va, &hdr, VNET_HDR_LEGACY);
 	if (likely(d->as_is)) {
 		if (likely(f->head_len == FRAME_HEAD))
 			memcpy(to, f->head, FRAME_HEAD);
 		else
-			memcpy(to, f->head, f->head_len);
+			head_copy(to, f->head, f->head_len);
 		to += f->head_len;
 	} else {
 		/* Not straight into the guest: a short head would write beyond the frame. */
 		uint8_t changed[FRAME_HEAD + VLAN_TAG];
 		uint32_t n = delivery_head(f, d, changed);
 
-		memcpy(to, changed, n);
+		head_copy(to, changed, n);
 		to += n;
 	}
 	for (unsigned i = 0; i < f->n_segs; i++) {
