@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""A user's session for smoke tests: a daemon of its own, the CLI, and cleaning up.
+
+What     Session() starts lanyard-switch in a temporary folder; cli() and json() run `lanyard`
+         there. Programs started with spawn() end with the session, also when a test fails.
+How      Waits are for events (await_true), never for time. close() checks that the counters of
+         every port add up and that the daemon ends by itself.
+Keep     KEEP=1 leaves the folder and the daemon and says how to look around.
+"""
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+SKIP = 77
+BUILD = os.environ.get("LANYARD_BUILD", os.path.join(os.path.dirname(__file__), "../../build"))
+
+
+def skip(reason):
+    print("skipped:", reason)
+    sys.exit(SKIP)
+
+
+def need(*programs):
+    for p in programs:
+        if not shutil.which(p):
+            skip(f"{p} is not installed (tests/install-deps installs it)")
+
+
+def binary(name):
+    for place in ("control/cli", "control/daemon", "vm-launcher", "tests", "bench"):
+        path = os.path.abspath(os.path.join(BUILD, place, name))
+        if os.access(path, os.X_OK):
+            return path
+    sys.exit(f"{name} is not built in {BUILD}")
+
+
+def await_true(what, condition, seconds=20):
+    """Returns the condition's first true value; fails with `what` after so many seconds."""
+    end = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise AssertionError(f"{what}: not within {seconds} s")
+        time.sleep(0.02)
+
+
+class Session:
+    def __init__(self, *daemon_args, daemon=True):
+        self.dir = tempfile.mkdtemp(prefix="lanyard-smoke-")
+        self.run_dir = os.path.join(self.dir, "run")
+        self.state_dir = os.path.join(self.dir, "state")
+        self.children = []
+        self.daemon = None
+        self.env = dict(os.environ, LANYARD_RUN_DIR=self.run_dir, LANYARD_STATE_DIR=self.state_dir)
+        if daemon:
+            self.start(*daemon_args)
+
+    def start(self, *daemon_args):
+        self.log = open(os.path.join(self.dir, "switch.log"), "ab")
+        self.daemon = subprocess.Popen(
+            [binary("lanyard-switch"), "--run-dir", self.run_dir, "--state-dir", self.state_dir,
+             *daemon_args], stderr=self.log, stdin=subprocess.DEVNULL)
+        await_true("the daemon answers", lambda: self.daemon.poll() is not None or
+                   self.cli("status", check=False).returncode == 0)
+        if self.daemon.poll() is not None:
+            raise AssertionError("the daemon ended: " + self.log_text())
+
+    def log_text(self):
+        with open(os.path.join(self.dir, "switch.log"), errors="replace") as f:
+            return f.read()
+
+    def cli(self, *words, check=True, stdin=None, timeout=120):
+        done = subprocess.run([binary("lanyard"), *words], env=self.env, text=True,
+                              capture_output=True, input=stdin, timeout=timeout)
+        if check and done.returncode:
+            raise AssertionError(f"lanyard {' '.join(words)}: exit {done.returncode}: "
+                                 f"{done.stderr}{done.stdout}")
+        return done
+
+    def json(self, *words, **kw):
+        return json.loads(self.cli("--json", *words, **kw).stdout)
+
+    def port(self, name):
+        return next(p for p in self.json("port", "show") if p["name"] == name)
+
+    def await_port(self, name, state, seconds=20):
+        await_true(f"port {name} is {state} (it is {self.port(name)['state']}: "
+                   f"{self.port(name)['reason']})",
+                   lambda: self.port(name)["state"] == state, seconds)
+
+    def path(self, name):
+        return os.path.join(self.dir, name)
+
+    def spawn(self, *argv, **kw):
+        kw.setdefault("stdin", subprocess.DEVNULL)
+        child = subprocess.Popen(argv, **kw)
+        self.children.append(child)
+        return child
+
+    def end(self, child, how=signal.SIGTERM):
+        if child.poll() is None:
+            child.send_signal(how)
+        try:
+            child.wait(10)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
+        if child in self.children:
+            self.children.remove(child)
+
+    def sums_check(self):
+        """Every port, at rest: received = forwarded + dropped."""
+        def closed(p):
+            c = p["counters"]
+            return c["rx_frames"] == c["rx_forwarded"] + sum(c["rx_drops"].values())
+
+        await_true("the counters of every port add up",
+                   lambda: all(closed(p) for p in self.json("port", "show")), 5)
+
+    def close(self, failed=False):
+        for child in list(self.children):
+            self.end(child)
+        if os.environ.get("KEEP"):
+            print(f"kept: LANYARD_RUN_DIR={self.run_dir} LANYARD_STATE_DIR={self.state_dir} "
+                  f"{binary('lanyard')}; log {self.dir}/switch.log; pid {self.daemon.pid}")
+            return
+        try:
+            if self.daemon and not failed:
+                self.sums_check()
+                self.cli("stop")
+                self.daemon.wait(5)
+                assert self.daemon.returncode == 0, self.log_text()
+        finally:
+            if self.daemon and self.daemon.poll() is None:
+                self.daemon.kill()
+                self.daemon.wait()
+            if failed:
+                print(self.log_text()[-4000:], file=sys.stderr)
+            shutil.rmtree(self.dir, ignore_errors=True)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, value, trace):
+        self.close(failed=kind is not None)
+
+
+def run(*tests):
+    """Runs the functions in order, each named for its rule, and prints one line each."""
+    for test in tests:
+        start = time.monotonic()
+        test()
+        print(f"ok {test.__name__} ({time.monotonic() - start:.1f} s)", flush=True)

@@ -1,0 +1,83 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""DPDK's virtio-user PMD, a front end written by others: two ports in one dpdk-testpmd exchange
+frames through a bridge. Every frame that testpmd sent is received or counted."""
+import re
+import subprocess
+
+import session
+from session import Session, await_true, need
+
+
+def testpmd(s, options, queues):
+    """Starts testpmd with two virtio-user ports and its command line on a pipe."""
+    vdevs = []
+    for i in range(2):
+        vdevs += ["--vdev", f"net_virtio_user{i},path={s.path(f'{i}.sock')},{options},queues={queues}"]
+    return s.spawn("dpdk-testpmd", "-l", "0,1", "--no-huge", "-m", "256", "--no-pci",
+                   "--no-telemetry", "--file-prefix", f"smoke{s.daemon.pid}", *vdevs, "--", "-i",
+                   "--nb-cores=1", f"--rxq={queues}", f"--txq={queues}", "--total-num-mbufs=8192",
+                   "--no-lsc-interrupt", stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                   stderr=subprocess.STDOUT, text=True)
+
+
+def command(pmd, *words):
+    pmd.stdin.write(" ".join(words) + "\n")
+    pmd.stdin.flush()
+
+
+def exchange(options, queues, listen):
+    with Session() as s:
+        s.cli("bridge", "add", "br")
+        for i in range(2):
+            s.cli("port", "add", f"p{i}", "--bridge", "br", "--type", "vhost-user", "--path",
+                  s.path(f"{i}.sock"), "--queues", str(queues), *(["--listen"] if listen else []))
+        pmd = testpmd(s, options + ("" if listen else ",server=1"), queues)
+        for i in range(2):
+            s.await_port(f"p{i}", "up", 30)
+        await_true("all queues run", lambda: s.port("p0")["queues"] == queues)
+        # Bursts go round and round: testpmd sends back by one port what it gets by the other.
+        command(pmd, "set fwd io")
+        command(pmd, "start tx_first 4")
+        await_true("100,000 frames went round",
+                   lambda: s.port("p0")["counters"]["tx_frames"] > 100000, 60)
+        command(pmd, "stop")
+        command(pmd, "show port stats all")
+        command(pmd, "quit")
+        out = pmd.communicate(timeout=30)[0]
+        stats = re.findall(r"RX-packets: (\d+).*?TX-packets: (\d+)", out, re.S)[-2:]
+        ports = [s.port(f"p{i}")["counters"] for i in range(2)]
+        for i in range(2):
+            received, sent = map(int, stats[i])
+            assert ports[i]["rx_frames"] == sent, (ports[i], sent)
+            # What the switch delivered after testpmd had stopped reading is in its rings.
+            assert 0 <= ports[i]["tx_frames"] - received <= 4 * 32 * queues * 2, (ports[i], received)
+            assert ports[i]["rx_forwarded"] == sent, ports[i]
+            other = ports[1 - i]
+            assert other["tx_frames"] + sum(other["tx_drops"].values()) == sent, ports
+
+
+def mergeable_buffers_with_the_switch_listening():
+    exchange("mrg_rxbuf=1", 1, True)
+
+
+def plain_buffers_with_the_switch_listening():
+    exchange("mrg_rxbuf=0", 1, True)
+
+
+def mergeable_buffers_with_the_switch_connecting():
+    exchange("mrg_rxbuf=1", 1, False)
+
+
+def plain_buffers_with_the_switch_connecting():
+    exchange("mrg_rxbuf=0", 1, False)
+
+
+def four_queue_pairs():
+    exchange("mrg_rxbuf=1", 4, True)
+
+
+need("dpdk-testpmd")
+session.run(mergeable_buffers_with_the_switch_listening, plain_buffers_with_the_switch_listening,
+            mergeable_buffers_with_the_switch_connecting, plain_buffers_with_the_switch_connecting,
+            four_queue_pairs)
