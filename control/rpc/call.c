@@ -380,6 +380,11 @@ void rpc_on_disconnect(struct rpc_call *call, loop_fn fn, void *arg)
 	call->conn->gone_arg = arg;
 }
 
+bool rpc_has_disconnect(const struct rpc_call *call)
+{
+	return call->conn && call->conn->gone_fn;
+}
+
 int rpc_take_fd(struct rpc_call *call, unsigned i)
 {
 	int fd;

@@ -16,6 +16,7 @@
 #define CONTROL_RPC_SERVER_H
 
 #include <jansson.h>
+#include <stdbool.h>
 
 #include "base/err.h"
 #include "base/loop.h"
@@ -75,6 +76,9 @@ void rpc_fail(struct rpc_call *call, const struct err *err);
 /* Asks to be told when this call's connection ends (for leases: a client that holds something as
  * long as it is connected). One per connection; fn runs in the loop. */
 void rpc_on_disconnect(struct rpc_call *call, loop_fn fn, void *arg);
+
+/* True when the call's connection has such a function. */
+bool rpc_has_disconnect(const struct rpc_call *call);
 
 /* Descriptors that came with the request (SCM_RIGHTS), up to 4; the call closes what nobody took.
  * They belong to the first request that is whole after they came: a client that sends descriptors
