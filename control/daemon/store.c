@@ -11,7 +11,7 @@
 
 #define NEWEST	   "config.json"
 #define FORMAT	   1
-#define DUMP_FLAGS (JSON_COMPACT | JSON_REAL_PRECISION(15))
+#define DUMP_FLAGS (JSON_COMPACT | JSON_SORT_KEYS | JSON_REAL_PRECISION(15))
 #define MAX_BYTES  (16 * 1024 * 1024) /* ten times the settings of 4096 ports */
 
 static const char *generation_name(unsigned n, char *buf, size_t size)
