@@ -28,7 +28,8 @@ enum param_type {
 	PARAM_INT,	/* integer in min..max */
 	PARAM_BOOL,	/* flag without a value */
 	PARAM_ENUM,	/* one of the words in `arg`, "a|b|c" */
-	PARAM_DURATION, /* "300s" "10m" "500ms" or a plain number of seconds; JSON: seconds (real) */
+	PARAM_DURATION, /* "300s" "10m" "500ms" or a plain number of seconds; JSON: seconds (real)
+			 */
 	PARAM_SIZE,	/* "512M" "1G" or bytes; JSON: bytes (integer) */
 	PARAM_VIDS,	/* "10,20-29"; JSON: the same text or [[lo, hi], …] */
 	PARAM_MAC,	/* "02:00:00:00:00:01" */
@@ -62,9 +63,9 @@ enum method_flags {
 };
 
 struct method {
-	const char *rpc;     /* "port.add" */
-	const char *words;   /* "port add": the CLI command; NULL with METHOD_HIDDEN */
-	const char *summary; /* one line, imperative, no full stop */
+	const char *rpc;	    /* "port.add" */
+	const char *words;	    /* "port add": the CLI command; NULL with METHOD_HIDDEN */
+	const char *summary;	    /* one line, imperative, no full stop */
 	const struct param *params; /* ends with .name == NULL; NULL: none */
 	unsigned flags;
 	const char *details; /* paragraphs for the man page, or NULL */
@@ -77,13 +78,39 @@ struct method {
  */
 int method_check(const struct method *m, const json_t *params, struct err *err);
 
-/* Turns the words of one parameter into JSON. 0, or -EINVAL with a sentence. */
+/*
+ * Turns the words of one parameter into JSON, range checked. 0, or -EINVAL with a sentence that
+ * names the parameter as it is written on the command line. Of a PARAM_LIST or PARAM_REST this is
+ * one element (a text), of PARAM_PAIRS one pair (an object).
+ */
 int param_parse(const struct param *p, const char *text, json_t **out, struct err *err);
+
+/* The same with a sentence that names no parameter, for readers with a place of their own to
+ * name (file, line, column). */
+int param_value(const struct param *p, const char *text, json_t **out, struct err *err);
+
+/* One parameter's hostile JSON value. The sentence names no parameter. */
+int param_check(const struct param *p, const json_t *value, struct err *err);
+
+/* "--max-macs", or "BR" where it is positional; into buf, which is returned. */
+char *param_label(const struct param *p, char *buf, size_t size);
+
+/* The row's parameter of that JSON name, or NULL. */
+const struct param *method_param(const struct method *m, const char *name);
+
+/* Refuses an unknown parameter by name and adds the nearest known one as hint. -EINVAL. */
+int param_unknown(const struct param *known, const char *name, struct err *err);
 
 /* True for a name of cli.md: [a-zA-Z0-9][a-zA-Z0-9_-]{0,31}. */
 int name_is_plain(const char *s);
 
 /* True for a plain name or LAB/NAME, LAB@COPY/NAME, [LAB/]VM.NIC. */
 int name_is_full(const char *s);
+
+/* True for a full name, or one with the `~peer` that the other end of a link carries. */
+int name_is_object(const char *s);
+
+/* True for LAB or LAB@COPY. */
+int name_is_lab(const char *s);
 
 #endif

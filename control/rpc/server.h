@@ -9,12 +9,14 @@
  * Trust    Clients are hostile: a request over 1 MiB, nesting over 64, bad UTF-8, or a
  *          client that lets 1 MiB of replies pile up is refused or cut off; connections
  *          beyond the limit are told so and closed; none can hold up the others.
- * Limits   256 clients; no reply over 256 KiB (handlers page their lists).
+ * Limits   256 clients; when all places are taken, one that never asked anything and is
+ *          older than a second makes room. No reply over 256 KiB (handlers page their lists).
  */
 #ifndef CONTROL_RPC_SERVER_H
 #define CONTROL_RPC_SERVER_H
 
 #include <jansson.h>
+#include <stdbool.h>
 
 #include "base/err.h"
 #include "base/loop.h"
@@ -56,9 +58,13 @@ struct rpc_server_opts {
 	int (*after_change)(void *ctx, struct err *err);
 };
 
+/* On failure listen_fd is still the caller's. */
 int rpc_server_create(struct loop *loop, const struct rpc_server_opts *opts,
 		      struct rpc_server **out, struct err *err);
-void rpc_server_destroy(struct rpc_server *s); /* accepts NULL; cuts all connections */
+
+/* Accepts NULL. Cuts all connections, without their disconnect functions; deferred calls may still
+ * be answered, to nobody. The socket's file stays: its owner removes it. */
+void rpc_server_destroy(struct rpc_server *s);
 
 void *rpc_ctx(const struct rpc_call *call);
 
@@ -71,8 +77,12 @@ void rpc_fail(struct rpc_call *call, const struct err *err);
  * long as it is connected). One per connection; fn runs in the loop. */
 void rpc_on_disconnect(struct rpc_call *call, loop_fn fn, void *arg);
 
+/* True when the call's connection has such a function. */
+bool rpc_has_disconnect(const struct rpc_call *call);
+
 /* Descriptors that came with the request (SCM_RIGHTS), up to 4; the call closes what nobody took.
- * Returns the fd and gives it to the caller, or -1. */
+ * They belong to the first request that is whole after they came: a client that sends descriptors
+ * awaits each answer before its next request. Returns the fd and gives it to the caller, or -1. */
 int rpc_take_fd(struct rpc_call *call, unsigned i);
 
 /* Makes dir's parents, unlinks a dead socket, binds with mode 0660 and listens. Refuses a path

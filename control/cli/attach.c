@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What to paste to attach a guest that somebody else runs. */
+#include <stdio.h>
+#include <string.h>
+
+#include "control/cli/show.h"
+
+#define RING "1024" /* a 64 KB frame takes some 43 buffers: six of them fill a ring of 256 */
+
+static const char *text_of(const json_t *port, const char *key)
+{
+	const char *text = json_string_value(json_object_get(port, key));
+
+	return text ? text : "";
+}
+
+static bool is_vhost_user(const json_t *port)
+{
+	return !strcmp(text_of(port, "type"), "vhost-user");
+}
+
+/* A comma in a QEMU option's value is written twice. */
+static void qemu_value(const char *text)
+{
+	for (; *text; text++)
+		fputs(*text == ',' ? ",," : (char[2]){*text, '\0'}, stdout);
+}
+
+static void qemu_print(const json_t *port, size_t i)
+{
+	bool listens = json_is_true(json_object_get(port, "listen"));
+
+	printf("# port %s: share the guest's memory (once; size is that of -m)\n",
+	       text_of(port, "name"));
+	puts("-object memory-backend-memfd,id=mem0,size=1G,share=on -machine memory-backend=mem0 \\");
+	printf("-chardev socket,id=lanyard%zu,path=", i);
+	qemu_value(text_of(port, "path"));
+	/* The end that does not listen is the one that connects. */
+	puts(listens ? ",reconnect=1 \\" : ",server=on,wait=off \\");
+	printf("-netdev vhost-user,id=net%zu,chardev=lanyard%zu \\\n", i, i);
+	printf("-device virtio-net-pci,netdev=net%zu,rx_queue_size=" RING ",tx_queue_size=" RING
+	       "\n",
+	       i);
+}
+
+void attach_qemu_print(const json_t *ports)
+{
+	const json_t *port;
+	size_t i;
+
+	json_array_foreach (ports, i, port) {
+		if (is_vhost_user(port))
+			qemu_print(port, i);
+		else
+			printf("# port %s is a %s: no guest attaches to it\n",
+			       text_of(port, "name"), text_of(port, "type"));
+	}
+}
+
+static void xml_value(const char *text)
+{
+	for (; *text; text++)
+		switch (*text) {
+		case '&':
+			fputs("&amp;", stdout);
+			break;
+		case '<':
+			fputs("&lt;", stdout);
+			break;
+		case '\'':
+			fputs("&apos;", stdout);
+			break;
+		default:
+			fputc(*text, stdout);
+		}
+}
+
+static void libvirt_print(const json_t *port)
+{
+	bool listens = json_is_true(json_object_get(port, "listen"));
+
+	printf("<!-- port %s; the domain needs <memoryBacking><source type='memfd'/>"
+	       "<access mode='shared'/></memoryBacking> -->\n",
+	       text_of(port, "name"));
+	fputs("<interface type='vhostuser'>\n  <source type='unix' path='", stdout);
+	xml_value(text_of(port, "path"));
+	printf("' mode='%s'/>\n", listens ? "client" : "server");
+	puts("  <model type='virtio'/>\n"
+	     "  <driver rx_queue_size='" RING "' tx_queue_size='" RING "'/>\n"
+	     "</interface>");
+}
+
+void attach_libvirt_print(const json_t *ports)
+{
+	const json_t *port;
+	size_t i;
+
+	json_array_foreach (ports, i, port) {
+		if (is_vhost_user(port))
+			libvirt_print(port);
+		else
+			printf("<!-- port %s is a %s: no guest attaches to it -->\n",
+			       text_of(port, "name"), text_of(port, "type"));
+	}
+}

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "control/cli/config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "control/cli/call.h"
+#include "control/cli/commands.h"
+#include "control/yaml/document.h"
+
+const struct method m_show_config = {
+	"show.config", "show config", "Print the hand-made configuration as apply reads it",
+	NULL,	       METHOD_LOCAL,  NULL};
+
+#define FILE_PARAM                                                                                 \
+	{                                                                                          \
+		"file", PARAM_STRING, PARAM_POSITIONAL | PARAM_REQUIRED, 1, 4096, "FILE",          \
+			"YAML file with bridges: and ports:, or - for standard input"              \
+	}
+
+static const struct param apply_params[] = {
+	FILE_PARAM,
+	{"dry_run", PARAM_BOOL, 0, 0, 0, NULL, "only print what would change"},
+	{"confirm", PARAM_DURATION, 0, 1, 3600, "TIME",
+	 "go back unless `lanyard confirm` comes within this time"},
+	{.name = NULL},
+};
+const struct method m_apply = {
+	"apply",
+	"apply",
+	"Make the hand-made configuration equal to a file",
+	apply_params,
+	METHOD_LOCAL,
+	"Bridges and ports that are not in the file are deleted; labs are not touched. The plan is "
+	"made before anything is changed, and what was changed is undone when a step fails.\n"
+	"With --confirm nothing is saved before `lanyard confirm` has come, so that a restart goes "
+	"back too."};
+
+static const struct param diff_params[] = {FILE_PARAM, {.name = NULL}};
+const struct method m_diff = {
+	"diff",	     "diff",	   "Show what apply would change; exit code 1 if anything",
+	diff_params, METHOD_LOCAL, NULL};
+
+int show_config_run(struct cli *cli, const json_t *params, json_t **result, struct err *err)
+{
+	json_t *items = NULL, *item, *document;
+	size_t i;
+	int rc = cli_call_all(cli, "config.list", NULL, &items, err);
+
+	if (rc)
+		return rc;
+	document = json_pack("{s{}s{}}", "bridges", "ports");
+	json_array_foreach (items, i, item) {
+		const char *section = json_string_value(json_object_get(item, "section"));
+		const char *name = json_string_value(json_object_get(item, "name"));
+
+		if (section && name)
+			json_object_set(json_object_get(document, section), name,
+					json_object_get(item, "settings"));
+	}
+	json_decref(items);
+	*result = document;
+	return EXIT_DONE;
+}
+
+void show_config_print(struct cli *cli, const json_t *params, const json_t *result)
+{
+	document_write(stdout, result);
+}
+
+static int file_load(const char *path, struct yaml_doc **doc, struct err *err)
+{
+	bool is_stdin = !strcmp(path, "-");
+	int fd = is_stdin ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC), rc;
+
+	if (fd < 0)
+		return err_set(err, -errno, "cannot open \"%s\": %s", path, strerror(errno));
+	rc = yaml_load_fd(fd, is_stdin ? "standard input" : path, doc, err);
+	if (!is_stdin)
+		close(fd);
+	return rc;
+}
+
+/* Sends the file's document. The plan comes back. */
+static int send_document(struct cli *cli, const struct yaml_doc *doc, bool dry_run,
+			 const json_t *confirm, json_t **result, struct err *err)
+{
+	json_t *document = NULL, *call;
+	int rc = document_read(doc, &document, err);
+
+	if (rc < 0)
+		return cli_exit_code(rc);
+	call = json_pack("{sosb}", "document", document, "dry_run", dry_run);
+	if (confirm)
+		json_object_set(call, "confirm", (json_t *)confirm);
+	return cli_call(cli, "config.apply", call, result, err);
+}
+
+int apply_run(struct cli *cli, const json_t *params, json_t **result, struct err *err)
+{
+	struct yaml_doc *doc = NULL;
+	int rc = file_load(json_string_value(json_object_get(params, "file")), &doc, err);
+
+	if (rc < 0)
+		return cli_exit_code(rc);
+	rc = send_document(cli, doc, json_is_true(json_object_get(params, "dry_run")),
+			   json_object_get(params, "confirm"), result, err);
+	yaml_doc_free(doc);
+	return rc;
+}
+
+/* True for a lab file, which is the launcher's to compare. */
+static bool is_lab(const struct yaml_doc *doc)
+{
+	static const char *const keys[] = {"name", "vms", "links", "checks"};
+
+	for (unsigned i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+		if (yaml_get(yaml_root(doc), keys[i]))
+			return true;
+	return false;
+}
+
+int diff_run(struct cli *cli, const json_t *params, json_t **result, struct err *err)
+{
+	const struct cli_command *lab = command_by_words(lab_commands, "diff");
+	struct yaml_doc *doc = NULL;
+	int rc = file_load(json_string_value(json_object_get(params, "file")), &doc, err);
+
+	if (rc < 0)
+		return cli_exit_code(rc);
+	if (lab && is_lab(doc))
+		rc = cli_carry_out(cli, lab, params, result, err);
+	else
+		rc = send_document(cli, doc, true, NULL, result, err);
+	yaml_doc_free(doc);
+	if (rc == EXIT_DONE && json_integer_value(json_object_get(*result, "n_changes")))
+		rc = EXIT_CHECK_FAILED;
+	return rc;
+}
+
+static void settings_print(const json_t *settings)
+{
+	char *text = settings ? json_dumps(settings, JSON_REAL_PRECISION(15)) : NULL;
+
+	printf(" %s", text ? text : "");
+	free(text);
+}
+
+void plan_print(struct cli *cli, const json_t *params, const json_t *result)
+{
+	json_t *plan = json_object_get(result, "plan"), *step;
+	json_int_t n = json_integer_value(json_object_get(result, "n_changes"));
+	size_t i;
+
+	json_array_foreach (plan, i, step) {
+		const char *what = json_string_value(json_object_get(step, "do"));
+		const char *sign = !what ? "?" : what[0] == 'a' ? "+" : what[0] == 'd' ? "-" : "~";
+
+		printf("%s %s %s", sign, json_string_value(json_object_get(step, "kind")),
+		       json_string_value(json_object_get(step, "name")));
+		settings_print(json_object_get(step, "settings"));
+		putchar('\n');
+	}
+	if ((size_t)n > json_array_size(plan))
+		printf("and %lld more\n", (long long)n - (long long)json_array_size(plan));
+	if (!n)
+		puts("nothing to change");
+	if (json_is_number(json_object_get(result, "confirm_s")))
+		printf("goes back in %g s unless `lanyard confirm` comes\n",
+		       json_number_value(json_object_get(result, "confirm_s")));
+}

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * doctor: what of this host helps or hinders, each with a way out.
+ *
+ * How      Local findings, then those of the launcher (a hidden row "vm.facts"), then the
+ *          daemon's. A finding is {name, state: ok|warn|fail, text, advice}.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/kvm.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "control/cli/call.h"
+#include "control/cli/commands.h"
+#include "control/cli/status.h"
+#include "control/cli/table.h"
+
+#define NOFILE_GOOD 65536
+
+const struct method m_doctor = {
+	"doctor",
+	"doctor",
+	"Find out what of this host helps or hinders, and what to do about it",
+	NULL,
+	METHOD_LOCAL,
+	NULL};
+
+static void finding(json_t *list, const char *name, const char *state, const char *text,
+		    const char *advice)
+{
+	json_array_append_new(list, json_pack("{ssssssss}", "name", name, "state", state, "text",
+					      text, "advice", advice));
+}
+
+static void find_kvm(json_t *list)
+{
+	int fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+	char text[160];
+
+	if (fd < 0) {
+		snprintf(text, sizeof(text), "/dev/kvm cannot be opened: %s", strerror(errno));
+		finding(list, "kvm", "warn", text,
+			errno == EACCES
+				? "join the group that owns /dev/kvm (often kvm)"
+				: "load kvm_intel or kvm_amd, or allow nested virtualization; "
+				  "VMs run with --accel tcg, slower");
+		return;
+	}
+	if (ioctl(fd, KVM_GET_API_VERSION, 0) != KVM_API_VERSION)
+		finding(list, "kvm", "warn", "/dev/kvm does not answer like KVM",
+			"VMs run with --accel tcg, slower");
+	else
+		finding(list, "kvm", "ok",
+			"/dev/kvm opens; the first VM proves that it runs guests", "");
+	close(fd);
+}
+
+static void find_tun(json_t *list)
+{
+	int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
+	char text[160];
+
+	if (fd >= 0) {
+		finding(list, "tun", "ok", "/dev/net/tun opens", "");
+		close(fd);
+		return;
+	}
+	snprintf(text, sizeof(text), "/dev/net/tun cannot be opened: %s", strerror(errno));
+	finding(list, "tun", "warn", text,
+		"taps are not to be had; load the module tun, or run as root");
+}
+
+static void find_limits(json_t *list)
+{
+	struct rlimit lim;
+	char text[160];
+
+	getrlimit(RLIMIT_NOFILE, &lim);
+	snprintf(text, sizeof(text), "up to %llu open files are allowed",
+		 (unsigned long long)lim.rlim_max);
+	if (lim.rlim_max >= NOFILE_GOOD || geteuid() == 0)
+		finding(list, "nofile", "ok", text, "");
+	else
+		finding(list, "nofile", "warn", text,
+			"a port takes up to 24; raise the hard limit (LimitNOFILE=, limits.conf)");
+	getrlimit(RLIMIT_MEMLOCK, &lim);
+	if (lim.rlim_max == RLIM_INFINITY || geteuid() == 0)
+		finding(list, "memlock", "ok", "memory may be locked without limit", "");
+	else {
+		snprintf(text, sizeof(text), "at most %llu KiB may be locked",
+			 (unsigned long long)lim.rlim_max / 1024);
+		finding(list, "memlock", "warn", text,
+			"AF_XDP uplinks want more; raise it (LimitMEMLOCK=, limits.conf)");
+	}
+}
+
+static unsigned long meminfo(const char *key)
+{
+	FILE *f = fopen("/proc/meminfo", "re");
+	unsigned long value = 0;
+	char line[128];
+
+	while (f && fgets(line, sizeof(line), f))
+		if (!strncmp(line, key, strlen(key)) && line[strlen(key)] == ':')
+			value = strtoul(line + strlen(key) + 1, NULL, 10);
+	if (f)
+		fclose(f);
+	return value;
+}
+
+static void find_hugepages(json_t *list)
+{
+	unsigned long n_free = meminfo("HugePages_Free"), size_kib = meminfo("Hugepagesize");
+	char text[160];
+
+	if (!n_free) {
+		finding(list, "hugepages", "ok", "no free hugepages; the switch does without",
+			"for the last tenth of speed: echo 512 > /proc/sys/vm/nr_hugepages");
+		return;
+	}
+	snprintf(text, sizeof(text), "%lu hugepages of %lu KiB are free", n_free, size_kib);
+	finding(list, "hugepages", "ok", text, "");
+}
+
+static void find_memfd(json_t *list)
+{
+	int fd = memfd_create("lanyard-doctor", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	char text[160];
+
+	if (fd >= 0 && fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK) == 0) {
+		finding(list, "memfd", "ok", "guest memory can be sealed against shrinking", "");
+	} else {
+		snprintf(text, sizeof(text), "memfd sealing does not work: %s", strerror(errno));
+		finding(list, "memfd", "fail", text,
+			"a kernel of at least 3.17 with memfd is needed");
+	}
+	if (fd >= 0)
+		close(fd);
+}
+
+/* Findings of the VM launcher, where this build has it. */
+static void find_vms(struct cli *cli, json_t *list)
+{
+	const struct cli_command *c = command_by_rpc("vm.facts");
+	json_t *params = json_object(), *facts = NULL;
+
+	if (c && c->run && c->run(cli, params, &facts, NULL) == EXIT_DONE && json_is_array(facts))
+		json_array_extend(list, facts);
+	json_decref(facts);
+	json_decref(params);
+}
+
+static void find_switch(struct cli *cli, json_t *list)
+{
+	struct err err = ERR_NONE;
+	json_t *facts = NULL;
+
+	if (cli_call(cli, "daemon.facts", NULL, &facts, &err) == EXIT_DONE) {
+		finding(list, "switch", "ok", "the switch is running", "");
+		json_array_extend(list, json_object_get(facts, "findings"));
+	} else {
+		finding(list, "switch", "warn", err.text, err.hint);
+	}
+	json_decref(facts);
+}
+
+int doctor_run(struct cli *cli, const json_t *params, json_t **result, struct err *err)
+{
+	json_t *one;
+	size_t i;
+
+	*result = json_array();
+	find_kvm(*result);
+	find_tun(*result);
+	find_limits(*result);
+	find_hugepages(*result);
+	find_memfd(*result);
+	find_vms(cli, *result);
+	find_switch(cli, *result);
+	json_array_foreach (*result, i, one)
+		if (!strcmp(json_string_value(json_object_get(one, "state")), "fail"))
+			return EXIT_CHECK_FAILED;
+	return EXIT_DONE;
+}
+
+void doctor_print(struct cli *cli, const json_t *params, const json_t *result)
+{
+	static const struct table_column columns[] = {
+		{"WHAT", "name", false, NULL},	{"STATE", "state", false, NULL},
+		{"FOUND", "text", false, NULL}, {"ADVICE", "advice", false, NULL},
+		{NULL, NULL, false, NULL},
+	};
+
+	table_print(columns, result);
+}

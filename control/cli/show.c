@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "control/cli/show.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "control/cli/call.h"
+#include "control/cli/table.h"
+#include "control/rpc/vids.h"
+
+#define VIDS_TEXT 32 /* a longer list is cut off in the table; --json has it all */
+
+void bridges_print(struct cli *cli, const json_t *params, const json_t *result)
+{
+	static const struct table_column columns[] = {
+		{"BRIDGE", "name", false, NULL},
+		{"PORTS", "ports", true, NULL},
+		{"MACS", "macs", true, NULL},
+		{"MAX-MACS", "max_macs", true, NULL},
+		{"AGEING", "ageing_s", true, NULL},
+		{"FORWARD-RESERVED", "forward_reserved", false, NULL},
+		{NULL, NULL, false, NULL},
+	};
+
+	table_print(columns, result);
+}
+
+/* "access 10", "trunk 10,20 native 1" */
+static char *vlan_text(const json_t *port)
+{
+	const json_t *vlan = json_object_get(port, "vlan");
+	const char *mode = json_string_value(json_object_get(vlan, "mode"));
+	const json_t *native = json_object_get(vlan, "native");
+	uint64_t set[VLAN_SET_WORDS];
+	char list[VIDS_TEXT] = "", *text = NULL;
+	int n;
+
+	if (!mode)
+		return NULL;
+	if (strcmp(mode, "trunk")) {
+		n = asprintf(&text, "%s %lld", mode,
+			     (long long)json_integer_value(json_object_get(vlan, "vid")));
+		return n < 0 ? NULL : text;
+	}
+	if (vids_from_json(json_object_get(vlan, "vids"), set, NULL) == 0)
+		vids_to_text(set, list, sizeof(list));
+	if (json_is_integer(native))
+		n = asprintf(&text, "trunk %s native %lld", list,
+			     (long long)json_integer_value(native));
+	else
+		n = asprintf(&text, "trunk %s", list);
+	return n < 0 ? NULL : text;
+}
+
+static char *counter_text(const json_t *port, const char *key)
+{
+	const json_t *value = json_object_get(json_object_get(port, "counters"), key);
+	char *text = NULL;
+
+	return asprintf(&text, "%lld", (long long)json_integer_value(value)) < 0 ? NULL : text;
+}
+
+static char *rx_text(const json_t *port)
+{
+	return counter_text(port, "rx_frames");
+}
+
+static char *tx_text(const json_t *port)
+{
+	return counter_text(port, "tx_frames");
+}
+
+static char *drops_text(const json_t *port)
+{
+	static const char *const ways[] = {"rx_drops", "tx_drops"};
+	const json_t *counters = json_object_get(port, "counters");
+	long long sum = 0;
+	char *text = NULL;
+	const char *reason;
+	json_t *n;
+
+	for (unsigned i = 0; i < 2; i++)
+		json_object_foreach (json_object_get(counters, ways[i]), reason, n)
+			sum += json_integer_value(n);
+	return asprintf(&text, "%lld", sum) < 0 ? NULL : text;
+}
+
+void ports_print(struct cli *cli, const json_t *params, const json_t *result)
+{
+	static const struct table_column columns[] = {
+		{"PORT", "name", false, NULL},	   {"BRIDGE", "bridge", false, NULL},
+		{"TYPE", "type", false, NULL},	   {"STATE", "state", false, NULL},
+		{"VLAN", NULL, false, vlan_text},  {"RX", NULL, true, rx_text},
+		{"TX", NULL, true, tx_text},	   {"DROPS", NULL, true, drops_text},
+		{"REASON", "reason", false, NULL}, {NULL, NULL, false, NULL},
+	};
+
+	if (json_is_true(json_object_get(params, "qemu")))
+		attach_qemu_print(result);
+	else if (json_is_true(json_object_get(params, "libvirt")))
+		attach_libvirt_print(result);
+	else
+		table_print(columns, result);
+}
+
+static char *age_text(const json_t *entry)
+{
+	char *text = NULL;
+
+	if (json_is_true(json_object_get(entry, "static")))
+		return strdup("static");
+	return asprintf(&text, "%lld s",
+			(long long)json_integer_value(json_object_get(entry, "age_s"))) < 0
+		       ? NULL
+		       : text;
+}
+
+void fdb_print(struct cli *cli, const json_t *params, const json_t *result)
+{
+	static const struct table_column columns[] = {
+		{"BRIDGE", "bridge", false, NULL}, {"VLAN", "vlan", true, NULL},
+		{"MAC", "mac", false, NULL},	   {"PORT", "port", false, NULL},
+		{"AGE", NULL, true, age_text},	   {NULL, NULL, false, NULL},
+	};
+
+	table_print(columns, result);
+}
+
+static void names_complete(struct cli *cli, const char *method)
+{
+	json_t *items = NULL, *one;
+	size_t i;
+
+	/* Without a switch there is nothing to offer, and nothing to say. */
+	if (cli_call_all(cli, method, NULL, &items, NULL) != EXIT_DONE)
+		return;
+	json_array_foreach (items, i, one)
+		puts(json_string_value(json_object_get(one, "name")));
+	json_decref(items);
+}
+
+void names_complete_bridge(struct cli *cli, const char *param)
+{
+	if (!strcmp(param, "name") || !strcmp(param, "bridge"))
+		names_complete(cli, "bridge.list");
+}
+
+void names_complete_port(struct cli *cli, const char *param)
+{
+	if (!strcmp(param, "name") || !strcmp(param, "port") || !strcmp(param, "ports"))
+		names_complete(cli, "port.list");
+	else if (!strcmp(param, "bridge") || !strcmp(param, "peer_bridge"))
+		names_complete(cli, "bridge.list");
+}

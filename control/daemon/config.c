@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "control/daemon/config.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "control/daemon/objects.h"
+#include "control/daemon/owner.h"
+#include "control/rpc/methods.h"
+#include "control/rpc/vids.h"
+
+json_t *config_params(const char *name, const json_t *settings)
+{
+	json_t *params = json_copy((json_t *)settings);
+
+	json_object_set_new(params, "name", json_string(name));
+	return params;
+}
+
+json_t *settings_normal(const json_t *settings)
+{
+	json_t *out = json_object(), *value;
+	uint64_t set[VLAN_SET_WORDS];
+	const char *key;
+
+	json_object_foreach ((json_t *)settings, key, value) {
+		if (json_is_false(value))
+			continue;
+		if (!strcmp(key, "trunk") && vids_from_json(value, set, NULL) == 0)
+			json_object_set_new(out, key, vids_to_json(set));
+		else
+			json_object_set(out, key, value);
+	}
+	return out;
+}
+
+json_t *config_normal(const json_t *document)
+{
+	json_t *out = json_object(), *section, *settings;
+	const char *key, *name;
+
+	json_object_foreach ((json_t *)document, key, section) {
+		json_t *copy = json_object();
+
+		json_object_foreach (section, name, settings)
+			json_object_set_new(copy, name, settings_normal(settings));
+		json_object_set_new(out, key, copy);
+	}
+	return out;
+}
+
+json_t *config_document(struct daemon *d)
+{
+	json_t *bridges = json_object(), *ports = json_object();
+
+	for (struct bridge *br = bridge_next(d->sw, NULL); br; br = bridge_next(d->sw, br))
+		if (owner_saved(bridge_owner(br)))
+			json_object_set_new(bridges, bridge_name(br),
+					    json_copy(bridge_owner(br)->settings));
+	for (struct port *p = port_next(d->sw, NULL); p; p = port_next(d->sw, p)) {
+		struct port_info info;
+
+		if (!owner_saved(port_owner(p)) || (link_peer(p) && !link_is_first(p)))
+			continue;
+		port_info(p, &info);
+		json_object_set_new(ports, info.name, json_copy(port_owner(p)->settings));
+	}
+	return json_pack("{soso}", "bridges", bridges, "ports", ports);
+}
+
+json_t *config_to_save(struct daemon *d)
+{
+	static const char *const sections[] = {"bridges", "ports"};
+	json_t *document = config_document(d);
+
+	for (unsigned i = 0; i < 2; i++) {
+		const json_t *kept = json_object_get(d->kept_out, sections[i]);
+
+		if (kept)
+			json_object_update_missing(json_object_get(document, sections[i]),
+						   (json_t *)kept);
+	}
+	return document;
+}
+
+int daemon_save(void *ctx, struct err *err)
+{
+	struct daemon *d = ctx;
+	json_t *document;
+	int rc;
+
+	/* What awaits its confirmation must not outlive a crash. */
+	if (d->before_apply)
+		return 0;
+	document = config_to_save(d);
+	if (!document)
+		return err_set(err, -ENOMEM, "out of memory");
+	rc = store_save(&d->store, document, err);
+	json_decref(document);
+	if (rc < 0)
+		LOG_ERR("switch: %s", err->text);
+	return rc;
+}
+
+static void keep_out(struct daemon *d, const char *section, const char *name, json_t *settings,
+		     const struct err *why)
+{
+	json_t *kept = json_object_get(d->kept_out, section);
+
+	LOG_WARN("%s; it is kept out until the next start", why->text);
+	if (!kept) {
+		kept = json_object();
+		json_object_set_new(d->kept_out, section, kept);
+	}
+	json_object_set(kept, name, settings);
+	json_array_append_new(d->warnings,
+			      json_sprintf("%s: it is saved, but was not made", why->text));
+}
+
+static void section_restore(struct daemon *d, const json_t *document, const char *section,
+			    const struct method *row,
+			    int (*make)(struct daemon *, const json_t *, struct err *))
+{
+	const char *name;
+	json_t *settings;
+
+	json_object_foreach (json_object_get(document, section), name, settings) {
+		json_t *params = config_params(name, settings);
+		struct err err = ERR_NONE;
+		int rc = method_check(row, params, &err);
+
+		if (rc < 0)
+			err_prefix(&err, "%.6s \"%s\"", section, name);
+		else
+			rc = make(d, params, &err);
+		if (rc < 0)
+			keep_out(d, section, name, settings, &err);
+		json_decref(params);
+	}
+}
+
+void daemon_restore(struct daemon *d)
+{
+	struct err err = ERR_NONE;
+	json_t *document = NULL, *warning;
+	size_t i;
+
+	d->kept_out = json_object();
+	d->warnings = json_array();
+	if (store_load(&d->store, &document, d->warnings, &err) < 0)
+		LOG_ERR("switch: %s", err.text);
+	json_array_foreach (d->warnings, i, warning)
+		LOG_WARN("switch: %s", json_string_value(warning));
+	section_restore(d, document, "bridges", &m_bridge_add, bridge_make);
+	section_restore(d, document, "ports", &m_port_add, port_make);
+	json_decref(document);
+}
+
+void daemon_forget(struct daemon *d)
+{
+	for (struct port *p = port_next(d->sw, NULL); p; p = port_next(d->sw, p)) {
+		if (!link_peer(p) || link_is_first(p))
+			owner_free(port_user(p));
+		port_user_set(p, NULL);
+	}
+	for (struct bridge *br = bridge_next(d->sw, NULL); br; br = bridge_next(d->sw, br)) {
+		owner_free(bridge_user(br));
+		bridge_user_set(br, NULL);
+	}
+	json_decref(d->kept_out);
+	json_decref(d->warnings);
+	json_decref(d->before_apply);
+}

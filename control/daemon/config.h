@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The hand-made part as a document, {bridges: {name: settings}, ports: {name: settings}}.
+ *
+ * Threads  control only.
+ */
+#ifndef CONTROL_DAEMON_CONFIG_H
+#define CONTROL_DAEMON_CONFIG_H
+
+#include <jansson.h>
+
+#include "control/daemon/daemon.h"
+
+/* What runs now; a new reference with copies of the settings. */
+json_t *config_document(struct daemon *d);
+
+/* What is to be saved: that, and what was kept out at start. */
+json_t *config_to_save(struct daemon *d);
+
+/* Settings plus name, as parameters for bridge_make() or port_make(). */
+json_t *config_params(const char *name, const json_t *settings);
+
+/* A copy of settings in the one form they are kept and compared in: no flags that are false, VLANs
+ * as pairs. */
+json_t *settings_normal(const json_t *settings);
+
+/* The same for all settings of a document that apply was given. */
+json_t *config_normal(const json_t *document);
+
+#endif

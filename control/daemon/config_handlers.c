@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "control/daemon/apply.h"
+#include "control/daemon/config.h"
+#include "control/daemon/handlers.h"
+#include "control/daemon/page.h"
+
+#define PAGE_OBJECTS   500
+#define PLAN_MAX_BYTES (150 * 1024)
+#define RETRY_NS       (5 * S_NS) /* a configuration that could not be gone back to is tried again */
+
+int changes_allowed(const struct daemon *d, struct err *err)
+{
+	if (d->apply)
+		return err_set(err, -EBUSY, "an apply is under way");
+	if (d->before_apply) {
+		err_set(err, -EBUSY, "an apply waits to be confirmed");
+		err_hint(err, "`lanyard confirm` keeps it, `lanyard rollback` undoes it");
+		return -EBUSY;
+	}
+	return 0;
+}
+
+int do_config_list(struct rpc_call *call, const json_t *params, json_t **result, struct err *err)
+{
+	static const char *const sections[] = {"bridges", "ports"};
+	json_t *document = config_document(rpc_ctx(call)), *settings;
+	size_t at = page_position(params), i = 0;
+	bool more = false;
+	const char *name;
+	struct page page;
+	char cursor[24];
+
+	page_begin(&page, params, PAGE_OBJECTS);
+	for (unsigned s = 0; s < 2 && !more; s++)
+		json_object_foreach (json_object_get(document, sections[s]), name, settings) {
+			if (i >= at && !page_has_room(&page)) {
+				more = true;
+				break;
+			}
+			if (i++ >= at)
+				page_add(&page, json_pack("{sssssO}", "section", sections[s],
+							  "name", name, "settings", settings));
+		}
+	json_decref(document);
+	snprintf(cursor, sizeof(cursor), "%zu", i);
+	*result = page_end(&page, more ? cursor : NULL);
+	return 0;
+}
+
+/* ---- apply ---- */
+
+/* A call that waits for its apply. */
+struct waiting {
+	struct daemon *d;
+	struct rpc_call *call;
+	json_t *result, *before;
+	json_t *kept_out; /* of the start; an apply decides about it too */
+	double confirm_s;
+};
+
+static void go_back(void *arg);
+
+static void confirm_await(struct daemon *d, json_t *before, double confirm_s)
+{
+	uint64_t wait_ns = (uint64_t)(confirm_s * 1e9);
+
+	d->before_apply = before;
+	d->confirm_due_ns = loop_now_ns() + wait_ns;
+	loop_timer_add(d->loop, wait_ns, go_back, d, &d->confirm_timer);
+}
+
+static void on_applied(void *arg, int rc, struct err *err)
+{
+	struct waiting *w = arg;
+
+	if (rc < 0) {
+		json_decref(w->d->kept_out);
+		w->d->kept_out = json_incref(w->kept_out);
+		json_decref(w->result);
+		rpc_fail(w->call, err);
+	} else {
+		if (w->confirm_s > 0)
+			confirm_await(w->d, json_incref(w->before), w->confirm_s);
+		rpc_reply(w->call, w->result);
+	}
+	json_decref(w->before);
+	json_decref(w->kept_out);
+	free(w);
+}
+
+/* Plans the way to document; answers at once when there is nothing to do or dry, else later. */
+static int apply_call(struct rpc_call *call, const json_t *document, bool dry, double confirm_s,
+		      json_t **result, struct err *err)
+{
+	struct daemon *d = rpc_ctx(call);
+	struct waiting *w;
+	struct apply *a;
+	json_t *answer;
+	int rc = apply_plan(d, document, &a, err);
+
+	if (rc < 0)
+		return rc;
+	answer = json_pack("{sososb}", "plan", apply_plan_json(a, PLAN_MAX_BYTES), "n_changes",
+			   json_integer((json_int_t)apply_n_steps(a)), "applied", !dry);
+	w = dry ? NULL : calloc(1, sizeof(*w));
+	if (!w) {
+		apply_free(a);
+		*result = answer;
+		return dry ? 0 : err_set(err, -ENOMEM, "out of memory");
+	}
+	w->d = d;
+	w->call = call;
+	w->result = answer;
+	w->before = config_document(d);
+	w->kept_out = d->kept_out;
+	w->confirm_s = apply_n_steps(a) ? confirm_s : 0;
+	d->kept_out = json_object();
+	json_object_set_new(answer, "confirm_s",
+			    w->confirm_s > 0 ? json_real(w->confirm_s) : json_null());
+	apply_start(a, on_applied, w);
+	return RPC_DEFERRED;
+}
+
+int do_config_apply(struct rpc_call *call, const json_t *params, json_t **result, struct err *err)
+{
+	bool dry = json_is_true(json_object_get(params, "dry_run"));
+	int rc = dry ? 0 : changes_allowed(rpc_ctx(call), err);
+
+	if (rc < 0)
+		return rc;
+	return apply_call(call, json_object_get(params, "document"), dry,
+			  json_number_value(json_object_get(params, "confirm")), result, err);
+}
+
+/* Forgets what a confirmation is awaited for; the configuration before it, a new reference. */
+static json_t *confirm_end(struct daemon *d)
+{
+	json_t *before = d->before_apply;
+
+	loop_timer_del(d->confirm_timer);
+	d->before_apply = NULL;
+	return before;
+}
+
+int do_config_confirm(struct rpc_call *call, const json_t *params, json_t **result, struct err *err)
+{
+	struct daemon *d = rpc_ctx(call);
+
+	if (!d->before_apply)
+		return err_set(err, -ENOENT, "nothing waits to be confirmed");
+	json_decref(confirm_end(d));
+	return daemon_save(d, err);
+}
+
+static void on_gone_back(void *arg, int rc, struct err *err)
+{
+	struct daemon *d = arg;
+
+	if (rc < 0) {
+		LOG_ERR("switch: cannot go back to the configuration before apply: %s", err->text);
+		loop_timer_add(d->loop, RETRY_NS, go_back, d, &d->confirm_timer);
+		return;
+	}
+	LOG_INFO("switch: back at the configuration before apply");
+	json_decref(confirm_end(d));
+}
+
+/* Nobody confirmed in time. */
+static void go_back(void *arg)
+{
+	struct daemon *d = arg;
+	struct err err = ERR_NONE;
+	struct apply *a;
+	int rc = apply_plan(d, d->before_apply, &a, &err);
+
+	LOG_WARN("switch: apply was not confirmed in time");
+	if (rc < 0)
+		on_gone_back(d, rc, &err);
+	else
+		apply_start(a, on_gone_back, d);
+}
+
+int do_config_rollback(struct rpc_call *call, const json_t *params, json_t **result,
+		       struct err *err)
+{
+	const json_t *n = json_object_get(params, "n");
+	struct daemon *d = rpc_ctx(call);
+	json_t *document = NULL;
+	int rc = 0;
+
+	if (d->apply)
+		return changes_allowed(d, err);
+	if (d->before_apply && !n) {
+		rc = apply_call(call, d->before_apply, false, 0, result, err);
+		/* What is gone back to is what is saved. */
+		if (rc >= 0)
+			json_decref(confirm_end(d));
+		return rc;
+	}
+	rc = changes_allowed(d, err);
+	if (rc == 0 && d->store.dir_fd < 0)
+		rc = err_set(err, -ENOENT, "nothing is saved");
+	if (rc == 0)
+		rc = store_read(&d->store, n ? (unsigned)json_integer_value(n) : 1, &document, err);
+	if (rc == 0)
+		rc = apply_call(call, document, false, 0, result, err);
+	json_decref(document);
+	return rc;
+}

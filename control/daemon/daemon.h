@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The daemon: what its handlers work on.
+ *
+ * What     One process with one loop, one switch and one JSON-RPC server.
+ * Threads  control only.
+ */
+#ifndef CONTROL_DAEMON_DAEMON_H
+#define CONTROL_DAEMON_DAEMON_H
+
+#include <jansson.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/loop.h"
+#include "control/daemon/port_type.h"
+#include "control/daemon/store.h"
+#include "control/rpc/server.h"
+#include "switch/switch.h"
+
+struct apply;
+
+struct daemon {
+	struct loop *loop;
+	struct switch_ *sw;
+	struct rpc_server *server;
+	const struct port_type *const *types; /* ends with NULL */
+	struct store store;
+	const char *run_dir; /* NULL in tests */
+	uint64_t start_ns;
+
+	/* Hand-made objects of the saved configuration that could not be made at start: they stay
+	 * saved, so that a socket folder that is missing once does not cost a port.
+	 * {bridges: {name: settings}, ports: {…}} */
+	json_t *kept_out;
+	json_t *warnings; /* of the start, for status and doctor: texts */
+
+	struct apply *apply;  /* the one under way, or NULL */
+	json_t *before_apply; /* what rollback goes back to while a confirmation is awaited */
+	struct loop_timer *confirm_timer;
+	uint64_t confirm_due_ns;
+
+	bool until_unused; /* end with the last lease */
+	bool had_lease;
+	unsigned n_leases;
+	struct loop_timer *lease_timer, *stop_timer;
+};
+
+/* The methods that the daemon serves; ends with .method == NULL. */
+extern const struct rpc_method daemon_methods[];
+
+/* Ends the loop soon: after the replies of this round have been sent. */
+void daemon_stop_soon(struct daemon *d, const char *why);
+
+/* With until_unused: begins to wait for the first lease. */
+void daemon_lease_wait(struct daemon *d);
+
+/* Saves the hand-made part when it differs from what is saved; the server's after_change. */
+int daemon_save(void *ctx, struct err *err);
+
+/* Makes the objects of the saved configuration. What cannot be made is said and kept out. */
+void daemon_restore(struct daemon *d);
+
+/* Frees what handlers attached to bridges and ports; before switch_destroy(). */
+void daemon_forget(struct daemon *d);
+
+#endif

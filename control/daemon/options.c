@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "control/daemon/options.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <jansson.h>
+
+#include "base/log.h"
+#include "control/rpc/args.h"
+#include "control/rpc/dirs.h"
+#include "control/rpc/help.h"
+
+/* Rows without help are hidden. */
+static const struct param params[] = {
+	{"run_dir", PARAM_STRING, 0, 1, 4096, "DIR", "folder of sockets (/run/lanyard for root)"},
+	{"state_dir", PARAM_STRING, 0, 1, 4096, "DIR",
+	 "folder of what is saved (/var/lib/lanyard for root)"},
+	{"workers", PARAM_STRING, 0, 1, 256, "CPULIST",
+	 "one forwarding thread pinned to each of these CPUs, like 1,4-6 (one thread, not pinned)"},
+	{"mode", PARAM_ENUM, 0, 0, 0, "adaptive|poll",
+	 "sleep while idle, or poll always (adaptive)"},
+	{"hugepages", PARAM_ENUM, 0, 0, 0, "auto|yes|no",
+	 "take memory of the switch's own from hugepages (auto)"},
+	{"no_keeper", PARAM_BOOL, 0, 0, 0, NULL,
+	 "run without a keeper process; the only way there is for now"},
+	{"log", PARAM_ENUM, 0, 0, 0, "err|warn|info|debug", "log messages up to this level (info)"},
+	{"until_unused", PARAM_BOOL, 0, 0, 0, NULL, NULL},
+	{"man", PARAM_BOOL, 0, 0, 0, NULL, NULL},
+	{"help", PARAM_BOOL, 0, 0, 0, NULL, "print this and end"},
+	{"version", PARAM_BOOL, 0, 0, 0, NULL, "print the version and end"},
+	{.name = NULL},
+};
+
+static const struct method row = {
+	"lanyard-switch",
+	"lanyard-switch",
+	"Run the switch in the foreground",
+	params,
+	METHOD_LOCAL,
+	"Answers on DIR/switch.sock, logs to stderr and tells the service manager when it is ready. "
+	"What was made by hand is saved in the state folder at each change and made again at "
+	"start.\n"
+	"SIGTERM, SIGINT or `lanyard stop` end it with everything it made; VMs stay up and find "
+	"their ports again when it comes back.",
+};
+
+static int cpus_parse(const char *text, struct options *o, struct err *err)
+{
+	const char *at = text;
+
+	for (;;) {
+		unsigned lo, hi;
+		int n = 0;
+
+		if (sscanf(at, "%5u%n", &lo, &n) != 1 || *at == '-' || *at == '+')
+			break;
+		at += n;
+		hi = lo;
+		if (*at == '-' && (sscanf(at + 1, "%5u%n", &hi, &n) != 1 || hi < lo))
+			break;
+		if (*at == '-')
+			at += n + 1;
+		for (; lo <= hi; lo++) {
+			if (o->n_workers == WORKERS_MAX)
+				return err_set(err, -EINVAL, "--workers: more than %d workers",
+					       WORKERS_MAX);
+			o->cpus[o->n_workers++] = (int)lo;
+		}
+		if (!*at) {
+			o->pinned = true;
+			return 0;
+		}
+		if (*at++ != ',')
+			break;
+	}
+	return err_set(err, -EINVAL, "--workers: \"%.60s\" is no list of CPUs like 1,4-6", text);
+}
+
+static const char *text_of(const json_t *values, const char *name)
+{
+	return json_string_value(json_object_get(values, name));
+}
+
+static int values_take(const json_t *values, struct options *o, struct err *err)
+{
+	const char *workers = text_of(values, "workers"), *mode = text_of(values, "mode");
+	const char *huge = text_of(values, "hugepages"), *level = text_of(values, "log");
+	enum log_level log;
+	int rc = dir_run(text_of(values, "run_dir"), o->run_dir, sizeof(o->run_dir), err);
+
+	if (rc == 0)
+		rc = dir_state(text_of(values, "state_dir"), o->state_dir, sizeof(o->state_dir),
+			       err);
+	if (rc == 0 && workers)
+		rc = cpus_parse(workers, o, err);
+	if (rc < 0)
+		return rc;
+	if (!o->n_workers)
+		o->n_workers = 1;
+	o->mode = mode && !strcmp(mode, "poll") ? SWITCH_POLL : SWITCH_ADAPTIVE;
+	o->hugepages = EAL_HUGEPAGES_AUTO;
+	if (huge && !strcmp(huge, "no"))
+		o->hugepages = EAL_HUGEPAGES_NO;
+	else if (huge && !strcmp(huge, "yes"))
+		o->hugepages = EAL_HUGEPAGES_YES;
+	if (level && log_level_parse(level, &log) == 0) {
+		log_level_set(log);
+		o->verbose = log == LOG_LEVEL_DEBUG;
+	}
+	o->until_unused = json_is_true(json_object_get(values, "until_unused"));
+	return 0;
+}
+
+int options_parse(int argc, char **argv, struct options *o, struct err *err)
+{
+	struct args args = {params, NULL, json_object(), NULL};
+	int rc = args_parse(&args, argc - 1, argv + 1, err);
+
+	memset(o, 0, sizeof(*o));
+	if (rc < 0) {
+		if (!err->hint[0])
+			err_hint(err, "try lanyard-switch --help");
+	} else if (json_object_get(args.own_values, "help")) {
+		help_method(stdout, NULL, &row, NULL);
+		rc = 1;
+	} else if (json_object_get(args.own_values, "man")) {
+		man_program(stdout, "lanyard-switch", 8, &row);
+		rc = 1;
+	} else if (json_object_get(args.own_values, "version")) {
+		puts("lanyard-switch " LANYARD_VERSION);
+		rc = 1;
+	} else {
+		rc = values_take(args.own_values, o, err);
+	}
+	json_decref(args.own_values);
+	return rc;
+}

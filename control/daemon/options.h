@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Command line of lanyard-switch.
+ *
+ * Threads  main, before anything else runs.
+ */
+#ifndef CONTROL_DAEMON_OPTIONS_H
+#define CONTROL_DAEMON_OPTIONS_H
+
+#include <limits.h>
+#include <stdbool.h>
+
+#include "base/err.h"
+#include "switch/eal.h"
+#include "switch/switch.h"
+
+#define WORKERS_MAX 64
+
+struct options {
+	char run_dir[PATH_MAX], state_dir[PATH_MAX];
+	int cpus[WORKERS_MAX];
+	unsigned n_workers;
+	bool pinned; /* cpus holds one a worker */
+	enum switch_mode mode;
+	enum eal_hugepages hugepages;
+	bool until_unused;
+	bool verbose;
+};
+
+/* 0: go on; 1: --help, --version or the man page was printed; -EINVAL with a sentence. */
+int options_parse(int argc, char **argv, struct options *o, struct err *err);
+
+#endif

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "control/daemon/handlers.h"
+#include "control/daemon/objects.h"
+#include "control/daemon/owner.h"
+#include "control/daemon/page.h"
+#include "control/daemon/vlan_params.h"
+#include "control/rpc/methods.h"
+
+#define PAGE_PORTS 100
+
+static const char *name_of(const json_t *params)
+{
+	return json_string_value(json_object_get(params, "name"));
+}
+
+/* Finds the port of params; a hand-made one only while changes are allowed. */
+static int find_to_change(struct daemon *d, const json_t *params, struct port **out,
+			  struct err *err)
+{
+	int rc = port_resolve(d, name_of(params), NULL, out, err);
+
+	if (rc == 0 && owner_saved(port_owner(*out)))
+		rc = changes_allowed(d, err);
+	return rc;
+}
+
+int do_port_add(struct rpc_call *call, const json_t *params, json_t **result, struct err *err)
+{
+	struct daemon *d = rpc_ctx(call);
+	bool saved = !json_object_get(params, "lab") &&
+		     !json_is_true(json_object_get(params, "transient"));
+	int rc = saved ? changes_allowed(d, err) : 0;
+
+	if (rc == 0)
+		rc = port_make(d, params, err);
+	if (rc == 0 && saved)
+		json_object_del(json_object_get(d->kept_out, "ports"), name_of(params));
+	return rc;
+}
+
+int do_port_del(struct rpc_call *call, const json_t *params, json_t **result, struct err *err)
+{
+	struct daemon *d = rpc_ctx(call);
+	struct port *p;
+	int rc;
+
+	/* One that could not be made at start is deleted from what is saved. */
+	if (!port_find(d->sw, name_of(params)) &&
+	    json_object_del(json_object_get(d->kept_out, "ports"), name_of(params)) == 0)
+		return 0;
+	rc = find_to_change(d, params, &p, err);
+	return rc < 0 ? rc : port_drop(p, err);
+}
+
+int do_port_set(struct rpc_call *call, const json_t *params, json_t **result, struct err *err)
+{
+	static const char *const keys[] = {"access", "trunk", "native", "tunnel", "mtu", NULL};
+	struct port_info info;
+	json_t *settings;
+	struct port *p;
+	int rc = find_to_change(rpc_ctx(call), params, &p, err);
+
+	if (rc < 0)
+		return rc;
+	rc = settings_merge(port_owner(p)->settings, json_object_get(params, "settings"),
+			    &m_port_add, keys, &settings, err);
+	if (rc < 0) {
+		port_info(p, &info);
+		err_prefix(err, "port \"%s\"", info.name);
+		return rc;
+	}
+	rc = port_change(p, settings, err);
+	json_decref(settings);
+	return rc;
+}
+
+static int admin(struct rpc_call *call, const json_t *params, bool up, struct err *err)
+{
+	struct port *p;
+	struct owner *owner;
+	int rc = find_to_change(rpc_ctx(call), params, &p, err);
+
+	/* Always carried out, even where it seems to change nothing: `up` also heals. */
+	if (rc == 0)
+		rc = port_admin_set(p, up, err);
+	if (rc < 0)
+		return rc;
+	owner = port_user(p);
+	if (up)
+		json_object_del(owner->settings, "down");
+	else
+		json_object_set_new(owner->settings, "down", json_true());
+	return 0;
+}
+
+int do_port_up(struct rpc_call *call, const json_t *params, json_t **result, struct err *err)
+{
+	return admin(call, params, true, err);
+}
+
+int do_port_down(struct rpc_call *call, const json_t *params, json_t **result, struct err *err)
+{
+	return admin(call, params, false, err);
+}
+
+static json_t *features_json(uint64_t features)
+{
+	json_t *list = json_array();
+
+	for (unsigned bit = 0; bit < 64; bit++) {
+		const char *name = virtio_feature_name(bit);
+		char number[8];
+
+		if (!(features >> bit & 1))
+			continue;
+		snprintf(number, sizeof(number), "%u", bit);
+		json_array_append_new(list, json_string(name ? name : number));
+	}
+	return list;
+}
+
+static json_t *port_json(const struct port *p)
+{
+	const struct owner *owner = port_owner(p);
+	struct port_info info;
+	json_t *out;
+
+	port_info(p, &info);
+	out = json_pack(
+		"{ss so ss ss ss so so so so si so so}", "name", info.name, "lab",
+		owner && owner->lab ? json_string(owner->lab) : json_null(), "type", info.type,
+		"bridge", bridge_name(info.bridge), "state", port_state_name(info.state), "reason",
+		info.reason && *info.reason ? json_text(info.reason) : json_string(""), "path",
+		info.path ? json_text(info.path) : json_null(), "vlan", vlan_to_json(&info.vlan),
+		"mtu", info.mtu ? json_integer(info.mtu) : json_null(), "queues",
+		(int)info.n_queues, "features", features_json(info.features), "counters",
+		counters_json(p));
+	json_object_set_new(out, "transient", json_boolean(!owner_saved(owner)));
+	/* What a foreign guest has to be: the socket's server where we connect, else its client. */
+	if (owner && info.path)
+		json_object_set_new(
+			out, "listen",
+			json_boolean(json_is_true(json_object_get(owner->settings, "listen"))));
+	if (link_peer(p)) {
+		struct port_info other;
+
+		port_info(link_peer(p), &other);
+		json_object_set_new(out, "peer", json_string(other.name));
+	}
+	return out;
+}
+
+int do_port_list(struct rpc_call *call, const json_t *params, json_t **result, struct err *err)
+{
+	struct daemon *d = rpc_ctx(call);
+	size_t at = page_position(params), i = 0;
+	struct page page;
+	struct port *p;
+	char cursor[24];
+
+	if (name_of(params)) {
+		int rc = port_resolve(d, name_of(params), NULL, &p, err);
+
+		if (rc < 0)
+			return rc;
+		page_begin(&page, params, 1);
+		page_add(&page, port_json(p));
+		*result = page_end(&page, NULL);
+		return 0;
+	}
+	page_begin(&page, params, PAGE_PORTS);
+	for (p = port_next(d->sw, NULL); p; p = port_next(d->sw, p), i++) {
+		if (i < at)
+			continue;
+		if (!page_has_room(&page))
+			break;
+		page_add(&page, port_json(p));
+	}
+	snprintf(cursor, sizeof(cursor), "%zu", i);
+	*result = page_end(&page, p ? cursor : NULL);
+	return 0;
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Port types: how `port add --type T` becomes a port.
+ *
+ * What     One row a type; port_types[] in control/daemon/port_types.c lists those of this build.
+ * Threads  control only.
+ */
+#ifndef CONTROL_DAEMON_PORT_TYPE_H
+#define CONTROL_DAEMON_PORT_TYPE_H
+
+#include <jansson.h>
+
+#include "base/err.h"
+#include "switch/switch.h"
+
+struct port_type {
+	const char *name;	 /* as in cli.md */
+	const char *const *keys; /* parameters of its own, beside those of every port; NULL-ended */
+
+	/* Refuses settings that could never work, without touching anything. May be NULL. */
+	int (*check)(const json_t *settings, struct err *err);
+
+	/* Makes the port. settings were checked by the row and by check(). */
+	int (*add)(struct switch_ *sw, const struct port_opts *opts, const json_t *settings,
+		   struct port **out, struct err *err);
+};
+
+extern const struct port_type *const port_types[]; /* ends with NULL */
+
+extern const struct port_type port_type_link, port_type_vhost_user;
+
+/* The type of that name, or NULL with a sentence that says which this build has. */
+const struct port_type *port_type_find(const struct port_type *const *types, const char *name,
+				       struct err *err);
+
+#endif

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "control/daemon/port_type.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "vhost-user/vu_port.h"
+
+const struct port_type *const port_types[] = {
+	&port_type_vhost_user,
+	&port_type_link,
+	NULL,
+};
+
+const struct port_type *port_type_find(const struct port_type *const *types, const char *name,
+				       struct err *err)
+{
+	char have[128] = "";
+	size_t len = 0;
+
+	for (const struct port_type *const *t = types; *t; t++) {
+		if (!strcmp((*t)->name, name))
+			return *t;
+		len += (size_t)snprintf(have + len, sizeof(have) - len, "%s%s", len ? ", " : "",
+					(*t)->name);
+		if (len >= sizeof(have))
+			break;
+	}
+	err_set(err, -EINVAL, "this build has no port type \"%.32s\"; it has %s", name, have);
+	return NULL;
+}
+
+/* ---- vhost-user: a virtio-net device whose front end is at a socket ---- */
+
+static int vhost_user_check(const json_t *settings, struct err *err)
+{
+	const char *path = json_string_value(json_object_get(settings, "path"));
+
+	if (!path)
+		return err_set(err, -EINVAL, "a vhost-user port needs a path, its socket");
+	if (path[0] != '/')
+		return err_set(err, -EINVAL, "path \"%.100s\" does not begin with /", path);
+	return 0;
+}
+
+static int vhost_user_add(struct switch_ *sw, const struct port_opts *opts, const json_t *settings,
+			  struct port **out, struct err *err)
+{
+	struct vu_port_opts vu = {
+		.port = *opts,
+		.path = json_string_value(json_object_get(settings, "path")),
+		.listen = json_is_true(json_object_get(settings, "listen")),
+		.n_queues = (unsigned)json_integer_value(json_object_get(settings, "queues")),
+	};
+
+	return vu_port_add(sw, &vu, out, err);
+}
+
+static const char *const vhost_user_keys[] = {"path", "listen", "queues", NULL};
+const struct port_type port_type_vhost_user = {"vhost-user", vhost_user_keys, vhost_user_check,
+					       vhost_user_add};
+
+/* ---- link: a wire between two bridges ---- */
+
+static int link_check(const json_t *settings, struct err *err)
+{
+	const json_t *bridge = json_object_get(settings, "bridge");
+	const json_t *peer = json_object_get(settings, "peer_bridge");
+
+	if (!peer)
+		return err_set(err, -EINVAL,
+			       "a link needs a peer-bridge, the one at its other end");
+	if (json_equal(bridge, peer))
+		return err_set(err, -EINVAL, "both ends would be on bridge \"%s\"",
+			       json_string_value(bridge));
+	return 0;
+}
+
+static int link_make(struct switch_ *sw, const struct port_opts *opts, const json_t *settings,
+		     struct port **out, struct err *err)
+{
+	const char *peer = json_string_value(json_object_get(settings, "peer_bridge"));
+	struct bridge *br = bridge_find(sw, peer);
+
+	if (!br)
+		return err_set(err, -ENOENT, "there is no bridge \"%s\"", peer);
+	return link_add(sw, opts, br, out, err);
+}
+
+static const char *const link_keys[] = {"peer_bridge", NULL};
+const struct port_type port_type_link = {"link", link_keys, link_check, link_make};

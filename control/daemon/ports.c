@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "control/daemon/objects.h"
+#include "control/daemon/owner.h"
+#include "control/daemon/vlan_params.h"
+#include "control/rpc/methods.h"
+
+/* Parameters of every port type; the rest are a type's own. */
+static const char *const common_keys[] = {"name",  "bridge", "type",	  "access",
+					  "trunk", "native", "tunnel",	  "mtu",
+					  "down",  "lab",    "transient", NULL};
+/* Those that can be changed while the port lives. */
+static const char *const set_keys[] = {"access", "trunk", "native", "tunnel", "mtu", "down", NULL};
+
+static bool in_words(const char *const *words, const char *word)
+{
+	for (; *words; words++)
+		if (!strcmp(*words, word))
+			return true;
+	return false;
+}
+
+int port_settings_check(struct daemon *d, const json_t *settings, struct err *err)
+{
+	const char *name = json_string_value(json_object_get(settings, "type")), *key;
+	const struct port_type *type = port_type_find(d->types, name, err);
+	struct vlan_policy vlan;
+	json_t *value;
+
+	if (!type)
+		return -EINVAL;
+	json_object_foreach ((json_t *)settings, key, value)
+		if (!in_words(common_keys, key) && !in_words(type->keys, key))
+			return err_set(err, -EINVAL, "a %s port has no %s", type->name, key);
+	if (type->check) {
+		int rc = type->check(settings, err);
+
+		if (rc < 0)
+			return rc;
+	}
+	return vlan_from_settings(settings, &vlan, err);
+}
+
+/* Puts full names in the place of bare ones, and refuses a hand-made port on what would not be
+ * there after the next start. */
+static int bridges_resolve(struct daemon *d, struct owner *owner, struct bridge **out,
+			   struct err *err)
+{
+	static const char *const keys[] = {"peer_bridge", "bridge"};
+
+	for (unsigned i = 0; i < 2; i++) {
+		const char *name = json_string_value(json_object_get(owner->settings, keys[i]));
+		int rc;
+
+		if (!name)
+			continue;
+		rc = bridge_resolve(d, name, owner->lab, out, err);
+		if (rc < 0)
+			return rc;
+		name = bridge_name(*out);
+		if (!owner->transient && !owner_saved(bridge_owner(*out))) {
+			err_set(err, -EINVAL, "bridge \"%s\" is not part of what is saved", name);
+			err_hint(err, "a port made by hand can only be on a bridge made by hand");
+			return -EINVAL;
+		}
+		json_object_set_new(owner->settings, keys[i], json_string(name));
+	}
+	return 0;
+}
+
+static int port_create(struct daemon *d, const char *name, struct owner *owner, struct port **out,
+		       struct err *err)
+{
+	const json_t *settings = owner->settings;
+	struct port_opts opts = {.name = name};
+	const struct port_type *type;
+	int rc;
+
+	opts.mtu = (uint32_t)json_integer_value(json_object_get(settings, "mtu"));
+	rc = vlan_from_settings(settings, &opts.vlan, err);
+	if (rc == 0)
+		rc = bridges_resolve(d, owner, &opts.bridge, err);
+	if (rc < 0)
+		return rc;
+	type = port_type_find(d->types, json_string_value(json_object_get(settings, "type")), err);
+	return type ? type->add(d->sw, &opts, settings, out, err) : -EINVAL;
+}
+
+/* `port "p": ` before the sentence, unless whoever wrote it has named the port. */
+static void name_port(struct err *err, const char *name)
+{
+	if (strncmp(err->text, "port \"", 6))
+		err_prefix(err, "port \"%s\"", name);
+}
+
+int port_make(struct daemon *d, const json_t *params, struct err *err)
+{
+	const char *name = json_string_value(json_object_get(params, "name"));
+	struct owner *owner = NULL;
+	struct port *p = NULL;
+	int rc = port_settings_check(d, params, err);
+
+	if (rc == 0)
+		rc = owner_create(name, params, &owner, err);
+	if (rc == 0 && port_find(d->sw, name))
+		rc = err_set(err, -EEXIST, "is there already");
+	if (rc == 0)
+		rc = port_create(d, name, owner, &p, err);
+	if (rc == 0 && json_is_true(json_object_get(params, "down"))) {
+		rc = port_admin_set(p, false, err);
+		if (rc < 0)
+			port_del(p, NULL);
+	}
+	if (rc < 0) {
+		name_port(err, name);
+		owner_free(owner);
+		return rc;
+	}
+	port_user_set(p, owner);
+	if (link_peer(p))
+		port_user_set(link_peer(p), owner);
+	return 0;
+}
+
+int port_drop(struct port *p, struct err *err)
+{
+	struct owner *owner = port_user(p);
+	int rc = port_del(p, err);
+
+	if (rc == 0)
+		owner_free(owner);
+	return rc;
+}
+
+bool port_settings_alike(const json_t *a, const json_t *b)
+{
+	json_t *x = json_copy((json_t *)a), *y = json_copy((json_t *)b);
+	bool alike;
+
+	for (const char *const *k = set_keys; *k; k++) {
+		json_object_del(x, *k);
+		json_object_del(y, *k);
+	}
+	alike = json_equal(x, y);
+	json_decref(x);
+	json_decref(y);
+	return alike;
+}
+
+/* Brings the switch from one set of settings to another. */
+static int port_move(struct port *p, const json_t *from, const json_t *to, struct err *err)
+{
+	bool down = json_is_true(json_object_get(to, "down"));
+	struct vlan_policy vlan;
+	int rc = vlan_from_settings(to, &vlan, err);
+
+	if (rc == 0)
+		rc = port_vlan_set(p, &vlan, err);
+	if (rc == 0 && !json_equal(json_object_get(from, "mtu"), json_object_get(to, "mtu")))
+		rc = port_mtu_set(p, (uint32_t)json_integer_value(json_object_get(to, "mtu")), err);
+	if (rc == 0 && down != json_is_true(json_object_get(from, "down")))
+		rc = port_admin_set(p, !down, err);
+	return rc;
+}
+
+int port_change(struct port *p, const json_t *settings, struct err *err)
+{
+	struct owner *owner = port_user(p);
+	json_t *copy = json_copy((json_t *)settings);
+	int rc = port_move(p, owner->settings, copy, err);
+
+	if (rc < 0) {
+		struct port_info info;
+
+		port_info(p, &info);
+		name_port(err, info.name);
+		port_move(p, copy, owner->settings, NULL);
+		json_decref(copy);
+		return rc;
+	}
+	json_decref(owner->settings);
+	owner->settings = copy;
+	return 0;
+}
+
+static bool has_mode(const json_t *settings)
+{
+	return json_object_get(settings, "access") || json_object_get(settings, "trunk") ||
+	       json_object_get(settings, "tunnel");
+}
+
+int settings_merge(const json_t *settings, const json_t *texts, const struct method *row,
+		   const char *const *keys, json_t **out, struct err *err)
+{
+	static const char *const vlan_keys[] = {"access", "trunk", "tunnel", "native", NULL};
+	json_t *merged = json_copy((json_t *)settings), *value;
+	const char *key;
+
+	/* A new VLAN mode replaces the old one with all that belongs to it. */
+	for (const char *const *k = vlan_keys; has_mode(texts) && *k; k++)
+		json_object_del(merged, *k);
+	json_object_foreach ((json_t *)texts, key, value) {
+		const struct param *p = in_words(keys, key) ? method_param(row, key) : NULL;
+		const char *text = json_string_value(value);
+		json_t *typed;
+		int rc = 0;
+
+		if (!p) {
+			rc = param_unknown(row->params, key, err);
+		} else if (!strcmp(text, "none") && p->type == PARAM_INT) {
+			json_object_del(merged, key);
+			/* Nothing said means native 1: a trunk without one says its VLANs. */
+			if (!strcmp(key, "native") && !has_mode(merged))
+				json_object_set_new(merged, "trunk",
+						    json_pack("[[ii]]", 1, VLAN_VID_MAX));
+		} else {
+			rc = param_value(p, text, &typed, err);
+			if (rc == 0)
+				json_object_set_new(merged, key, typed);
+			else
+				err_prefix(err, "%s", key);
+		}
+		if (rc < 0) {
+			json_decref(merged);
+			return rc;
+		}
+	}
+	*out = merged;
+	return 0;
+}

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "control/daemon/priv.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "control/rpc/dirs.h"
+#include "control/rpc/server.h"
+
+#define NOFILE_WANTED (1024 * 1024) /* 4096 ports of 8 queue pairs: kick, call, error each */
+
+static long holder_pid(int fd)
+{
+	char text[24] = "";
+
+	return pread(fd, text, sizeof(text) - 1, 0) > 0 ? strtol(text, NULL, 10) : 0;
+}
+
+int priv_dir_lock(const char *dir, const char *name, int *out, struct err *err)
+{
+	char path[PATH_MAX], pid[24];
+	int fd, rc = dir_make(dir, 0755, err), n;
+
+	if (rc < 0)
+		return rc;
+	n = snprintf(path, sizeof(path), "%s/%s", dir, name);
+	if (n < 0 || (size_t)n >= sizeof(path))
+		return err_set(err, -ENAMETOOLONG, "the folder \"%.60s…\" has a name too long",
+			       dir);
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
+	if (fd < 0)
+		return err_set(err, -errno, "cannot open \"%s\": %s", path, strerror(errno));
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		rc = errno == EWOULDBLOCK ? -EBUSY : -errno;
+		if (rc == -EBUSY)
+			err_set(err, rc, "another lanyard-switch (process %ld) uses \"%s\"",
+				holder_pid(fd), dir);
+		else
+			err_set(err, rc, "cannot lock \"%s\": %s", path, strerror(-rc));
+		close(fd);
+		return rc;
+	}
+	n = snprintf(pid, sizeof(pid), "%ld\n", (long)getpid());
+	if (ftruncate(fd, 0) < 0 || pwrite(fd, pid, (size_t)n, 0) < 0)
+		LOG_DEBUG("switch: cannot note the process in \"%s\"", path);
+	*out = fd;
+	return 0;
+}
+
+int priv_listen(const char *path, int *fd, struct err *err)
+{
+	return rpc_listen(path, fd, err);
+}
+
+void priv_unlink(const char *path)
+{
+	unlink(path);
+}
+
+void priv_nofile_raise(void)
+{
+	struct rlimit lim;
+
+	if (getrlimit(RLIMIT_NOFILE, &lim) < 0)
+		return;
+	lim.rlim_cur = lim.rlim_max;
+	if (lim.rlim_max < NOFILE_WANTED) {
+		struct rlimit more = {NOFILE_WANTED, NOFILE_WANTED};
+
+		if (setrlimit(RLIMIT_NOFILE, &more) == 0)
+			return;
+	} else {
+		lim.rlim_cur = NOFILE_WANTED;
+	}
+	if (setrlimit(RLIMIT_NOFILE, &lim) < 0)
+		LOG_WARN("switch: cannot raise the limit of open files: %s", strerror(errno));
+}

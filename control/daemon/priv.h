@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Whatever needs a right: one small interface, so that dropping rights later changes one file.
+ *
+ * What     Folders, locks, the control socket and limits. In-process for now; the sockets of
+ *          vhost-user ports are still bound by their driver.
+ * Threads  control only.
+ */
+#ifndef CONTROL_DAEMON_PRIV_H
+#define CONTROL_DAEMON_PRIV_H
+
+#include "base/err.h"
+
+/* Makes dir and its parents, and takes the lock file `name` in it for as long as *fd is open.
+ * -EBUSY with the holder's pid when another process has it. */
+int priv_dir_lock(const char *dir, const char *name, int *fd, struct err *err);
+
+/* Binds and listens on the control socket. */
+int priv_listen(const char *path, int *fd, struct err *err);
+void priv_unlink(const char *path);
+
+/* Raises the limit of open files to what is allowed, at most 1,048,576. */
+void priv_nofile_raise(void);
+
+#endif

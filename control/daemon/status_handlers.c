@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "control/daemon/handlers.h"
+#include "control/daemon/page.h"
+
+#define GRACE_NS                                                                                   \
+	S_NS /* a lab that restarts its VMs lets go of one lease before it takes the next */
+#define FIRST_LEASE_NS (30 * S_NS) /* whoever started us for itself has come by then */
+
+static void stop_now(void *arg)
+{
+	struct daemon *d = arg;
+
+	loop_stop(d->loop, 0);
+}
+
+void daemon_stop_soon(struct daemon *d, const char *why)
+{
+	if (d->stop_timer)
+		return;
+	LOG_INFO("switch: stopping: %s", why);
+	if (loop_timer_add(d->loop, 0, stop_now, d, &d->stop_timer) < 0)
+		loop_stop(d->loop, 0);
+}
+
+static json_t *confirm_json(const struct daemon *d)
+{
+	uint64_t now_ns = loop_now_ns();
+
+	if (!d->confirm_timer)
+		return json_null();
+	return json_integer(
+		d->confirm_due_ns > now_ns ? (json_int_t)((d->confirm_due_ns - now_ns) / S_NS) : 0);
+}
+
+int do_daemon_status(struct rpc_call *call, const json_t *params, json_t **result, struct err *err)
+{
+	struct daemon *d = rpc_ctx(call);
+	json_t *daemon;
+
+	daemon = json_pack(
+		"{si sn ss sI ss si so sb si so}", "pid", (int)getpid(), "keeper_pid", "version",
+		LANYARD_VERSION, "uptime_s", (json_int_t)((loop_now_ns() - d->start_ns) / S_NS),
+		"mode", switch_mode(d->sw) == SWITCH_POLL ? "poll" : "adaptive", "workers",
+		(int)switch_n_workers(d->sw), "run_dir",
+		d->run_dir ? json_text(d->run_dir) : json_null(), "until_unused", d->until_unused,
+		"leases", (int)d->n_leases, "confirm_s", confirm_json(d));
+	*result = json_pack("{so}", "daemon", daemon);
+	return 0;
+}
+
+/* ---- findings ---- */
+
+#define FIND_BRIDGES SWITCH_BRIDGES_MAX
+
+/* Bridges joined by links, as sets: each points towards the head of its own. */
+struct sets {
+	const struct bridge *bridges[FIND_BRIDGES];
+	unsigned up[FIND_BRIDGES], n;
+};
+
+static unsigned set_of(struct sets *s, const struct bridge *br)
+{
+	unsigned i;
+
+	for (i = 0; i < s->n && s->bridges[i] != br; i++)
+		;
+	while (i < s->n && s->up[i] != i)
+		i = s->up[i];
+	return i;
+}
+
+static void finding(json_t *list, const char *name, const char *state, const char *text,
+		    const char *advice)
+{
+	json_array_append_new(list, json_pack("{sssssoss}", "name", name, "state", state, "text",
+					      json_text(text), "advice", advice));
+}
+
+/* A link whose ends are joined already closes a circle. Frames in it are bounded, but a broadcast
+ * goes round until they are. */
+static void find_loops(struct daemon *d, json_t *list)
+{
+	struct sets *s = calloc(1, sizeof(*s));
+	char text[SWITCH_NAME_MAX + 64];
+
+	if (!s)
+		return;
+	for (struct bridge *br = bridge_next(d->sw, NULL); br && s->n < FIND_BRIDGES;
+	     br = bridge_next(d->sw, br)) {
+		s->up[s->n] = s->n;
+		s->bridges[s->n++] = br;
+	}
+	for (struct port *p = port_next(d->sw, NULL); p; p = port_next(d->sw, p)) {
+		struct port_info a, b;
+		unsigned x, y;
+
+		if (!link_is_first(p))
+			continue;
+		port_info(p, &a);
+		port_info(link_peer(p), &b);
+		x = set_of(s, a.bridge);
+		y = set_of(s, b.bridge);
+		if (x >= s->n || y >= s->n)
+			continue;
+		if (x == y) {
+			snprintf(text, sizeof(text), "link \"%s\" closes a loop of bridges",
+				 a.name);
+			finding(list, "loop", "warn", text,
+				"delete one link of the loop, or set it down until it is needed");
+		}
+		s->up[x] = y;
+	}
+	free(s);
+}
+
+static void find_errored(struct daemon *d, json_t *list)
+{
+	unsigned n = 0;
+	char text[512];
+
+	for (struct port *p = port_next(d->sw, NULL); p; p = port_next(d->sw, p)) {
+		struct port_info info;
+
+		port_info(p, &info);
+		if (info.state != PORT_ERRORED || n++ >= 10)
+			continue;
+		snprintf(text, sizeof(text), "port \"%s\" is errored: %s", info.name,
+			 info.reason ? info.reason : "");
+		finding(list, "port", "warn", text,
+			"`lanyard port up` heals it once its cause is gone");
+	}
+}
+
+int do_daemon_facts(struct rpc_call *call, const json_t *params, json_t **result, struct err *err)
+{
+	struct daemon *d = rpc_ctx(call);
+	json_t *list = json_array(), *warning;
+	struct rlimit nofile;
+	char text[96];
+	size_t i;
+
+	json_array_foreach (d->warnings, i, warning)
+		finding(list, "start", "warn", json_string_value(warning),
+			"see the switch's log; `lanyard show config` is what runs");
+	getrlimit(RLIMIT_NOFILE, &nofile);
+	snprintf(text, sizeof(text), "the switch may open %llu files",
+		 (unsigned long long)nofile.rlim_cur);
+	finding(list, "switch-nofile", nofile.rlim_cur >= 65536 ? "ok" : "warn", text,
+		nofile.rlim_cur >= 65536 ? ""
+					 : "raise the hard limit of open files before its start");
+	find_loops(d, list);
+	find_errored(d, list);
+	*result = json_pack("{so}", "findings", list);
+	return 0;
+}
+
+/* ---- end of life ---- */
+
+int do_daemon_stop(struct rpc_call *call, const json_t *params, json_t **result, struct err *err)
+{
+	daemon_stop_soon(rpc_ctx(call), "a client asked for it");
+	return 0;
+}
+
+static void on_unused(void *arg)
+{
+	struct daemon *d = arg;
+
+	if (!d->n_leases)
+		daemon_stop_soon(d, d->had_lease ? "the last VM or lab that needed it is gone"
+						 : "nobody needed it");
+}
+
+static void on_lease_end(void *arg)
+{
+	struct daemon *d = arg;
+
+	d->n_leases--;
+	if (d->until_unused && !d->n_leases && !d->lease_timer)
+		loop_timer_add(d->loop, GRACE_NS, on_unused, d, &d->lease_timer);
+}
+
+void daemon_lease_wait(struct daemon *d)
+{
+	if (d->until_unused)
+		loop_timer_add(d->loop, FIRST_LEASE_NS, on_unused, d, &d->lease_timer);
+}
+
+int do_lease_hold(struct rpc_call *call, const json_t *params, json_t **result, struct err *err)
+{
+	struct daemon *d = rpc_ctx(call);
+
+	if (d->stop_timer)
+		return err_set(err, -ESHUTDOWN, "the switch is about to end");
+	/* One connection is one lease, however often it asks. */
+	if (!rpc_has_disconnect(call)) {
+		d->n_leases++;
+		d->had_lease = true;
+		loop_timer_del(d->lease_timer);
+		rpc_on_disconnect(call, on_lease_end, d);
+	}
+	*result = json_pack("{sisb}", "leases", (int)d->n_leases, "until_unused", d->until_unused);
+	return 0;
+}

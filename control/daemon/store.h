@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The saved configuration: checksummed files in the state dir, the newest and those before it.
+ *
+ * What     config.json is the newest, config.1.json the one before, up to config.4.json.
+ * How      A new one is written beside, synced, renamed into place, and the folder synced:
+ *          a crash at any moment leaves config.json whole, old or new.
+ * Threads  control only.
+ * Trust    Files may be damaged: the checksum decides, and the next older one is tried.
+ * Limits   STORE_GENERATIONS files.
+ */
+#ifndef CONTROL_DAEMON_STORE_H
+#define CONTROL_DAEMON_STORE_H
+
+#include <jansson.h>
+
+#include "base/err.h"
+
+#define STORE_GENERATIONS 5
+
+struct store {
+	int dir_fd;   /* -1: nothing is saved */
+	char *newest; /* the text of the newest generation, to save only what differs */
+};
+
+/* Opens dir, which must exist. */
+int store_open(struct store *s, const char *dir, struct err *err);
+void store_close(struct store *s);
+
+/* Saves document as the newest generation, unless it is what the newest holds. */
+int store_save(struct store *s, const json_t *document, struct err *err);
+
+/* Reads generation n (0: the newest). -ENOENT when there is none, -EBADMSG when it is damaged. */
+int store_read(struct store *s, unsigned n, json_t **document, struct err *err);
+
+/* Reads the newest one that is whole. Damaged ones before it are appended to warnings, as texts.
+ * *document is NULL when nothing was ever saved. */
+int store_load(struct store *s, json_t **document, json_t *warnings, struct err *err);
+
+#endif

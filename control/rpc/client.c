@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "control/rpc/client.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/loop.h"
+
+#define TIMEOUT_MS     30000
+#define LINE_MAX_BYTES (1024 * 1024) /* four times what the server sends at most */
+#define FDS_MAX	       4
+#define PAGES_MAX      100000 /* a server whose cursor never ends must not hold us */
+#define DUMP_FLAGS     (JSON_COMPACT | JSON_REAL_PRECISION(15))
+
+struct rpc_client {
+	int fd, timeout_ms;
+	json_int_t last_id;
+	char *in;
+	size_t in_len, in_size;
+};
+
+/* Milliseconds left until deadline_ns; -1 when there is none (0). */
+static int left_ms(uint64_t deadline_ns)
+{
+	uint64_t now_ns = loop_now_ns();
+
+	if (!deadline_ns)
+		return -1;
+	return now_ns >= deadline_ns ? 0 : (int)((deadline_ns - now_ns + MS_NS - 1) / MS_NS);
+}
+
+/* Waits for events on fd. 0, -ETIMEDOUT or another -errno. */
+static int await(int fd, short events, uint64_t deadline_ns)
+{
+	for (;;) {
+		struct pollfd p = {.fd = fd, .events = events};
+		int n = poll(&p, 1, left_ms(deadline_ns));
+
+		if (n > 0)
+			return 0;
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		if (n == 0)
+			return -ETIMEDOUT;
+	}
+}
+
+static int connect_until(int fd, const struct sockaddr_un *addr, uint64_t deadline_ns)
+{
+	/* A Unix socket connects at once or not at all; EAGAIN is a server with a full backlog. */
+	while (connect(fd, (const struct sockaddr *)addr, sizeof(*addr)) < 0) {
+		struct timespec pause = {.tv_nsec = 5 * (long)MS_NS};
+
+		if (errno == EINTR)
+			continue;
+		if (errno != EAGAIN)
+			return -errno;
+		if (left_ms(deadline_ns) == 0)
+			return -ETIMEDOUT;
+		nanosleep(&pause, NULL);
+	}
+	return 0;
+}
+
+int rpc_connect(const char *path, int timeout_ms, struct rpc_client **out, struct err *err)
+{
+	uint64_t deadline_ns = timeout_ms < 0 ? 0 : loop_now_ns() + (uint64_t)timeout_ms * MS_NS;
+	struct sockaddr_un addr = {.sun_family = AF_UNIX};
+	struct rpc_client *c;
+	int rc;
+
+	if (strlen(path) >= sizeof(addr.sun_path))
+		return err_set(err, -ENAMETOOLONG, "the socket path \"%.60s…\" is too long", path);
+	memcpy(addr.sun_path, path, strlen(path));
+	c = calloc(1, sizeof(*c));
+	if (!c)
+		return err_set(err, -ENOMEM, "out of memory");
+	c->timeout_ms = TIMEOUT_MS;
+	c->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	rc = c->fd < 0 ? -errno : connect_until(c->fd, &addr, deadline_ns);
+	if (rc < 0) {
+		if (rc == -ENOENT || rc == -ECONNREFUSED)
+			err_set(err, rc, "nobody serves \"%s\"", path);
+		else
+			err_set(err, rc, "cannot connect to \"%s\": %s", path, strerror(-rc));
+		if (rc == -EACCES)
+			err_hint(err, "run as root, or as a member of the group that owns it");
+		rpc_close(c);
+		return rc;
+	}
+	*out = c;
+	return 0;
+}
+
+void rpc_close(struct rpc_client *c)
+{
+	if (!c)
+		return;
+	if (c->fd >= 0)
+		close(c->fd);
+	free(c->in);
+	free(c);
+}
+
+void rpc_timeout_set(struct rpc_client *c, int timeout_ms)
+{
+	c->timeout_ms = timeout_ms;
+}
+
+int rpc_client_fd(const struct rpc_client *c)
+{
+	return c->fd;
+}
+
+static int lost(struct err *err)
+{
+	return err_set(err, -EPIPE, "the connection was lost");
+}
+
+/* Sends text, the descriptors with its first byte. */
+static int send_all(struct rpc_client *c, const char *text, size_t len, const int *fds,
+		    unsigned n_fds, uint64_t deadline_ns)
+{
+	char control[CMSG_SPACE(FDS_MAX * sizeof(int))] = {0};
+	size_t at = 0;
+
+	while (at < len) {
+		struct iovec iov = {.iov_base = (char *)text + at, .iov_len = len - at};
+		struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
+		ssize_t n;
+		int rc;
+
+		if (n_fds && at == 0) {
+			struct cmsghdr *h = (struct cmsghdr *)control;
+
+			h->cmsg_level = SOL_SOCKET;
+			h->cmsg_type = SCM_RIGHTS;
+			h->cmsg_len = CMSG_LEN(n_fds * sizeof(int));
+			memcpy(CMSG_DATA(h), fds, n_fds * sizeof(int));
+			msg.msg_control = control;
+			msg.msg_controllen = CMSG_SPACE(n_fds * sizeof(int));
+		}
+		n = sendmsg(c->fd, &msg, MSG_NOSIGNAL);
+		if (n >= 0) {
+			at += (size_t)n;
+			continue;
+		}
+		if (errno == EINTR)
+			continue;
+		if (errno != EAGAIN)
+			return -errno;
+		rc = await(c->fd, POLLOUT, deadline_ns);
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
+
+/* Takes one line off the input; *line is allocated. */
+static int read_line(struct rpc_client *c, char **line, size_t *line_len, uint64_t deadline_ns,
+		     struct err *err)
+{
+	for (;;) {
+		char *end = c->in_len ? memchr(c->in, '\n', c->in_len) : NULL;
+		ssize_t n;
+		int rc;
+
+		if (end) {
+			size_t len = (size_t)(end - c->in);
+
+			*line = strndup(c->in, len);
+			*line_len = len;
+			memmove(c->in, end + 1, c->in_len - len - 1);
+			c->in_len -= len + 1;
+			return *line ? 0 : err_set(err, -ENOMEM, "out of memory");
+		}
+		if (c->in_len >= LINE_MAX_BYTES)
+			return err_set(err, -EMSGSIZE, "the answer is larger than 1 MiB");
+		if (c->in_len == c->in_size) {
+			size_t size = c->in_size ? c->in_size * 2 : 16384;
+			char *in = realloc(c->in, size);
+
+			if (!in)
+				return err_set(err, -ENOMEM, "out of memory");
+			c->in = in;
+			c->in_size = size;
+		}
+		n = recv(c->fd, c->in + c->in_len, c->in_size - c->in_len, 0);
+		if (n > 0) {
+			c->in_len += (size_t)n;
+			continue;
+		}
+		if (n == 0 || (errno != EAGAIN && errno != EINTR))
+			return lost(err);
+		rc = await(c->fd, POLLIN, deadline_ns);
+		if (rc == -ETIMEDOUT)
+			return err_set(err, rc, "no answer came in time");
+		if (rc < 0)
+			return lost(err);
+	}
+}
+
+static int error_out(const json_t *error, struct err *err)
+{
+	const char *text = json_string_value(json_object_get(error, "message"));
+	const char *hint =
+		json_string_value(json_object_get(json_object_get(error, "data"), "hint"));
+	int code = (int)json_integer_value(json_object_get(error, "code"));
+
+	err_set(err, code < 0 ? code : -EPROTO, "%s", text ? text : "the server failed");
+	if (hint)
+		err_hint(err, "%s", hint);
+	return code < 0 ? code : -EPROTO;
+}
+
+/* Reads until the answer to id. Lines with another id answer calls that timed out. */
+static int read_answer(struct rpc_client *c, json_int_t id, json_t **result, uint64_t deadline_ns,
+		       struct err *err)
+{
+	for (;;) {
+		json_t *doc, *got, *error;
+		size_t len = 0;
+		char *line = NULL;
+		int rc = read_line(c, &line, &len, deadline_ns, err);
+
+		if (rc < 0)
+			return rc;
+		doc = json_loadb(line, len, JSON_REJECT_DUPLICATES, NULL);
+		free(line);
+		if (!json_is_object(doc)) {
+			json_decref(doc);
+			return err_set(err, -EPROTO, "the answer is no JSON object");
+		}
+		got = json_object_get(doc, "id");
+		error = json_object_get(doc, "error");
+		/* Without an id: the server could not read us, or refuses the connection. */
+		if (json_is_null(got) ? !error : json_integer_value(got) != id) {
+			json_decref(doc);
+			continue;
+		}
+		rc = error ? error_out(error, err) : 0;
+		if (rc == 0 && result)
+			*result = json_incref(json_object_get(doc, "result"));
+		json_decref(doc);
+		if (rc == 0 && result && !*result)
+			return err_set(err, -EPROTO, "the answer has neither result nor error");
+		return rc;
+	}
+}
+
+int rpc_call_fds(struct rpc_client *c, const char *method, json_t *params, const int *fds,
+		 unsigned n_fds, json_t **result, struct err *err)
+{
+	uint64_t deadline_ns =
+		c->timeout_ms < 0 ? 0 : loop_now_ns() + (uint64_t)c->timeout_ms * MS_NS;
+	json_t *request;
+	char *text;
+	size_t len;
+	int rc;
+
+	if (n_fds > FDS_MAX) {
+		json_decref(params);
+		return err_set(err, -EINVAL, "more than %d descriptors in one call", FDS_MAX);
+	}
+	request = json_pack("{ss sI ss so}", "jsonrpc", "2.0", "id", ++c->last_id, "method", method,
+			    "params", params ? params : json_object());
+	text = request ? json_dumps(request, DUMP_FLAGS) : NULL;
+	json_decref(request);
+	if (!text)
+		return err_set(err, -ENOMEM, "out of memory");
+	len = strlen(text);
+	text[len] = '\n'; /* in the place of the final zero */
+	rc = send_all(c, text, len + 1, fds, n_fds, deadline_ns);
+	free(text);
+	if (rc == -ETIMEDOUT)
+		return err_set(err, rc, "the request was not taken in time");
+	/* A server that refuses us says why before it hangs up: its words may lie there. */
+	rc = read_answer(c, c->last_id, result, deadline_ns, err);
+	return rc;
+}
+
+int rpc_call(struct rpc_client *c, const char *method, json_t *params, json_t **result,
+	     struct err *err)
+{
+	return rpc_call_fds(c, method, params, NULL, 0, result, err);
+}
+
+int rpc_call_all(struct rpc_client *c, const char *method, json_t *params, json_t **items,
+		 struct err *err)
+{
+	json_t *all = json_array(), *next = NULL;
+	int rc = all ? 0 : err_set(err, -ENOMEM, "out of memory");
+
+	for (unsigned n = 0; rc == 0; n++) {
+		json_t *page_params = params ? json_copy(params) : json_object(), *page = NULL;
+
+		if (next)
+			json_object_set(page_params, "cursor", next);
+		rc = rpc_call(c, method, page_params, &page, err);
+		if (rc == 0 && json_array_extend(all, json_object_get(page, "items")) < 0)
+			rc = err_set(err, -EPROTO, "the answer of %s has no items", method);
+		json_decref(next);
+		next = rc == 0 ? json_incref(json_object_get(page, "next")) : NULL;
+		json_decref(page);
+		if (rc == 0 && n == PAGES_MAX)
+			rc = err_set(err, -EPROTO, "%s never comes to an end", method);
+		if (!next || json_is_null(next))
+			break;
+	}
+	json_decref(next);
+	json_decref(params);
+	if (rc == 0)
+		*items = all;
+	else
+		json_decref(all);
+	return rc;
+}

@@ -1,0 +1,357 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Connections: bytes in, lines out, and what a client may not do.
+ *
+ * How      One read and at most LINES_A_TURN requests a round of the loop, so that a
+ *          client that sends without end holds up nobody. Whole lines that wait are
+ *          carried out from a timer of no delay.
+ * Trust    Everything that comes is hostile. A client that lets OUT_MAX_BYTES pile up,
+ *          or takes nothing for STALL_NS, is cut.
+ */
+#include "control/rpc/conn.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/log.h"
+
+#define READ_BYTES    (64 * 1024)
+#define LINES_A_TURN  16
+#define CALLS_MAX     32 /* deferred calls of one client; more lines wait */
+#define OUT_MAX_BYTES (1024 * 1024)
+#define STALL_NS      (10 * S_NS) /* a reader that is alive takes something in this time */
+
+static void on_event(void *arg, int fd, uint32_t events);
+
+static void conn_free(struct rpc_conn *c)
+{
+	free(c->in);
+	free(c->out);
+	free(c);
+}
+
+int conn_create(struct rpc_server *s, int fd)
+{
+	struct rpc_conn *c = calloc(1, sizeof(*c));
+	int rc;
+
+	if (!c)
+		return -ENOMEM;
+	c->server = s;
+	c->fd = fd;
+	c->events = EPOLLIN;
+	c->born_ns = loop_now_ns();
+	LIST_INIT(&c->calls);
+	rc = loop_fd_add(s->loop, fd, c->events, on_event, c, &c->watch);
+	if (rc < 0) {
+		free(c);
+		return rc;
+	}
+	LIST_INSERT_HEAD(&s->conns, c, link);
+	s->n_conns++;
+	return 0;
+}
+
+static void fds_drop(struct rpc_conn *c)
+{
+	for (unsigned i = 0; i < c->n_fds; i++)
+		close(c->fds[i]);
+	c->n_fds = 0;
+}
+
+void conn_close(struct rpc_conn *c, bool told)
+{
+	struct rpc_call *call;
+
+	if (c->dead)
+		return;
+	c->dead = true;
+	loop_timer_del(c->again);
+	loop_timer_del(c->stall);
+	loop_fd_del(c->watch);
+	close(c->fd);
+	fds_drop(c);
+	LIST_REMOVE(c, link);
+	c->server->n_conns--;
+	while ((call = LIST_FIRST(&c->calls)))
+		call_orphan(call, !told);
+	if (told && c->gone_fn)
+		c->gone_fn(c->gone_arg);
+	if (!c->busy)
+		conn_free(c);
+}
+
+static void want(struct rpc_conn *c)
+{
+	uint32_t events = 0;
+
+	if (!c->eof && !c->ending && c->in_len <= REQUEST_MAX_BYTES)
+		events |= EPOLLIN;
+	if (c->out_at < c->out_len)
+		events |= EPOLLOUT;
+	if (events != c->events && loop_fd_mod(c->watch, events) == 0)
+		c->events = events;
+}
+
+static void on_stall(void *arg)
+{
+	struct rpc_conn *c = arg;
+
+	if (c->out_len - c->out_at == c->stall_at_bytes) {
+		LOG_INFO_RL("rpc: a client that does not read its replies was cut off");
+		conn_close(c, true);
+		return;
+	}
+	c->stall_at_bytes = c->out_len - c->out_at;
+	loop_timer_add(c->server->loop, STALL_NS, on_stall, c, &c->stall);
+}
+
+/* Sends what the socket takes. False when the connection was closed. */
+static bool flush(struct rpc_conn *c)
+{
+	while (c->out_at < c->out_len) {
+		ssize_t n = send(c->fd, c->out + c->out_at, c->out_len - c->out_at,
+				 MSG_DONTWAIT | MSG_NOSIGNAL);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
+			if (!c->stall) {
+				c->stall_at_bytes = c->out_len - c->out_at;
+				loop_timer_add(c->server->loop, STALL_NS, on_stall, c, &c->stall);
+			}
+			want(c);
+			return true;
+		}
+		if (n < 0) {
+			conn_close(c, true);
+			return false;
+		}
+		c->out_at += (size_t)n;
+	}
+	c->out_at = c->out_len = 0;
+	loop_timer_del(c->stall);
+	want(c);
+	return true;
+}
+
+void conn_send(struct rpc_conn *c, const char *line, size_t len)
+{
+	size_t waiting = c->out_len - c->out_at;
+
+	if (c->dead)
+		return;
+	if (waiting + len + 1 > OUT_MAX_BYTES) {
+		LOG_INFO_RL("rpc: a client that does not read its replies was cut off");
+		conn_close(c, true);
+		return;
+	}
+	if (c->out_len + len + 1 > c->out_size) {
+		size_t size = waiting + len + 1 + 4096;
+		char *out = malloc(size);
+
+		if (!out) {
+			conn_close(c, true);
+			return;
+		}
+		if (waiting)
+			memcpy(out, c->out + c->out_at, waiting);
+		free(c->out);
+		c->out = out;
+		c->out_size = size;
+		c->out_at = 0;
+		c->out_len = waiting;
+	}
+	memcpy(c->out + c->out_len, line, len);
+	c->out[c->out_len + len] = '\n';
+	c->out_len += len + 1;
+	flush(c);
+}
+
+/* Where the first line ends, or NULL. */
+static char *line_end(struct rpc_conn *c)
+{
+	char *end = memchr(c->in + c->in_seen, '\n', c->in_len - c->in_seen);
+
+	if (!end)
+		c->in_seen = c->in_len;
+	return end;
+}
+
+static bool line_empty(const char *line, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if (line[i] != ' ' && line[i] != '\t' && line[i] != '\r')
+			return false;
+	return true;
+}
+
+static void on_again(void *arg);
+
+static void end_in_words(struct rpc_conn *c, const char *text)
+{
+	c->ending = true;
+	c->in_len = c->in_seen = 0;
+	call_refuse(c, RPC_INVALID_REQUEST, text, NULL);
+}
+
+/* Carries out whole lines; moves what is left to the front once. */
+static void lines_run(struct rpc_conn *c)
+{
+	unsigned n = 0;
+	size_t at = 0;
+
+	while (!c->dead && !c->ending && n < LINES_A_TURN && c->n_calls < CALLS_MAX) {
+		char *end = c->in_len ? line_end(c) : NULL;
+		size_t len = end ? (size_t)(end - c->in) - at : c->in_len - at;
+
+		if (!end && (!c->eof || !len)) {
+			if (len > REQUEST_MAX_BYTES)
+				end_in_words(c, "the request is larger than 1 MiB");
+			break;
+		}
+		if (len > REQUEST_MAX_BYTES) {
+			end_in_words(c, "the request is larger than 1 MiB");
+			break;
+		}
+		if (!line_empty(c->in + at, len)) {
+			c->n_requests++;
+			call_line(c, c->in + at, len);
+			fds_drop(c); /* those of a request that never became a call */
+			n++;
+		}
+		at += len + (end ? 1 : 0);
+		c->in_seen = at;
+	}
+	if (c->dead || !c->in_len)
+		return;
+	memmove(c->in, c->in + at, c->in_len - at);
+	c->in_len -= at;
+	c->in_seen = c->in_seen > at ? c->in_seen - at : 0;
+	if (!c->in_len && c->in_size > READ_BYTES) {
+		/* A large request is rare; 256 idle clients must not keep its room. */
+		free(c->in);
+		c->in = NULL;
+		c->in_size = 0;
+	}
+	if (c->in_len && n == LINES_A_TURN && !c->again)
+		loop_timer_add(c->server->loop, 0, on_again, c, &c->again);
+}
+
+/* Runs lines and closes when nothing more can come of this connection. */
+static void turn(struct rpc_conn *c)
+{
+	if (!c->dead)
+		lines_run(c);
+	if (!c->dead && (c->eof || c->ending) && !c->n_calls && !c->in_len && !c->out_len)
+		conn_close(c, true);
+	if (!c->dead)
+		want(c);
+}
+
+static void on_again(void *arg)
+{
+	struct rpc_conn *c = arg;
+
+	c->busy = true;
+	turn(c);
+	c->busy = false;
+	if (c->dead)
+		conn_free(c);
+}
+
+void conn_resume(struct rpc_conn *c)
+{
+	/* From the loop, not from here: whoever answers a call has work of his own on the stack. */
+	if (!c->dead && !c->again)
+		loop_timer_add(c->server->loop, 0, on_again, c, &c->again);
+}
+
+static void fds_take(struct rpc_conn *c, struct msghdr *msg)
+{
+	for (struct cmsghdr *h = CMSG_FIRSTHDR(msg); h; h = CMSG_NXTHDR(msg, h)) {
+		size_t n = (h->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+		int fds[FDS_MAX];
+
+		if (h->cmsg_level != SOL_SOCKET || h->cmsg_type != SCM_RIGHTS || n > FDS_MAX)
+			continue;
+		memcpy(fds, CMSG_DATA(h), n * sizeof(int));
+		for (size_t i = 0; i < n; i++) {
+			if (c->n_fds < FDS_MAX)
+				c->fds[c->n_fds++] = fds[i];
+			else
+				close(fds[i]);
+		}
+	}
+}
+
+static bool room_make(struct rpc_conn *c)
+{
+	size_t size = c->in_size ? c->in_size * 2 : READ_BYTES / 4;
+	char *in;
+
+	if (c->in_len < c->in_size)
+		return true;
+	in = realloc(c->in, size);
+	if (!in)
+		return false;
+	c->in = in;
+	c->in_size = size;
+	return true;
+}
+
+/* One read. False when the connection was closed. */
+static bool fill(struct rpc_conn *c)
+{
+	char control[CMSG_SPACE(FDS_MAX * sizeof(int))];
+	struct iovec iov;
+	struct msghdr msg = {.msg_iov = &iov,
+			     .msg_iovlen = 1,
+			     .msg_control = control,
+			     .msg_controllen = sizeof(control)};
+	ssize_t n;
+
+	if (!room_make(c)) {
+		conn_close(c, true);
+		return false;
+	}
+	iov.iov_base = c->in + c->in_len;
+	iov.iov_len = c->in_size - c->in_len;
+	if (iov.iov_len > READ_BYTES)
+		iov.iov_len = READ_BYTES;
+	n = recvmsg(c->fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
+		return true;
+	if (n < 0) {
+		conn_close(c, true);
+		return false;
+	}
+	fds_take(c, &msg);
+	if (n == 0)
+		c->eof = true;
+	c->in_len += (size_t)n;
+	return true;
+}
+
+static void on_event(void *arg, int fd, uint32_t events)
+{
+	struct rpc_conn *c = arg;
+
+	c->busy = true;
+	if ((events & EPOLLOUT) && !flush(c))
+		goto out;
+	/* What the client sent before it hung up still counts; its answers find nobody. */
+	if ((events & EPOLLIN) && (c->events & EPOLLIN) && !fill(c))
+		goto out;
+	turn(c);
+	if (!c->dead && (events & (EPOLLHUP | EPOLLERR)) && (c->eof || !(events & EPOLLIN)))
+		conn_close(c, true);
+out:
+	c->busy = false;
+	if (c->dead)
+		conn_free(c);
+}

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Inside of the JSON-RPC server: connections and calls. For server.c, conn.c and
+ * call.c only.
+ *
+ * How      conn.c moves bytes and cuts them into lines, call.c turns a line into a
+ *          handler's work and its answer into a line, server.c accepts.
+ *          A connection that must go is closed at once and freed when nothing of its
+ *          own is on the stack (busy).
+ */
+#ifndef CONTROL_RPC_CONN_H
+#define CONTROL_RPC_CONN_H
+
+#include <stdbool.h>
+#include <sys/queue.h>
+
+#include "control/rpc/server.h"
+
+#define REQUEST_MAX_BYTES (1024 * 1024)
+#define FDS_MAX		  4
+
+struct rpc_server {
+	struct loop *loop;
+	struct loop_fd *watch;
+	int listen_fd;
+	int spare_fd; /* given up for a moment to refuse a client when descriptors run out */
+	const struct rpc_method *methods;
+	void *ctx;
+	int (*after_change)(void *ctx, struct err *err);
+	unsigned n_conns;
+	LIST_HEAD(, rpc_conn) conns; /* youngest first */
+};
+
+struct rpc_conn {
+	LIST_ENTRY(rpc_conn) link;
+	struct rpc_server *server;
+	struct loop_fd *watch;
+	int fd;
+	uint32_t events; /* what the watch waits for */
+	uint64_t born_ns, n_requests;
+	char *in;
+	size_t in_len, in_size;
+	size_t in_seen; /* bytes known to hold no end of line */
+	char *out;
+	size_t out_len, out_size, out_at;
+	int fds[FDS_MAX]; /* came in, and belong to the next request */
+	unsigned n_fds, n_calls;
+	LIST_HEAD(, rpc_call) calls; /* deferred ones */
+	struct loop_timer *again;    /* whole lines wait for their turn */
+	struct loop_timer *stall;    /* the client does not read */
+	size_t stall_at_bytes;
+	loop_fn gone_fn;
+	void *gone_arg;
+	bool busy, dead;
+	bool eof;    /* the client sends no more */
+	bool ending; /* close when all that is owed was sent */
+};
+
+struct rpc_call {
+	LIST_ENTRY(rpc_call) link;
+	struct rpc_conn *conn;	   /* NULL once the client has hung up */
+	struct rpc_server *server; /* NULL once the server is gone */
+	const struct rpc_method *method;
+	void *ctx;
+	json_t *id; /* NULL: a notification, never answered */
+	int fds[FDS_MAX];
+	unsigned n_fds;
+};
+
+int conn_create(struct rpc_server *s, int fd);
+/* Cuts the connection; told: whether its disconnect function is called. */
+void conn_close(struct rpc_conn *c, bool told);
+/* Queues one line and its end, and sends what the socket takes. */
+void conn_send(struct rpc_conn *c, const char *line, size_t len);
+/* Goes on with lines that had to wait, from the loop. */
+void conn_resume(struct rpc_conn *c);
+
+/* Carries out the request in line. */
+void call_line(struct rpc_conn *c, const char *line, size_t len);
+/* Answers without a request: id null. */
+void call_refuse(struct rpc_conn *c, int code, const char *text, const char *hint);
+/* The client of this deferred call has gone. */
+void call_orphan(struct rpc_call *call, bool server_gone);
+
+/* One error line, allocated; id may be NULL (null). */
+char *call_error_line(const json_t *id, const struct err *err, size_t *len);
+
+#endif

@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "control/rpc/methods.h"
+
+#include "switch/switch.h"
+#include "switch/vlan.h"
+
+#define END                                                                                        \
+	{                                                                                          \
+		.name = NULL                                                                       \
+	}
+
+/* Parameters that many rows share. */
+#define BRIDGE_NAME                                                                                \
+	{                                                                                          \
+		"name", PARAM_NAME, PARAM_POSITIONAL | PARAM_REQUIRED, 0, 0, "BR", "the bridge"    \
+	}
+#define PORT_NAME                                                                                  \
+	{                                                                                          \
+		"name", PARAM_NAME, PARAM_POSITIONAL | PARAM_REQUIRED, 0, 0, "P", "the port"       \
+	}
+#define SETTINGS(help)                                                                             \
+	{                                                                                          \
+		"settings", PARAM_PAIRS, PARAM_POSITIONAL | PARAM_REQUIRED, 0, 0, "KEY=VALUE",     \
+			help                                                                       \
+	}
+#define LAB                                                                                        \
+	{                                                                                          \
+		"lab", PARAM_STRING, PARAM_JSON_ONLY, 1, 65, NULL, "the lab that owns it"          \
+	}
+#define TRANSIENT                                                                                  \
+	{                                                                                          \
+		"transient", PARAM_BOOL, PARAM_JSON_ONLY, 0, 0, NULL,                              \
+			"neither saved nor shown in the hand-made configuration"                   \
+	}
+#define PAGE                                                                                       \
+	{"cursor", PARAM_STRING, PARAM_JSON_ONLY, 0, 160, NULL, "next of the page before"},        \
+	{                                                                                          \
+		"limit", PARAM_INT, PARAM_JSON_ONLY, 1, 1000, NULL, "at most so many items"        \
+	}
+
+/* ---- bridges ---- */
+
+static const struct param bridge_add_params[] = {
+	BRIDGE_NAME,
+	{"ageing", PARAM_DURATION, 0, 1, BRIDGE_AGEING_MAX_S, "TIME",
+	 "forget a learned address after this time without a frame from it (300s)"},
+	{"max_macs", PARAM_INT, 0, BRIDGE_MACS_MIN, BRIDGE_MACS_MAX, "N",
+	 "learn at most so many addresses (65536)"},
+	{"forward_reserved", PARAM_STRING, 0, 0, 64, "LIST",
+	 "forward these reserved groups: stp,lldp,lacp,eapol, all or none (none)"},
+	LAB,
+	TRANSIENT,
+	END,
+};
+const struct method m_bridge_add = {"bridge.add",      "bridge add",   "Make a learning bridge",
+				    bridge_add_params, METHOD_MUTATES, NULL};
+
+static const struct param bridge_del_params[] = {BRIDGE_NAME, END};
+const struct method m_bridge_del = {
+	"bridge.del",	   "bridge del",   "Delete a bridge without ports",
+	bridge_del_params, METHOD_MUTATES, NULL};
+
+static const struct param bridge_set_params[] = {
+	BRIDGE_NAME,
+	SETTINGS("ageing=, max-macs= or forward-reserved=, as in bridge add"),
+	END,
+};
+const struct method m_bridge_set = {"bridge.set",      "bridge set",   "Change a bridge",
+				    bridge_set_params, METHOD_MUTATES, NULL};
+
+static const struct param bridge_list_params[] = {
+	{"name", PARAM_NAME, PARAM_POSITIONAL, 0, 0, "BR", "only this bridge"},
+	PAGE,
+	END,
+};
+const struct method m_bridge_list = {"bridge.list",	 "bridge show", "Show bridges",
+				     bridge_list_params, METHOD_PAGED,	NULL};
+
+/* ---- ports ---- */
+
+static const struct param port_add_params[] = {
+	PORT_NAME,
+	{"bridge", PARAM_NAME, PARAM_REQUIRED, 0, 0, "BR", "the bridge that it joins"},
+	{"type", PARAM_STRING, PARAM_REQUIRED, 1, 32, "TYPE",
+	 "vhost-user (a VM's virtio-net) or link (a wire to another bridge)"},
+	{"path", PARAM_STRING, 0, 1, 4096, "SOCK", "vhost-user: the socket"},
+	{"listen", PARAM_BOOL, 0, 0, 0, NULL,
+	 "vhost-user: own SOCK; otherwise connect to it and keep trying"},
+	{"peer_bridge", PARAM_NAME, 0, 0, 0, "BR2", "link: the bridge at the other end"},
+	{"access", PARAM_INT, 0, 1, VLAN_VID_MAX, "VID", "untagged member of one VLAN"},
+	{"trunk", PARAM_VIDS, 0, 0, 0, "VIDS", "tagged member of these VLANs, like 10,20-29"},
+	{"native", PARAM_INT, 0, 1, VLAN_VID_MAX, "VID", "trunk: the VLAN of untagged frames"},
+	{"tunnel", PARAM_INT, 0, 1, VLAN_VID_MAX, "VID", "carry everything inside one VLAN"},
+	{"queues", PARAM_INT, 0, 1, 8, "N", "vhost-user: offer N queue pairs (8)"},
+	{"mtu", PARAM_INT, 0, 68, 65513, "N", "largest payload of a frame in bytes (no limit)"},
+	{"down", PARAM_BOOL, 0, 0, 0, NULL, "make it, but leave it down"},
+	LAB,
+	TRANSIENT,
+	END,
+};
+const struct method m_port_add = {
+	"port.add",
+	"port add",
+	"Put a port on a bridge",
+	port_add_params,
+	METHOD_MUTATES,
+	"Without --access, --trunk, --native and --tunnel a port is a trunk of all VLANs whose "
+	"untagged frames are in VLAN 1.\n"
+	"A link has two ends: P on BR, and P~peer on BR2. Changing or deleting one does both.",
+};
+
+static const struct param port_one_params[] = {PORT_NAME, END};
+const struct method m_port_del = {"port.del",	   "port del",	   "Delete a port",
+				  port_one_params, METHOD_MUTATES, NULL};
+const struct method m_port_up = {
+	"port.up",	 "port up",	 "Let a port forward again; heals an errored one",
+	port_one_params, METHOD_MUTATES, NULL};
+const struct method m_port_down = {"port.down",	    "port down",    "Stop a port from forwarding",
+				   port_one_params, METHOD_MUTATES, NULL};
+
+static const struct param port_set_params[] = {
+	PORT_NAME,
+	SETTINGS("access=, trunk=, native=, tunnel= or mtu=, as in port add; native=none and "
+		 "mtu=none take them away"),
+	END,
+};
+const struct method m_port_set = {"port.set",	   "port set",	   "Change a port",
+				  port_set_params, METHOD_MUTATES, NULL};
+
+static const struct param port_list_params[] = {
+	{"name", PARAM_NAME, PARAM_POSITIONAL, 0, 0, "P", "only this port"},
+	{"qemu", PARAM_BOOL, PARAM_CLI_ONLY, 0, 0, NULL,
+	 "print the options that attach a QEMU to port P"},
+	{"libvirt", PARAM_BOOL, PARAM_CLI_ONLY, 0, 0, NULL,
+	 "print the XML that attaches a libvirt guest to port P"},
+	PAGE,
+	END,
+};
+const struct method m_port_list = {"port.list",	     "port show",  "Show ports",
+				   port_list_params, METHOD_PAGED, NULL};
+
+/* ---- forwarding database ---- */
+
+static const struct param fdb_list_params[] = {
+	{"bridge", PARAM_NAME, 0, 0, 0, "BR", "only this bridge"},
+	PAGE,
+	END,
+};
+const struct method m_fdb_list = {
+	"fdb.list",	 "fdb show",   "Show which address is on which port",
+	fdb_list_params, METHOD_PAGED, NULL};
+
+#define FDB_MAC                                                                                    \
+	{"mac", PARAM_MAC, PARAM_POSITIONAL | PARAM_REQUIRED, 0, 0, "MAC", "the address"},         \
+		{"bridge", PARAM_NAME, PARAM_REQUIRED, 0, 0, "BR", "the bridge"},                  \
+	{                                                                                          \
+		"vlan", PARAM_INT, 0, 1, VLAN_VID_MAX, "VID", "the VLAN (1)"                       \
+	}
+
+static const struct param fdb_add_params[] = {
+	FDB_MAC,
+	{"port", PARAM_NAME, PARAM_REQUIRED, 0, 0, "P", "the port that it is on"},
+	END,
+};
+const struct method m_fdb_add = {
+	"fdb.add",	"fdb add", "Enter an address by hand; it neither moves nor ages",
+	fdb_add_params, 0,	   NULL};
+
+static const struct param fdb_del_params[] = {FDB_MAC, END};
+const struct method m_fdb_del = {"fdb.del",	 "fdb del", "Delete an address",
+				 fdb_del_params, 0,	    NULL};
+
+static const struct param fdb_flush_params[] = {
+	{"bridge", PARAM_NAME, 0, 0, 0, "BR", "only of this bridge"},
+	{"port", PARAM_NAME, 0, 0, 0, "P", "only of this port"},
+	END,
+};
+const struct method m_fdb_flush = {"fdb.flush",	     "fdb flush", "Forget learned addresses",
+				   fdb_flush_params, 0,		  NULL};
+
+/* ---- counters ---- */
+
+static const struct param stats_ports_params[] = {
+	{"ports", PARAM_LIST, 0, 0, 0, "P", "only these ports"},
+	PAGE,
+	END,
+};
+const struct method m_stats_ports = {
+	"stats.ports", NULL, "Counters of ports", stats_ports_params, METHOD_PAGED | METHOD_HIDDEN,
+	NULL};
+const struct method m_stats_workers = {"stats.workers", NULL, "What the workers do", NULL,
+				       METHOD_HIDDEN,	NULL};
+
+/* ---- configuration ---- */
+
+static const struct param page_params[] = {PAGE, END};
+const struct method m_config_list = {"config.list",
+				     NULL,
+				     "The hand-made objects with their settings",
+				     page_params,
+				     METHOD_PAGED | METHOD_HIDDEN,
+				     NULL};
+
+static const struct param config_apply_params[] = {
+	{"document", PARAM_JSON, PARAM_REQUIRED, 0, 0, NULL,
+	 "{bridges: {name: settings}, ports: {name: settings}}"},
+	{"dry_run", PARAM_BOOL, 0, 0, 0, NULL, "only answer with the plan"},
+	{"confirm", PARAM_DURATION, 0, 1, 3600, "TIME",
+	 "go back unless it is confirmed within this time"},
+	END,
+};
+const struct method m_config_apply = {"config.apply",
+				      NULL,
+				      "Make the hand-made part equal to a document",
+				      config_apply_params,
+				      METHOD_MUTATES | METHOD_HIDDEN,
+				      NULL};
+const struct method m_config_confirm = {
+	"config.confirm", "confirm", "Keep what `apply --confirm` changed", NULL, 0, NULL};
+
+static const struct param config_rollback_params[] = {
+	{"n", PARAM_INT, PARAM_POSITIONAL, 1, 4, "N", "how many saved changes to go back (1)"},
+	END,
+};
+const struct method m_config_rollback = {
+	"config.rollback",	"rollback",	"Go back to a configuration that was saved earlier",
+	config_rollback_params, METHOD_MUTATES, NULL};
+
+/* ---- daemon ---- */
+
+const struct method m_daemon_status = {"daemon.status", NULL, "What this process is and does", NULL,
+				       METHOD_HIDDEN,	NULL};
+const struct method m_daemon_facts = {
+	"daemon.facts", NULL,	       "Findings about the running switch, for doctor",
+	NULL,		METHOD_HIDDEN, NULL};
+const struct method m_daemon_stop = {
+	"daemon.stop", "stop", "End the switch with everything it made; VMs stay up",
+	NULL,	       0,      NULL};
+
+static const struct param lease_hold_params[] = {
+	{"name", PARAM_STRING, 0, 0, 128, NULL, "whom it is for, like \"vm h1\""},
+	{"auto", PARAM_BOOL, 0, 0, 0, NULL, "the holder started this switch for itself"},
+	END,
+};
+const struct method m_lease_hold = {
+	"lease.hold",
+	NULL,
+	"Keep a switch that was started with --until-unused alive while this connection lasts",
+	lease_hold_params,
+	METHOD_HIDDEN,
+	NULL};

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "control/rpc/server.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "control/rpc/conn.h"
+
+#define CLIENTS_MAX    256
+#define ACCEPTS_A_TURN 64
+#define SILENT_NS      S_NS /* a client that wants something has asked by then */
+
+/* Tells a client that was not taken why, without waiting for it. */
+static void refuse(int fd, const char *text, const char *hint)
+{
+	struct err err = ERR_NONE;
+	size_t len;
+	char *line;
+
+	err_set(&err, -EAGAIN, "%s", text);
+	err_hint(&err, "%s", hint);
+	line = call_error_line(NULL, &err, &len);
+	if (line) {
+		line[len] = '\n'; /* in the place of the final zero */
+		/* A client that does not take one line at once goes without it. */
+		if (send(fd, line, len + 1, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+			LOG_INFO_RL("rpc: a refused client could not be told why");
+	}
+	free(line);
+	close(fd);
+}
+
+/* Cuts the oldest client that never asked anything. False when there is none. */
+static bool make_room(struct rpc_server *s)
+{
+	uint64_t now_ns = loop_now_ns();
+	struct rpc_conn *c, *silent = NULL;
+
+	LIST_FOREACH (c, &s->conns, link)
+		if (!c->n_requests && now_ns - c->born_ns > SILENT_NS)
+			silent = c;
+	if (!silent)
+		return false;
+	call_refuse(silent, -EAGAIN, "cut off to make room for another client", NULL);
+	conn_close(silent, true);
+	return true;
+}
+
+/* Out of descriptors: lets one client in for as long as it takes to refuse it, so that the
+ * listening socket does not stay ready for ever. */
+static void refuse_with_spare(struct rpc_server *s)
+{
+	int fd;
+
+	close(s->spare_fd);
+	fd = accept4(s->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	if (fd >= 0)
+		refuse(fd, "the server is out of file descriptors", "try again later");
+	s->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
+static void on_accept(void *arg, int listen_fd, uint32_t events)
+{
+	struct rpc_server *s = arg;
+
+	for (unsigned i = 0; i < ACCEPTS_A_TURN; i++) {
+		int fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+		if (fd < 0 && (errno == EMFILE || errno == ENFILE)) {
+			LOG_WARN_RL("rpc: out of file descriptors, a client was refused");
+			refuse_with_spare(s);
+			return;
+		}
+		if (fd < 0)
+			return; /* EAGAIN, or a client that has gone already */
+		if (s->n_conns >= CLIENTS_MAX && !make_room(s)) {
+			LOG_WARN_RL("rpc: a client was refused, %d are connected", CLIENTS_MAX);
+			refuse(fd, "256 clients are connected already", "try again later");
+			continue;
+		}
+		if (conn_create(s, fd) < 0)
+			refuse(fd, "out of memory", "try again later");
+	}
+}
+
+int rpc_server_create(struct loop *loop, const struct rpc_server_opts *opts,
+		      struct rpc_server **out, struct err *err)
+{
+	struct rpc_server *s = calloc(1, sizeof(*s));
+	int rc;
+
+	if (!s)
+		return err_set(err, -ENOMEM, "out of memory");
+	s->loop = loop;
+	s->listen_fd = opts->listen_fd;
+	s->methods = opts->methods;
+	s->ctx = opts->ctx;
+	s->after_change = opts->after_change;
+	LIST_INIT(&s->conns);
+	s->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	rc = loop_fd_add(loop, s->listen_fd, EPOLLIN, on_accept, s, &s->watch);
+	if (rc < 0) {
+		close(s->spare_fd);
+		free(s);
+		return err_set(err, rc, "cannot watch the control socket: %s", strerror(-rc));
+	}
+	*out = s;
+	return 0;
+}
+
+void rpc_server_destroy(struct rpc_server *s)
+{
+	if (!s)
+		return;
+	while (!LIST_EMPTY(&s->conns))
+		conn_close(LIST_FIRST(&s->conns), false);
+	loop_fd_del(s->watch);
+	close(s->listen_fd);
+	if (s->spare_fd >= 0)
+		close(s->spare_fd);
+	free(s);
+}
