@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "vm-launcher/cpio.h"
-#include "vm-launcher/elf.h"
+#include "vm-launcher/elf_libs.h"
 #include "vm-launcher/file.h"
 #include "vm-launcher/guest_init.h"
 #include "vm-launcher/guest_kernel.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "vm-launcher/elf.h"
+#include "vm-launcher/elf_libs.h"
 
 #include <elf.h>
 #include <errno.h>

@@ -7,8 +7,8 @@
  * Threads  any.
  * Trust    every offset of the file is checked against its size.
  */
-#ifndef VM_LAUNCHER_ELF_H
-#define VM_LAUNCHER_ELF_H
+#ifndef VM_LAUNCHER_ELF_LIBS_H
+#define VM_LAUNCHER_ELF_LIBS_H
 
 #include "base/err.h"
 
