@@ -17,7 +17,10 @@ const char guest_init_script[] =
 	"while read -r ko; do insmod \"/lib/modules/$(uname -r)/$ko\"; done </etc/modules.boot\n"
 	"busybox --install -s /bin\n"
 	"for word in $(cat /proc/cmdline); do\n"
-	"	case $word in lanyard.host=*) hostname \"${word#lanyard.host=}\" ;; esac\n"
+	"	case $word in\n"
+	"	lanyard.host=*) hostname \"${word#*=}\" ;;\n"
+	"	lanyard.dhcp=*) dhcp=${word#*=} ;;\n"
+	"	esac\n"
 	"done\n"
 	"ip link set lo up\n"
 	"for nic in /sys/class/net/eth*; do\n"
@@ -38,8 +41,7 @@ const char guest_init_script[] =
 	"	done >/run/qemu-ga.log 2>&1 &\n"
 	"fi\n"
 	"acpid -l /run/acpid.log\n"
-	"udhcpc_user=$(sed -n 's/.*lanyard.dhcp=\\([a-z0-9]*\\).*/\\1/p' /proc/cmdline)\n"
-	"[ -n \"$udhcpc_user\" ] && udhcpc -b -q -i \"$udhcpc_user\" >/run/udhcpc.log 2>&1 &\n"
+	"[ -n \"$dhcp\" ] && udhcpc -b -i \"$dhcp\" -s /etc/udhcpc.script >/run/udhcpc.log 2>&1 &\n"
 	"while :; do setsid cttyhack sh -l; sleep 1; done\n";
 
 const char guest_shutdown_script[] =
@@ -54,3 +56,14 @@ const char guest_shutdown_script[] =
 const char guest_acpi_script[] = "#!/bin/busybox sh\n"
 				 "sync\n"
 				 "exec busybox poweroff -f\n";
+
+const char guest_dhcp_script[] =
+	"#!/bin/busybox sh\n"
+	"case $1 in\n"
+	"deconfig) ip addr flush dev \"$interface\" ;;\n"
+	"bound | renew)\n"
+	"	ip addr replace \"$ip/${mask:-24}\" dev \"$interface\"\n"
+	"	[ -n \"$router\" ] && ip route replace default via \"${router%% *}\" dev \"$interface\"\n"
+	"	for server in $dns; do echo \"nameserver $server\"; done >/etc/resolv.conf\n"
+	"	;;\n"
+	"esac\n";

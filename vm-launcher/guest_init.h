@@ -8,5 +8,6 @@
 extern const char guest_init_script[];	   /* /init */
 extern const char guest_shutdown_script[]; /* /sbin/shutdown, which the agent calls */
 extern const char guest_acpi_script[];	   /* the power button */
+extern const char guest_dhcp_script[];	   /* /etc/udhcpc.script */
 
 #endif

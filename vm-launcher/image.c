@@ -29,6 +29,7 @@ struct build {
 	struct guest_kernel kernel;
 	struct elf_libs libs;
 	const char *busybox, *agent;
+	char last[IMAGE_PATH_BYTES]; /* the name added before: its folders are there */
 	struct err *err;
 };
 
@@ -88,6 +89,7 @@ static uint64_t hash_inputs(const struct build *b)
 	hash_text(&h, guest_init_script);
 	hash_text(&h, guest_shutdown_script);
 	hash_text(&h, guest_acpi_script);
+	hash_text(&h, guest_dhcp_script);
 	hash_file(&h, b->kernel.dep_path);
 	for (unsigned i = 0; i < b->kernel.files.n; i++)
 		hash_text(&h, b->kernel.files.paths[i]);
@@ -112,17 +114,19 @@ static int add_file(struct build *b, const char *path, const char *name, unsigne
 	return 0;
 }
 
-/* A folder that comes twice in an archive does no harm: the kernel takes the first. */
-static void add_parents(struct cpio *c, const char *name)
+/* Adds the folders of name that the name before it does not have too. A folder that comes twice in
+ * an archive does no harm. */
+static void add_parents(struct build *b, const char *name)
 {
 	char part[IMAGE_PATH_BYTES];
 
 	for (size_t i = 1; name[i] && i < sizeof(part); i++)
-		if (name[i] == '/') {
+		if (name[i] == '/' && strncmp(name, b->last, i + 1)) {
 			memcpy(part, name, i);
 			part[i] = '\0';
-			cpio_dir(c, part, 0755);
+			cpio_dir(&b->cpio, part, 0755);
 		}
+	snprintf(b->last, sizeof(b->last), "%s", name);
 }
 
 static int add_modules(struct build *b)
@@ -136,7 +140,7 @@ static int add_modules(struct build *b)
 	for (unsigned i = 0; rc == 0 && i < k->files.n; i++) {
 		snprintf(path, sizeof(path), "%s/%s", k->modules_dir, k->files.paths[i]);
 		snprintf(name, sizeof(name), "lib/modules/%s/%s", k->release, k->files.paths[i]);
-		add_parents(&b->cpio, name);
+		add_parents(b, name);
 		rc = add_file(b, path, name, 0644);
 		if (i < k->n_boot)
 			len += (size_t)snprintf(boot + len, sizeof(boot) - len, "%s\n",
@@ -157,7 +161,7 @@ static int add_modules(struct build *b)
 
 static void add_script(struct build *b, const char *name, const char *text)
 {
-	add_parents(&b->cpio, name);
+	add_parents(b, name);
 	cpio_file(&b->cpio, name, 0755, text, strlen(text));
 }
 
@@ -170,7 +174,7 @@ static int add_programs(struct build *b)
 	for (unsigned i = 0; rc == 0 && i < b->libs.n; i++) {
 		const char *name = b->libs.paths[i] + 1;
 
-		add_parents(&b->cpio, name);
+		add_parents(b, name);
 		rc = add_file(b, b->libs.paths[i], name, 0755);
 	}
 	return rc;
@@ -195,6 +199,7 @@ static int build(struct build *b)
 	add_script(b, "init", guest_init_script);
 	add_script(b, "sbin/shutdown", guest_shutdown_script);
 	add_script(b, "etc/acpi/PWRF/00000080", guest_acpi_script);
+	add_script(b, "etc/udhcpc.script", guest_dhcp_script);
 	rc = add_programs(b);
 	if (rc == 0)
 		rc = add_modules(b);

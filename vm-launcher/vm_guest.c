@@ -134,7 +134,7 @@ void vm_guest_stop(struct vm *vm, double within_s)
 		qmp_call(vm->qmp, "cont", NULL, NULL, NULL);
 	vm->stop_within_s = within_s;
 	vm->end_wanted = true;
-	vm_state_set(vm, VM_STOPPING, "%s", "stopped on request");
+	vm_state_set(vm, VM_STOPPING, "%s", "asked to shut down");
 	if (agent_is_ready(vm->agent)) {
 		/* There is no answer when it works. */
 		agent_call(vm->agent, "guest-shutdown", NULL, SHUTDOWN_CALL_MS, NULL, NULL);

@@ -4,7 +4,6 @@
  */
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 
@@ -106,7 +105,8 @@ void vm_on_qemu_end(struct vm *vm, int wait_status)
 	char reason[448], words[300];
 
 	if (vm->end_wanted) {
-		over(vm, VM_STOPPED, vm->reason[0] ? vm->reason : "stopped");
+		snprintf(reason, sizeof(reason), "%s", vm->reason);
+		over(vm, VM_STOPPED, reason);
 	} else if (vm->guest_shut_down && WIFEXITED(wait_status) && !WEXITSTATUS(wait_status)) {
 		over(vm, VM_STOPPED, "the guest shut down");
 	} else if (WIFSIGNALED(wait_status)) {
