@@ -57,10 +57,7 @@ int cmd_exec(struct cli *cli, const json_t *params, json_t **result, struct err 
 	add_stream(*result, "stdout", json_object_get(answer, "out"));
 	add_stream(*result, "stderr", json_object_get(answer, "err"));
 	json_decref(answer);
-	rc = (int)json_integer_value(json_object_get(*result, "status"));
-	if (rc && !cli->json)
-		cmd_exec_print(cli, params, *result); /* print() is for success only */
-	return rc;
+	return (int)json_integer_value(json_object_get(*result, "status"));
 }
 
 static void write_stream(int fd, const json_t *encoded)

@@ -160,6 +160,32 @@ static int run_check(struct cli *cli, const json_t *params, json_t **result, str
 	return failures ? EXIT_CHECK_FAILED : EXIT_DONE;
 }
 
+static int run_status(struct cli *cli, const json_t *params, json_t **result, struct err *err)
+{
+	json_t *doc = NULL, *vms = NULL;
+	char name[80];
+	int rc = the_lab(cli, params, name, sizeof(name), err);
+
+	if (rc == 0)
+		rc = lab_file_load(cli->run_dir, name, &doc, err);
+	if (rc == 0)
+		rc = vm_client_list(cli->run_dir, name, &vms, err);
+	if (rc == 0) {
+		vm_links_add(cli, vms);
+		*result = json_pack("{s:s,s:O,s:o}", "name", name, "file",
+				    json_object_get(doc, "file"), "vms", vms);
+	}
+	json_decref(doc);
+	return rc < 0 ? cmd_vm_exit(rc) : EXIT_DONE;
+}
+
+static void print_status(struct cli *cli, const json_t *params, const json_t *result)
+{
+	printf("lab \"%s\" of %s\n\n", json_string_value(json_object_get(result, "name")),
+	       json_string_value(json_object_get(result, "file")));
+	vm_list_print(json_object_get(result, "vms"));
+}
+
 static void complete_lab(struct cli *cli, const char *param)
 {
 	json_t *labs;
@@ -196,10 +222,15 @@ static const struct method m_check = {
 	"switch and the target is proved alive.",
 };
 
+/* What `status LAB` shows; `status` itself is the CLI's. */
+static const struct method m_status = {"lab.status", "status",	    "Show one lab",
+				       lab_params,   METHOD_LOCAL | METHOD_HIDDEN, NULL};
+
 const struct cli_command lab_commands[] = {
 	{&m_up, run_up, NULL, NULL},
 	{&m_down, run_down, print_down, complete_lab},
 	{&m_labs, run_labs, print_labs, NULL},
 	{&m_check, run_check, NULL, complete_lab},
+	{&m_status, run_status, print_status, complete_lab},
 	{NULL, NULL, NULL, NULL},
 };

@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define PATH_BYTES 4096
@@ -146,23 +145,4 @@ int file_write_json(const char *path, const json_t *doc, struct err *err)
 	rc = file_write(path, text, strlen(text), err);
 	free(text);
 	return rc;
-}
-
-int file_make_dirs(const char *path, struct err *err)
-{
-	char part[PATH_BYTES];
-	size_t len = strlen(path);
-
-	if (len >= sizeof(part))
-		return err_set(err, -ENAMETOOLONG, "folder \"%.200s\": the path is too long", path);
-	for (size_t i = 1; i <= len; i++) {
-		if (path[i] != '/' && path[i] != '\0')
-			continue;
-		memcpy(part, path, i);
-		part[i] = '\0';
-		if (mkdir(part, 0750) < 0 && errno != EEXIST)
-			return err_set(err, -errno, "folder \"%s\" cannot be made: %s", part,
-				       strerror(errno));
-	}
-	return 0;
 }

@@ -25,9 +25,6 @@ int file_read_json(const char *path, size_t max, json_t **doc, struct err *err);
 int file_write(const char *path, const void *data, size_t len, struct err *err);
 int file_write_json(const char *path, const json_t *doc, struct err *err);
 
-/* mkdir -p with mode 0750 for what is missing. */
-int file_make_dirs(const char *path, struct err *err);
-
 /* The whole buffer, or -errno. */
 int file_write_fd(int fd, const void *data, size_t len);
 

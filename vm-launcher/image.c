@@ -10,6 +10,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "control/rpc/dirs.h"
 #include "vm-launcher/cpio.h"
 #include "vm-launcher/elf_libs.h"
 #include "vm-launcher/file.h"
@@ -229,7 +230,7 @@ int image_busybox(const struct image_sources *src, const char *state_dir, struct
 		      b->kernel.release, (unsigned long long)hash_inputs(b));
 	if (access(out->initrd, R_OK) == 0)
 		goto out;
-	rc = file_make_dirs(dir, err);
+	rc = dir_make(dir, 0755, err);
 	if (rc == 0)
 		rc = build(b);
 	if (rc == 0)

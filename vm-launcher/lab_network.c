@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "control/rpc/dirs.h"
 #include "vm-launcher/file.h"
 
 #define LAB_FILE_BYTES_MAX (16 << 20)
@@ -35,7 +36,7 @@ int lab_file_save(const char *run_dir, const char *lab, const json_t *doc, struc
 	int rc;
 
 	snprintf(path, sizeof(path), "%.400s/lab", run_dir);
-	rc = file_make_dirs(path, err);
+	rc = dir_make(path, 0755, err);
 	if (rc < 0)
 		return rc;
 	return file_write_json(lab_file_path(path, sizeof(path), run_dir, lab), doc, err);

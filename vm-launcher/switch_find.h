@@ -10,7 +10,7 @@
 #include "base/err.h"
 #include "control/rpc/client.h"
 
-/* RUN_DIR/switch.sock; for a user that is not root, then the host's /run/lanyard/switch.sock. */
+/* RUN_DIR/switch.sock; for a user that is not root and named no folder, then the host's own. */
 int switch_connect(const char *run_dir, int timeout_ms, struct rpc_client **out, struct err *err);
 
 #endif

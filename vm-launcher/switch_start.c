@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <time.h>
 
+#include "control/rpc/dirs.h"
 #include "vm-launcher/file.h"
 #include "vm-launcher/process.h"
 #include "vm-launcher/switch_find.h"
@@ -22,7 +23,7 @@ static int start(const char *run_dir, const char *state_dir, pid_t *pid, struct 
 	int rc = process_find("lanyard-switch", path, sizeof(path), err);
 
 	if (rc == 0)
-		rc = file_make_dirs(run_dir, err);
+		rc = dir_make(run_dir, 0755, err);
 	if (rc < 0)
 		return rc;
 	snprintf(log, sizeof(log), "%.480s/switch.log", run_dir);

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "control/rpc/dirs.h"
 #include "vm-launcher/accel.h"
 #include "vm-launcher/file.h"
 #include "vm-launcher/image.h"
@@ -120,7 +121,7 @@ int vm_boot_resolve(struct vm_spec *s, const char *run_dir, const char *state_di
 	if (s->image[0] && s->disk[0])
 		return err_set(err, -EINVAL, "vm \"%s\": an image and a disk exclude each other",
 			       s->name);
-	rc = file_make_dirs(run_dir, err);
+	rc = dir_make(run_dir, 0755, err);
 	if (rc == 0)
 		rc = accel_choose(s->accel_wanted, run_dir, &kvm_ops_host, &choice, err);
 	if (rc < 0)

@@ -13,8 +13,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "control/rpc/dirs.h"
 #include "vm-launcher/file.h"
 #include "vm-launcher/process.h"
+#include "vm-launcher/switch_find.h"
 #include "vm-launcher/vm_path.h"
 #include "vm-launcher/vm_status.h"
 
@@ -59,6 +61,21 @@ static int file_load(const char *run_dir, const char *id, json_t **doc, struct e
 	return file_read_json(vm_path(path, run_dir, id, "json"), FILE_BYTES_MAX, doc, err);
 }
 
+/* Ports that a dead supervisor could not delete. */
+static void ports_delete(const char *run_dir, const struct vm_spec *spec)
+{
+	struct rpc_client *c;
+
+	if (switch_connect(run_dir, CONNECT_TIMEOUT_MS, &c, NULL) < 0)
+		return;
+	rpc_timeout_set(c, CONNECT_TIMEOUT_MS);
+	for (unsigned i = 0; i < spec->n_nics; i++)
+		if (!spec->nics[i].user)
+			rpc_call(c, "port.del", json_pack("{s:s}", "name", spec->nics[i].port), NULL,
+				 NULL);
+	rpc_close(c);
+}
+
 /* A VM whose supervisor does not answer: what its file says, and failed if that says it runs. */
 static json_t *status_of_dead(const char *run_dir, const char *id, json_t *doc)
 {
@@ -80,6 +97,7 @@ static json_t *status_of_dead(const char *run_dir, const char *id, json_t *doc)
 	json_object_update_new(status, json_pack("{s:s,s:s,s:n,s:b}", "state", "failed", "reason",
 						 lost_reason, "pid", "ready", 0));
 	json_object_set(doc, "status", status);
+	ports_delete(run_dir, &spec);
 	vm_path_clean(run_dir, id, 0);
 	file_write_json(vm_path(path, run_dir, id, "json"), doc, NULL);
 	close(lock);
@@ -328,7 +346,7 @@ int vm_client_start(const char *run_dir, const struct vm_spec *spec, struct err 
 
 	vm_id(spec->name, id);
 	snprintf(path, sizeof(path), "%.480s/vm", run_dir);
-	rc = file_make_dirs(path, err);
+	rc = dir_make(path, 0755, err);
 	if (rc < 0)
 		return rc;
 	lock = lock_take(run_dir, id, 1);

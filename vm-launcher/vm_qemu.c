@@ -65,13 +65,14 @@ static void errors_append(struct vm *vm, const char *data, size_t len)
 static void on_qemu_errors(void *arg, int fd, uint32_t events)
 {
 	struct vm *vm = arg;
-	char buf[1024];
+	char buf[1024], words[512];
 	ssize_t n = read(fd, buf, sizeof(buf));
 
 	if (n > 0) {
 		errors_append(vm, buf, (size_t)n);
-		LOG_INFO_RL("QEMU: %.*s", (int)strcspn(buf, "\n") < n ? (int)strcspn(buf, "\n") : (int)n,
-			    buf);
+		/* QEMU writes its messages word by word: one is logged when its line is whole. */
+		if (memchr(buf, '\n', (size_t)n))
+			LOG_INFO_RL("QEMU: %s", vm_qemu_last_words(vm, words, sizeof(words)));
 	} else if (n == 0 || errno != EAGAIN) {
 		loop_fd_del(vm->qemu_err_watch);
 		vm->qemu_err_watch = NULL;
