@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "vm-launcher/cpio.h"
@@ -81,20 +82,28 @@ static void endless_dependencies_are_refused(void **state)
 /* What the system's own cpio reads of an archive. */
 static char *list_archive(const struct cpio *c)
 {
-	char path[] = "/tmp/lanyard-test-XXXXXX", command[128];
-	char *text = calloc(1, 4096);
-	int fd = mkstemp(path);
-	size_t n;
-	FILE *f;
+	char in[] = "/tmp/lanyard-test-XXXXXX", out[] = "/tmp/lanyard-test-XXXXXX", *text;
+	int fds[2] = {mkstemp(in), mkstemp(out)}, status;
+	struct err err = ERR_NONE;
+	size_t len;
+	pid_t pid;
 
-	assert_int_equal(file_write_fd(fd, c->data, c->len), 0);
-	close(fd);
-	snprintf(command, sizeof(command), "cpio -tv --quiet < %s 2>&1", path);
-	f = popen(command, "r");
-	n = fread(text, 1, 4095, f);
-	text[n] = '\0';
-	pclose(f);
-	unlink(path);
+	assert_int_equal(file_write_fd(fds[0], c->data, c->len), 0);
+	lseek(fds[0], 0, SEEK_SET);
+	pid = fork();
+	if (pid == 0) {
+		dup2(fds[0], STDIN_FILENO);
+		dup2(fds[1], STDOUT_FILENO);
+		execlp("cpio", "cpio", "-tv", "--quiet", NULL);
+		_exit(127);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	assert_int_equal(file_read_all(out, 65536, &text, &len, &err), 0);
+	close(fds[0]);
+	close(fds[1]);
+	unlink(in);
+	unlink(out);
 	return text;
 }
 
