@@ -122,8 +122,8 @@ static void next(struct agent *a)
 static void answer(struct agent *a, const json_t *msg)
 {
 	const json_t *result = json_object_get(msg, "return");
-	const char *desc = json_string_value(
-		json_object_get(json_object_get(msg, "error"), "desc"));
+	const char *desc =
+		json_string_value(json_object_get(json_object_get(msg, "error"), "desc"));
 	struct command *c = a->current;
 	struct err err = ERR_NONE;
 

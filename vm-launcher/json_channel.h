@@ -20,7 +20,7 @@ struct json_channel;
 struct json_channel_opts {
 	size_t line_max_bytes;
 	bool skip_bad; /* lines that are no JSON object are ignored; else they end the channel */
-	void (*message)(void *arg, json_t *msg); /* borrowed; always an object */
+	void (*message)(void *arg, json_t *msg);   /* borrowed; always an object */
 	void (*ended)(void *arg, const char *why); /* once; nothing is called after it */
 	void *arg;
 };

@@ -3,9 +3,9 @@
  * Checks of a lab.
  *
  * How      A ping is tried until it is answered or its time is over. That nobody answers proves
- *          something only when the question was asked and somebody was there to answer: so a no-ping
- *          also wants both guests ready, the target's own ping to itself, and at least three
- *          frames counted by the switch on the sender's ports.
+ *          something only when the question was asked and somebody was there to answer: so a
+ * no-ping also wants both guests ready, the target's own ping to itself, and at least three frames
+ * counted by the switch on the sender's ports.
  */
 #include <errno.h>
 #include <stdarg.h>
@@ -55,7 +55,8 @@ static int ping(struct check *k, const char *guest, const char *address, int sec
 	snprintf(seconds_text, sizeof(seconds_text), "%d", seconds);
 	rc = vm_client_call(k->cli->run_dir, guest, "vm.exec",
 			    json_pack("{s:[s,s,s,s,s,s,s,s],s:i}", "argv", "ping", "-c", count_text,
-				      "-W", "1", "-w", seconds_text, address, "within", seconds + 10),
+				      "-W", "1", "-w", seconds_text, address, "within",
+				      seconds + 10),
 			    seconds * 1000 + EXEC_GRACE_MS, &answer, &err);
 	if (rc < 0) {
 		fail(k, "%.300s", err.text);
@@ -115,8 +116,8 @@ static json_int_t frames_from(struct check *k, const char *vm)
 		const char *name = json_string_value(json_object_get(port, "name"));
 
 		if (name && !strncmp(name, prefix, strlen(prefix)))
-			sum += json_integer_value(json_object_get(json_object_get(port, "counters"),
-								  "rx_frames"));
+			sum += json_integer_value(
+				json_object_get(json_object_get(port, "counters"), "rx_frames"));
 	}
 	json_decref(ports);
 	return sum;
@@ -158,9 +159,9 @@ static json_t *run_one(struct cli *cli, struct rpc_client *client, const json_t 
 	uint64_t start_ns = loop_now_ns();
 	int passed;
 
-	if (json_unpack((json_t *)check, "{s:s,s:s,s:s,s:s,s?s,s:F}", "name", &k.name, "kind", &k.kind,
-			"from", &k.from, "address", &k.address, "target", &k.target, "within",
-			&k.within_s) < 0 &&
+	if (json_unpack((json_t *)check, "{s:s,s:s,s:s,s:s,s?s,s:F}", "name", &k.name, "kind",
+			&k.kind, "from", &k.from, "address", &k.address, "target", &k.target,
+			"within", &k.within_s) < 0 &&
 	    json_unpack((json_t *)check, "{s:s,s:s,s:s,s:s,s:F}", "name", &k.name, "kind", &k.kind,
 			"from", &k.from, "address", &k.address, "within", &k.within_s) < 0)
 		return NULL;

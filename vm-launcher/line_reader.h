@@ -17,7 +17,8 @@ struct line_reader {
 	size_t len, cap, max_bytes;
 };
 
-/* One line without its end, NUL-terminated (NULs inside are possible). Non-zero ends the feeding. */
+/* One line without its end, NUL-terminated (NULs inside are possible). Non-zero ends the feeding.
+ */
 typedef int (*line_fn)(void *arg, char *line, size_t len);
 
 void line_reader_init(struct line_reader *r, size_t max_bytes);

@@ -107,8 +107,8 @@ static int attach(struct switch_link *l, bool first, struct err *err)
 		if (!l->spec->nics[i].user)
 			rc = port_add(l, i, first, err);
 	if (rc == 0)
-		rc = loop_fd_add(l->loop, rpc_client_fd(l->client), EPOLLIN | EPOLLRDHUP, on_gone, l,
-				 &l->watch);
+		rc = loop_fd_add(l->loop, rpc_client_fd(l->client), EPOLLIN | EPOLLRDHUP, on_gone,
+				 l, &l->watch);
 	if (rc < 0 && first)
 		/* Half of the ports is as bad as none. */
 		for (unsigned i = 0; i < l->spec->n_nics; i++)
@@ -194,13 +194,13 @@ const char *switch_link_complaint(struct switch_link *l, char *buf, size_t size)
 		json_t *items = NULL;
 		const char *state;
 
-		if (n->user || rpc_call_all(l->client, "port.list", json_pack("{s:s}", "name", n->port),
-					    &items, NULL) < 0)
+		if (n->user || rpc_call_all(l->client, "port.list",
+					    json_pack("{s:s}", "name", n->port), &items, NULL) < 0)
 			continue;
 		state = json_string_value(json_object_get(json_array_get(items, 0), "state"));
 		if (!state || strcmp(state, "up"))
-			snprintf(buf, size, "the switch did not connect: port \"%s\" is %s", n->port,
-				 state ? state : "not there");
+			snprintf(buf, size, "the switch did not connect: port \"%s\" is %s",
+				 n->port, state ? state : "not there");
 		json_decref(items);
 		if (buf[0])
 			break;

@@ -239,10 +239,11 @@ static void agent_ready(struct fixture *f)
 	agent_port_opened(f->agent);
 	id = strstr(heard(f), "\"id\":");
 	assert_non_null(id);
-	snprintf(answer, sizeof(answer),
-		 "{\"error\": {\"class\": \"GenericError\", \"desc\": \"stray\"}}\n\xff{\"return\": "
-		 "%ld}\n",
-		 strtol(id + 5, NULL, 10));
+	snprintf(
+		answer, sizeof(answer),
+		"{\"error\": {\"class\": \"GenericError\", \"desc\": \"stray\"}}\n\xff{\"return\": "
+		"%ld}\n",
+		strtol(id + 5, NULL, 10));
 	say(f, answer);
 	assert_int_equal(f->n_ready, 1);
 }
@@ -308,9 +309,16 @@ static void silent_agent_fails_its_command_and_is_synced_again(void **state)
 static void hostile_agent_is_survived(void **state)
 {
 	static const char *const lines[] = {
-		"null\n", "[]\n", "{\"return\": 1e999}\n", "{\"return\": {\"pid\": \"x\"}}\n",
-		"\xff\xff\xff\n", "{\"return\": {\"exited\": 1}}\n", "{}\n", "\n\n\r\n",
-		"{\"error\": []}\n", "{\"return\": {\"exited\": true, \"out-data\": 5}}\n",
+		"null\n",
+		"[]\n",
+		"{\"return\": 1e999}\n",
+		"{\"return\": {\"pid\": \"x\"}}\n",
+		"\xff\xff\xff\n",
+		"{\"return\": {\"exited\": 1}}\n",
+		"{}\n",
+		"\n\n\r\n",
+		"{\"error\": []}\n",
+		"{\"return\": {\"exited\": true, \"out-data\": 5}}\n",
 	};
 	struct fixture *f = *state;
 
