@@ -1,0 +1,111 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""One guest on QEMU's user network, from start to removal, as a person would use it."""
+import json
+import os
+import signal
+
+import session
+from session import Session, await_true, need
+
+
+def agent_runs_commands(s):
+    done = s.cli("exec", "u1", "--", "sh", "-c", "hostname; echo oops >&2; exit 7", check=False)
+    assert done.returncode == 7, done
+    assert done.stdout == "u1\n", done
+    assert done.stderr == "oops\n", done
+    done = s.cli("exec", "u1", "--", "no-such-program", check=False)
+    assert done.returncode == 127, done
+    done = s.cli("exec", "nobody", "--", "true", check=False)
+    assert done.returncode == 125 and 'there is no vm "nobody"' in done.stderr, done
+
+
+def list_has_the_agreed_keys(s):
+    vm = s.json("vm", "list")[0]
+    for key in ("name", "lab", "state", "reason", "accel", "pid", "cpus", "memory_bytes", "nics",
+                "ready"):
+        assert key in vm, (key, vm)
+    for key in ("name", "mac", "port", "bridge", "link"):
+        assert key in vm["nics"][0], (key, vm)
+    assert vm["name"] == "u1" and vm["state"] == "running" and vm["ready"] is True, vm
+
+
+def console_remembers_and_talks(s):
+    assert "BusyBox" in s.cli("vm", "log", "u1").stdout
+    out = s.spawn(session.binary("lanyard"), "console", "u1", env=s.env, stdin=-1, stdout=-1)
+    out.stdin.write(b"echo con$((40 + 2))sole\n")
+    out.stdin.flush()
+    seen = b""
+    while b"con42sole" not in seen:
+        piece = os.read(out.stdout.fileno(), 4096)
+        assert piece, seen
+        seen += piece
+    s.end(out)
+
+
+def pause_stops_the_clock(s):
+    s.cli("vm", "pause", "u1")
+    assert s.json("vm", "show", "u1")["state"] == "paused"
+    s.cli("vm", "resume", "u1")
+    assert s.json("vm", "show", "u1")["state"] == "running"
+
+
+def reset_boots_again(s):
+    s.cli("vm", "reset", "u1")
+    await_true("the guest is gone", lambda: not s.json("vm", "show", "u1")["ready"])
+    s.cli("vm", "wait", "u1", "--for", "60s")
+
+
+def killed_qemu_is_a_failed_vm(s):
+    os.kill(s.json("vm", "show", "u1")["pid"], signal.SIGKILL)
+    vm = await_true("it is noticed", lambda: (v := s.json("vm", "show", "u1"))["state"] == "failed" and v)
+    assert vm["reason"] == "QEMU was ended by signal 9 (Killed)", vm
+    done = s.cli("exec", "u1", "--", "true", check=False)
+    assert done.returncode == 125 and "not running" in done.stderr, done
+
+
+def killed_supervisor_takes_its_qemu_along(s):
+    s.cli("vm", "start", "u1")
+    vm = s.json("vm", "show", "u1")
+    os.kill(vm["supervisor_pid"], signal.SIGKILL)
+    await_true("it is noticed", lambda: s.json("vm", "show", "u1")["state"] == "failed")
+
+    def gone():
+        try:
+            with open(f"/proc/{vm['pid']}/stat", encoding="ascii") as f:
+                return f.read().rsplit(")", 1)[1].split()[0] == "Z"
+        except FileNotFoundError:
+            return True
+
+    await_true("QEMU is gone", gone)
+
+
+def stopped_vm_is_found_and_deleted(s):
+    s.cli("vm", "start", "u1")
+    s.cli("vm", "wait", "u1")
+    s.cli("vm", "stop", "u1", "--within", "10s")
+    vm = s.json("vm", "list")[0]
+    assert vm["state"] == "stopped" and vm["pid"] is None, vm
+    done = s.cli("--json", "vm", "wait", "u1", check=False)
+    assert done.returncode == 5 and "error" in json.loads(done.stdout), done
+    s.cli("vm", "rm", "u1")
+    assert s.json("vm", "list") == []
+    assert os.listdir(os.path.join(s.run_dir, "vm")) == []
+
+
+def guest_from_start_to_removal():
+    with Session(daemon=False) as s:
+        try:
+            s.cli("vm", "start", "u1", "--nic", "user")
+            s.cli("vm", "wait", "u1", "--for", "90s")
+            for part in (agent_runs_commands, list_has_the_agreed_keys, console_remembers_and_talks,
+                         pause_stops_the_clock, reset_boots_again, killed_qemu_is_a_failed_vm,
+                         killed_supervisor_takes_its_qemu_along, stopped_vm_is_found_and_deleted):
+                part(s)
+        finally:
+            s.cli("vm", "kill", "u1", check=False)
+
+
+if __name__ == "__main__":
+    need("qemu-system-x86_64", "busybox", "qemu-ga")
+    session.run(guest_from_start_to_removal)

@@ -1,0 +1,77 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""The lab of the demo, and what must survive in it."""
+import os
+import signal
+import subprocess
+
+import session
+from session import Session, await_true, need
+
+LAB = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../examples/two-vlans.yaml")
+
+
+def wrong_lab_starts_nothing():
+    with Session(daemon=False) as s:
+        path = s.path("wrong.yaml")
+        with open(path, "w", encoding="ascii") as f:
+            f.write("name: wrong\nbridges: {sw1: {}}\nvms:\n  h1: {nics: [{to: sw2}]}\n")
+        done = s.cli("up", path, check=False)
+        assert done.returncode == 2, done
+        assert f'{path}:4:20: this lab has no bridge "sw2"; did you mean "sw1"?' in done.stderr, done
+        assert s.json("vm", "list") == [] and s.json("labs") == []
+        assert not os.path.exists(os.path.join(s.run_dir, "switch.sock"))
+
+
+def switch_of(s):
+    return s.json("status")["daemon"]["pid"]
+
+
+def vlans_hold(s):
+    done = s.json("check", "--junit", s.path("junit.xml"))
+    assert done["failures"] == 0 and len(done["checks"]) == 2, done
+    with open(s.path("junit.xml"), encoding="ascii") as f:
+        assert 'tests="2" failures="0"' in f.read()
+
+
+def end_of_one_guest_harms_no_other(s):
+    os.kill(s.json("vm", "show", "h3")["pid"], signal.SIGKILL)
+    await_true("its port is gone",
+               lambda: "two-vlans/h3.eth0" not in [p["name"] for p in s.json("port", "show")])
+    s.cli("exec", "h1", "--", "ping", "-c", "3", "-i", "0.2", "10.0.10.12")
+    done = s.cli("--json", "check", check=False)
+    assert done.returncode == 1 and "h3 is not ready" in done.stdout, done
+
+
+def ports_come_back_with_the_switch(s):
+    os.kill(switch_of(s), signal.SIGKILL)
+    await_true("the VM says so", lambda: s.json("vm", "show", "h1")["switch"] == "gone")
+    again = s.spawn(session.binary("lanyard-switch"), "--until-unused", env=s.env,
+                    stderr=subprocess.DEVNULL)
+    await_true("the VMs are back", lambda: all(
+        s.json("vm", "show", vm)["switch"] == "connected" for vm in ("h1", "h2")))
+    s.await_port("two-vlans/h1.eth0", "up")
+    s.await_port("two-vlans/h2.eth0", "up")
+    s.cli("exec", "h1", "--", "ping", "-c", "2", "-w", "10", "10.0.10.12")
+    s.cli("down")
+    await_true("the switch ends with its last lab", lambda: again.poll() is not None)
+
+
+def lab_from_up_to_down():
+    with Session(daemon=False) as s:
+        try:
+            s.cli("up", LAB, "--wait", "180s", timeout=200)
+            done = s.cli("up", LAB, check=False)
+            assert done.returncode == 1 and "is up already" in done.stderr, done
+            for part in (vlans_hold, end_of_one_guest_harms_no_other,
+                         ports_come_back_with_the_switch):
+                part(s)
+            assert s.json("vm", "list") == [] and s.json("labs") == []
+        finally:
+            s.cli("down", check=False)
+            s.cli("stop", check=False)
+
+
+if __name__ == "__main__":
+    need("qemu-system-x86_64", "busybox", "qemu-ga")
+    session.run(wrong_lab_starts_nothing, lab_from_up_to_down)

@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A VM's description: --nic, MACs, the file it is kept in, and QEMU's command line. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "vm-launcher/qemu_argv.h"
+#include "vm-launcher/vm_options.h"
+#include "vm-launcher/vm_path.h"
+
+static char *joined(const struct qemu_argv *a)
+{
+	char *text = calloc(1, 8192);
+
+	for (unsigned i = 0; i < a->n; i++) {
+		strncat(text, a->v[i], 8191 - strlen(text));
+		strncat(text, a->v[i][0] == '-' && i + 1 < a->n && a->v[i + 1][0] != '-' ? " " : "\n",
+			8191 - strlen(text));
+	}
+	return text;
+}
+
+static void spec_two_nics(struct vm_spec *s)
+{
+	struct err err = ERR_NONE;
+
+	vm_spec_init(s, "lab/h1");
+	assert_int_equal(vm_nic_parse(s, "sw1,access=10,mac=02:00:00:00:00:0A", "lab/", &err), 0);
+	assert_int_equal(vm_nic_parse(s, "user,ssh=2222", "lab/", &err), 0);
+	s->nics[1].mac[0] = '\0';
+	vm_spec_number(s);
+	snprintf(s->nics[1].mac, sizeof(s->nics[1].mac), "02:00:00:00:00:0b");
+	snprintf(s->accel, sizeof(s->accel), "tcg");
+	snprintf(s->boot_kernel, sizeof(s->boot_kernel), "/boot/vmlinuz");
+	snprintf(s->boot_initrd, sizeof(s->boot_initrd), "/var/img,1.cpio");
+	snprintf(s->boot_append, sizeof(s->boot_append), "console=ttyS0");
+}
+
+static void argv_is_as_agreed(void **state)
+{
+	static const char want[] =
+		"qemu-system-x86_64\n"
+		"-nodefaults\n"
+		"-no-user-config\n"
+		"-display none\n"
+		"-name guest=lab/h1\n"
+		"-machine q35,memory-backend=ram0\n"
+		"-accel tcg\n"
+		"-cpu max\n"
+		"-smp 1\n"
+		"-m 512M\n"
+		"-object memory-backend-memfd,id=ram0,size=536870912,share=on\n"
+		"-sandbox on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny\n"
+		"-chardev socket,id=qmp,fd=3\n"
+		"-mon chardev=qmp,mode=control\n"
+		"-chardev socket,id=console,fd=4\n"
+		"-serial chardev:console\n"
+		"-chardev socket,id=agent,fd=5\n"
+		"-device virtio-serial-pci,id=serial0,vectors=0\n"
+		"-device virtserialport,bus=serial0.0,chardev=agent,id=agent0,"
+		"name=org.qemu.guest_agent.0\n"
+		"-kernel /boot/vmlinuz\n"
+		"-initrd /var/img,1.cpio\n"
+		"-append console=ttyS0\n"
+		"-chardev socket,id=nic0,path=/run/a,,b/vm/0123456789ab.n0,server=on,wait=off\n"
+		"-netdev vhost-user,id=net0,chardev=nic0\n"
+		"-device virtio-net-pci,id=eth0,netdev=net0,mac=02:00:00:00:00:0a,rx_queue_size=1024,"
+		"tx_queue_size=1024,romfile=,vectors=0\n"
+		"-netdev user,id=net1,hostfwd=tcp:127.0.0.1:2222-:22\n"
+		"-device virtio-net-pci,id=eth1,netdev=net1,mac=02:00:00:00:00:0b,romfile=,vectors=0\n";
+	struct vm_spec s;
+	struct qemu_argv a;
+	struct err err = ERR_NONE;
+	char *text;
+
+	spec_two_nics(&s);
+	assert_int_equal(qemu_argv_build(&a, &s, "/run/a,b", "0123456789ab", &err), 0);
+	text = joined(&a);
+	assert_string_equal(text, want);
+	assert_null(a.v[a.n]);
+	free(text);
+	qemu_argv_free(&a);
+}
+
+static void kvm_keeps_msi_x(void **state)
+{
+	struct vm_spec s;
+	struct qemu_argv a;
+	struct err err = ERR_NONE;
+	char *text;
+
+	spec_two_nics(&s);
+	snprintf(s.accel, sizeof(s.accel), "kvm");
+	assert_int_equal(qemu_argv_build(&a, &s, "/run", "0123456789ab", &err), 0);
+	text = joined(&a);
+	assert_null(strstr(text, "vectors"));
+	free(text);
+	qemu_argv_free(&a);
+}
+
+static void disk_has_a_format_that_is_not_guessed(void **state)
+{
+	struct vm_spec s;
+	struct qemu_argv a;
+	struct err err = ERR_NONE;
+	char *text;
+
+	vm_spec_init(&s, "d1");
+	snprintf(s.accel, sizeof(s.accel), "kvm");
+	snprintf(s.disk, sizeof(s.disk), "/d,1.img");
+	snprintf(s.disk_format, sizeof(s.disk_format), "raw");
+	assert_int_equal(qemu_argv_build(&a, &s, "/run", "0123456789ab", &err), 0);
+	text = joined(&a);
+	assert_non_null(strstr(text, "-drive if=none,id=disk0,format=raw,file=/d,,1.img\n"));
+	free(text);
+	qemu_argv_free(&a);
+}
+
+static void mac_is_local_and_the_same_for_the_same_name(void **state)
+{
+	struct vm_spec a, b, c;
+
+	vm_spec_init(&a, "lab/h1");
+	vm_spec_init(&b, "lab/h1");
+	vm_spec_init(&c, "lab/h2");
+	a.n_nics = b.n_nics = c.n_nics = 2;
+	vm_spec_number(&a);
+	vm_spec_number(&b);
+	vm_spec_number(&c);
+	assert_string_equal(a.nics[0].mac, b.nics[0].mac);
+	assert_string_not_equal(a.nics[0].mac, a.nics[1].mac);
+	assert_string_not_equal(a.nics[0].mac, c.nics[0].mac);
+	assert_memory_equal(a.nics[0].mac, "02:", 3);
+	assert_string_equal(a.nics[1].port, "lab/h1.eth1");
+}
+
+static void nic_text_is_read_with_its_own_commas(void **state)
+{
+	struct vm_spec s;
+	struct err err = ERR_NONE;
+
+	vm_spec_init(&s, "h1");
+	assert_int_equal(vm_nic_parse(&s, "sw1,trunk=10,20-29,30,native=5", "", &err), 0);
+	assert_string_equal(s.nics[0].trunk, "10,20-29,30");
+	assert_int_equal(s.nics[0].native, 5);
+	assert_string_equal(s.nics[0].bridge, "sw1");
+}
+
+static void wrong_nic_text_is_told_in_a_sentence(void **state)
+{
+	static const struct {
+		const char *nic, *text, *hint;
+	} cases[] = {
+		{"sw1,acess=10", "nic \"sw1,acess=10\": a NIC has no \"acess\"",
+		 "did you mean \"access\"?"},
+		{"sw1,access=5000", "nic \"sw1,access=5000\": access \"5000\" is no vlan of 1-4094", ""},
+		{"sw1,access=10,trunk=20",
+		 "nic \"sw1,access=10,trunk=20\": access excludes trunk and native", ""},
+		{"sw1,mac=01:00:00:00:00:01",
+		 "nic \"sw1,mac=01:00:00:00:00:01\": mac \"01:00:00:00:00:01\" is no unicast MAC address "
+		 "like 02:00:00:00:00:01",
+		 ""},
+		{"sw1,10", "nic \"sw1,10\": \"10\" is no setting like access=10", ""},
+		{"user,access=10", "nic \"user,access=10\": QEMU's user network has no vlans", ""},
+		{"sw1,ssh=22", "nic \"sw1,ssh=22\": ssh \"22\" is a port of 1-65535 with `user`", ""},
+		{"s w", "nic \"s w\": \"s w\" is no bridge's name", ""},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct err err = ERR_NONE;
+		struct vm_spec s;
+
+		vm_spec_init(&s, "h1");
+		assert_int_equal(vm_nic_parse(&s, cases[i].nic, "", &err), -EINVAL);
+		assert_string_equal(err.text, cases[i].text);
+		assert_string_equal(err.hint, cases[i].hint);
+		assert_int_equal(s.n_nics, 0);
+	}
+}
+
+static void model_of_a_later_release_is_refused(void **state)
+{
+	struct err err = ERR_NONE;
+	struct vm_spec s;
+
+	vm_spec_init(&s, "h1");
+	assert_int_equal(vm_nic_parse(&s, "sw1,model=virtio", "", &err), 0);
+	assert_int_equal(vm_nic_parse(&s, "sw1,model=e1000", "", &err), -EINVAL);
+	assert_non_null(strstr(err.text, "the only one is virtio"));
+}
+
+static void spec_comes_back_from_its_file(void **state)
+{
+	struct vm_spec s, back;
+	struct err err = ERR_NONE;
+	json_t *doc;
+
+	spec_two_nics(&s);
+	snprintf(s.nics[0].ips[0], sizeof(s.nics[0].ips[0]), "10.0.0.1/24");
+	s.nics[0].n_ips = 1;
+	doc = vm_spec_to_json(&s);
+	assert_int_equal(vm_spec_from_json(&back, doc, &err), 0);
+	assert_memory_equal(&s, &back, sizeof(s));
+	json_decref(doc);
+}
+
+/* Each key taken away or bent: refused, never half taken. */
+static void damaged_spec_is_refused(void **state)
+{
+	struct vm_spec s, back;
+	struct err err = ERR_NONE;
+	json_t *doc, *bent, *value;
+	const char *key;
+
+	spec_two_nics(&s);
+	doc = vm_spec_to_json(&s);
+	json_object_foreach(doc, key, value) {
+		bent = json_deep_copy(doc);
+		json_object_del(bent, key);
+		assert_int_equal(vm_spec_from_json(&back, bent, &err), -EINVAL);
+		json_object_set_new(bent, key, json_pack("{s:i}", "x", 1));
+		assert_int_equal(vm_spec_from_json(&back, bent, &err), -EINVAL);
+		json_decref(bent);
+	}
+	json_decref(doc);
+}
+
+static void id_is_short_and_differs(void **state)
+{
+	char a[VM_ID_BYTES], b[VM_ID_BYTES];
+
+	vm_id("lab/h1", a);
+	vm_id("lab/h2", b);
+	assert_int_equal(strlen(a), VM_ID_BYTES - 1);
+	assert_string_not_equal(a, b);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(argv_is_as_agreed),
+		cmocka_unit_test(kvm_keeps_msi_x),
+		cmocka_unit_test(disk_has_a_format_that_is_not_guessed),
+		cmocka_unit_test(mac_is_local_and_the_same_for_the_same_name),
+		cmocka_unit_test(nic_text_is_read_with_its_own_commas),
+		cmocka_unit_test(wrong_nic_text_is_told_in_a_sentence),
+		cmocka_unit_test(model_of_a_later_release_is_refused),
+		cmocka_unit_test(spec_comes_back_from_its_file),
+		cmocka_unit_test(damaged_spec_is_refused),
+		cmocka_unit_test(id_is_short_and_differs),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

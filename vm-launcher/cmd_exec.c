@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * lanyard exec NAME -- CMD: a program in the guest, its output here, its exit status ours.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "vm-launcher/base64.h"
+#include "vm-launcher/file.h"
+#include "vm-launcher/vm_client.h"
+#include "vm-launcher/vm_commands.h"
+
+#define STATUS_NOT_FOUND 127 /* as a shell has it */
+#define CALL_MS		 (3600 * 1000 + 30 * 1000) /* the supervisor gives up after an hour */
+
+/* A stream as text where it is text, and always as it came. */
+static void add_stream(json_t *to, const char *name, const json_t *from)
+{
+	const char *encoded = json_string_value(from);
+	char *data = NULL, key[32];
+	size_t len = 0;
+	json_t *text = NULL;
+
+	if (encoded && base64_decode(encoded, &data, &len) == 0)
+		text = json_stringn(data, len);
+	free(data);
+	json_object_set_new(to, name, text ? text : json_null());
+	snprintf(key, sizeof(key), "%s_base64", name);
+	json_object_set(to, key, (json_t *)from);
+}
+
+static int failed(int rc, struct err *err)
+{
+	/* The agent could not start it: that is the command's failure, not ours. */
+	if (rc == -EIO && strstr(err->text, "Failed to execute child process"))
+		return STATUS_NOT_FOUND;
+	return EXIT_EXEC_FAILED;
+}
+
+int cmd_exec(struct cli *cli, const json_t *params, json_t **result, struct err *err)
+{
+	json_t *answer = NULL;
+	char full[VM_NAME_BYTES];
+	int rc = cmd_vm_name(cli, params, full, err);
+
+	if (rc == 0)
+		rc = vm_client_call(cli->run_dir, full, "vm.exec",
+				    json_pack("{s:O}", "argv", json_object_get(params, "argv")),
+				    CALL_MS, &answer, err);
+	if (rc < 0)
+		return failed(rc, err);
+	*result = json_pack("{s:O,s:O}", "status", json_object_get(answer, "status"), "truncated",
+			    json_object_get(answer, "truncated"));
+	add_stream(*result, "stdout", json_object_get(answer, "out"));
+	add_stream(*result, "stderr", json_object_get(answer, "err"));
+	json_decref(answer);
+	return (int)json_integer_value(json_object_get(*result, "status"));
+}
+
+static void write_stream(int fd, const json_t *encoded)
+{
+	char *data;
+	size_t len;
+
+	if (base64_decode(json_string_value(encoded), &data, &len) < 0)
+		return;
+	/* A reader that has gone, as in `| head`, wants no complaint. */
+	if (file_write_fd(fd, data, len) < 0)
+		len = 0;
+	free(data);
+}
+
+void cmd_exec_print(struct cli *cli, const json_t *params, const json_t *result)
+{
+	fflush(stdout);
+	write_stream(STDOUT_FILENO, json_object_get(result, "stdout_base64"));
+	write_stream(STDERR_FILENO, json_object_get(result, "stderr_base64"));
+	if (json_is_true(json_object_get(result, "truncated")))
+		fprintf(stderr, "lanyard: the output was longer; the rest is left out\n");
+}

@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <errno.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/loop.h"
+#include "vm-launcher/lab_network.h"
+#include "vm-launcher/lab_run.h"
+#include "vm-launcher/switch_start.h"
+#include "vm-launcher/vm_boot.h"
+#include "vm-launcher/vm_client.h"
+
+#define LOOK_NS (50 * 1000 * 1000)
+/* Guests that boot at the same time: enough to fill the processors, not to starve each other. */
+#define BOOTING_MIN 4
+
+static volatile sig_atomic_t interrupted;
+
+struct up {
+	struct cli *cli;
+	struct lab *lab;
+	struct rpc_client *client;
+	double wait_s;
+	uint64_t start_ns;
+	enum { VM_TO_START, VM_BOOTING, VM_READY } *progress;
+	unsigned n_booting, n_ready;
+};
+
+static void on_interrupt(int sig)
+{
+	interrupted = 1;
+}
+
+static void catch_interrupts(struct sigaction *old_int, struct sigaction *old_term)
+{
+	struct sigaction sa = {.sa_handler = on_interrupt};
+
+	interrupted = 0;
+	sigaction(SIGINT, &sa, old_int);
+	sigaction(SIGTERM, &sa, old_term);
+}
+
+static void say(const struct up *u, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+static void say(const struct up *u, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (u->cli->json)
+		return;
+	va_start(ap, fmt);
+	vprintf(fmt, ap);
+	va_end(ap);
+	putchar('\n');
+	fflush(stdout);
+}
+
+static double since_s(uint64_t start_ns)
+{
+	return (double)(loop_now_ns() - start_ns) / (double)S_NS;
+}
+
+static unsigned booting_max(void)
+{
+	long n = sysconf(_SC_NPROCESSORS_ONLN) * 2;
+
+	return n > BOOTING_MIN ? (unsigned)n : BOOTING_MIN;
+}
+
+static int resolve(struct up *u, struct err *err)
+{
+	for (unsigned i = 0; i < u->lab->n_vms; i++) {
+		int rc = vm_boot_resolve(&u->lab->vms[i], u->cli->run_dir, u->cli->state_dir, err);
+
+		if (rc < 0)
+			return rc;
+	}
+	if (u->lab->n_vms)
+		say(u, "accelerator %s: %s", u->lab->vms[0].accel, u->lab->vms[0].accel_reason);
+	return 0;
+}
+
+static int start_some(struct up *u, struct err *err)
+{
+	for (unsigned i = 0; i < u->lab->n_vms && u->n_booting < booting_max(); i++) {
+		int rc;
+
+		if (u->progress[i] != VM_TO_START || interrupted)
+			continue;
+		rc = vm_client_start(u->cli->run_dir, &u->lab->vms[i], err);
+		if (rc < 0)
+			return rc;
+		u->progress[i] = VM_BOOTING;
+		u->n_booting++;
+	}
+	return 0;
+}
+
+/* Looks at one guest that boots. */
+static int look(struct up *u, unsigned i, struct err *err)
+{
+	const struct vm_spec *vm = &u->lab->vms[i];
+	const char *reason;
+	json_t *status;
+	int rc = vm_client_status(u->cli->run_dir, vm->name, &status, err);
+
+	if (rc < 0)
+		return rc;
+	if (json_is_true(json_object_get(status, "ready"))) {
+		u->progress[i] = VM_READY;
+		u->n_booting--;
+		u->n_ready++;
+		say(u, "%-12s %s, ready after %.1f s", vm_spec_host(vm), vm->accel,
+		    json_number_value(json_object_get(status, "ready_s")));
+	} else if (vm_client_is_over(status)) {
+		reason = json_string_value(json_object_get(status, "reason"));
+		rc = err_set(err, -EIO, "lab \"%s\": vm \"%s\" did not come up: %.250s", u->lab->name,
+			     vm_spec_host(vm), reason ? reason : "");
+	}
+	json_decref(status);
+	return rc;
+}
+
+static int too_late(const struct up *u, struct err *err)
+{
+	char names[160] = "";
+
+	for (unsigned i = 0; i < u->lab->n_vms; i++) {
+		size_t len = strlen(names);
+
+		if (u->progress[i] != VM_READY)
+			snprintf(names + len, sizeof(names) - len, "%s%s", len ? ", " : "",
+				 vm_spec_host(&u->lab->vms[i]));
+	}
+	err_set(err, -ETIMEDOUT, "lab \"%s\": not ready after %g s: %s", u->lab->name, u->wait_s,
+		names);
+	return err_hint(err, "give it longer with --wait");
+}
+
+static int boot_all(struct up *u, struct err *err)
+{
+	const struct timespec pause = {.tv_nsec = LOOK_NS};
+
+	while (u->n_ready < u->lab->n_vms) {
+		int rc = start_some(u, err);
+
+		for (unsigned i = 0; rc == 0 && i < u->lab->n_vms; i++)
+			if (u->progress[i] == VM_BOOTING)
+				rc = look(u, i, err);
+		if (rc == 0 && interrupted)
+			rc = err_set(err, -EINTR, "lab \"%s\": interrupted", u->lab->name);
+		if (rc == 0 && u->n_ready < u->lab->n_vms && since_s(u->start_ns) > u->wait_s)
+			rc = too_late(u, err);
+		if (rc < 0)
+			return rc;
+		if (u->n_ready < u->lab->n_vms)
+			nanosleep(&pause, NULL);
+	}
+	return 0;
+}
+
+static int make(struct up *u, const char *file, struct err *err)
+{
+	json_t *doc;
+	int rc = resolve(u, err), started = 0;
+
+	if (rc < 0)
+		return rc;
+	rc = switch_ensure(u->cli->run_dir, u->cli->state_dir, u->lab->name, &u->client, &started,
+			   err);
+	if (rc < 0)
+		return rc;
+	if (started)
+		say(u, "%-12s started, ends with the lab", "switch");
+	/* The file first: whatever is made from here on, `down` finds. */
+	doc = lab_document(u->lab, file);
+	rc = lab_file_save(u->cli->run_dir, u->lab->name, doc, err);
+	if (rc == 0)
+		rc = lab_network_make(u->client, doc, 0, err);
+	json_decref(doc);
+	if (rc == 0)
+		rc = boot_all(u, err);
+	if (rc < 0) {
+		struct err ignored = ERR_NONE;
+
+		say(u, "taking \"%s\" down again", u->lab->name);
+		lab_down(u->cli, u->lab->name, &ignored);
+	}
+	return rc;
+}
+
+static int not_up_yet(struct cli *cli, const char *name, struct err *err)
+{
+	char path[512];
+
+	if (access(lab_file_path(path, sizeof(path), cli->run_dir, name), F_OK) < 0)
+		return 0;
+	err_set(err, -EEXIST, "lab \"%s\" is up already", name);
+	return err_hint(err, "lanyard down %s", name);
+}
+
+int lab_up(struct cli *cli, struct lab *lab, const char *file, double wait_s, struct err *err)
+{
+	struct up u = {.cli = cli, .lab = lab, .wait_s = wait_s, .start_ns = loop_now_ns()};
+	struct sigaction old_int, old_term;
+	int rc = not_up_yet(cli, lab->name, err);
+
+	if (rc < 0)
+		return rc;
+	u.progress = calloc(lab->n_vms ? lab->n_vms : 1, sizeof(*u.progress));
+	if (!u.progress)
+		return err_set(err, -ENOMEM, "out of memory");
+	catch_interrupts(&old_int, &old_term);
+	rc = make(&u, file, err);
+	if (rc == 0)
+		say(&u, "lab \"%s\" is up after %.1f s: %u guests", lab->name, since_s(u.start_ns),
+		    lab->n_vms);
+	sigaction(SIGINT, &old_int, NULL);
+	sigaction(SIGTERM, &old_term, NULL);
+	rpc_close(u.client);
+	free(u.progress);
+	return rc;
+}

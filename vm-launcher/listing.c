@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "vm-launcher/listing.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "control/cli/table.h"
+#include "vm-launcher/lab_network.h"
+#include "vm-launcher/switch_find.h"
+#include "vm-launcher/vm_client.h"
+
+#define CONNECT_TIMEOUT_MS 1000
+
+static const char *text_of(const json_t *o, const char *key)
+{
+	const char *text = json_string_value(json_object_get(o, key));
+
+	return text ? text : "";
+}
+
+/* {port: state} of the switch, or {}. */
+static json_t *port_states(struct cli *cli)
+{
+	json_t *states = json_object(), *ports = NULL;
+	struct rpc_client *c;
+
+	if (switch_connect(cli->run_dir, CONNECT_TIMEOUT_MS, &c, NULL) < 0)
+		return states;
+	rpc_timeout_set(c, CONNECT_TIMEOUT_MS);
+	if (rpc_call_all(c, "port.list", NULL, &ports, NULL) == 0)
+		for (size_t i = 0; i < json_array_size(ports); i++)
+			json_object_set(states, text_of(json_array_get(ports, i), "name"),
+					json_object_get(json_array_get(ports, i), "state"));
+	json_decref(ports);
+	rpc_close(c);
+	return states;
+}
+
+void vm_links_add(struct cli *cli, json_t *vms)
+{
+	json_t *states = port_states(cli);
+
+	for (size_t v = 0; v < json_array_size(vms); v++) {
+		json_t *vm = json_array_get(vms, v), *nics = json_object_get(vm, "nics");
+		bool over = vm_client_is_over(vm);
+
+		for (size_t i = 0; i < json_array_size(nics); i++) {
+			json_t *nic = json_array_get(nics, i);
+			const char *port = text_of(nic, "port");
+			bool up = !over && (!port[0] || !strcmp(text_of(states, port), "up"));
+
+			json_object_set_new(nic, "link", json_string(up ? "up" : "down"));
+		}
+	}
+	json_decref(states);
+}
+
+int vm_list_json(struct cli *cli, json_t **out)
+{
+	int rc = vm_client_list(cli->run_dir, NULL, out, NULL);
+
+	if (rc == 0 && json_array_size(*out))
+		vm_links_add(cli, *out);
+	return rc;
+}
+
+static json_t *lab_summary(struct cli *cli, const char *lab)
+{
+	json_t *doc, *vms = NULL, *summary;
+	size_t n_vms, n_ready = 0, n_over = 0;
+
+	if (lab_file_load(cli->run_dir, lab, &doc, NULL) < 0)
+		return NULL;
+	n_vms = json_array_size(json_object_get(doc, "vms"));
+	vm_client_list(cli->run_dir, lab, &vms, NULL);
+	for (size_t i = 0; i < json_array_size(vms); i++) {
+		n_ready += json_is_true(json_object_get(json_array_get(vms, i), "ready"));
+		n_over += vm_client_is_over(json_array_get(vms, i));
+	}
+	summary = json_pack("{s:s,s:O,s:s,s:I,s:I}", "name", lab, "file", json_object_get(doc, "file"),
+			    "state", n_ready == n_vms ? "up" : (n_over ? "partly" : "starting"), "vms",
+			    (json_int_t)n_vms, "ready", (json_int_t)n_ready);
+	json_decref(vms);
+	json_decref(doc);
+	return summary;
+}
+
+int lab_list_json(struct cli *cli, json_t **out)
+{
+	char path[512], name[80];
+	struct dirent *de;
+	DIR *dir;
+
+	*out = json_array();
+	snprintf(path, sizeof(path), "%.500s/lab", cli->run_dir);
+	dir = opendir(path);
+	while (dir && (de = readdir(dir))) {
+		size_t len = strlen(de->d_name);
+		json_t *summary;
+
+		if (len < 6 || len - 5 >= sizeof(name) || strcmp(de->d_name + len - 5, ".json"))
+			continue;
+		snprintf(name, sizeof(name), "%.*s", (int)(len - 5), de->d_name);
+		summary = lab_summary(cli, name);
+		if (summary)
+			json_array_append_new(*out, summary);
+	}
+	if (dir)
+		closedir(dir);
+	return 0;
+}
+
+static char *memory_text(const json_t *row)
+{
+	json_int_t mib = json_integer_value(json_object_get(row, "memory_bytes")) >> 20;
+	char *text;
+
+	return asprintf(&text, "%lldM", (long long)mib) < 0 ? NULL : text;
+}
+
+/* "sw1 10.0.10.11/24, user": what people look for. */
+static char *nics_text(const json_t *row)
+{
+	const json_t *nics = json_object_get(row, "nics");
+	char text[512] = "";
+
+	for (size_t i = 0; i < json_array_size(nics); i++) {
+		const json_t *nic = json_array_get(nics, i);
+		const char *bridge = text_of(nic, "bridge"), *slash = strrchr(bridge, '/');
+		const char *ip = json_string_value(json_array_get(json_object_get(nic, "ips"), 0));
+		size_t len = strlen(text);
+
+		snprintf(text + len, sizeof(text) - len, "%s%s%s%s", i ? ", " : "",
+			 bridge[0] ? (slash ? slash + 1 : bridge) : "user", ip ? " " : "",
+			 ip ? ip : "");
+	}
+	return strdup(text);
+}
+
+static char *ready_text(const json_t *row)
+{
+	double s = json_number_value(json_object_get(row, "ready_s"));
+	char *text;
+
+	if (!json_is_true(json_object_get(row, "ready")))
+		return strdup("no");
+	return asprintf(&text, "after %.1f s", s) < 0 ? NULL : text;
+}
+
+void vm_list_print(const json_t *vms)
+{
+	static const struct table_column columns[] = {
+		{"VM", "name", false, NULL},	       {"STATE", "state", false, NULL},
+		{"READY", "ready", false, ready_text}, {"ACCEL", "accel", false, NULL},
+		{"CPUS", "cpus", true, NULL},	       {"MEMORY", "memory_bytes", true, memory_text},
+		{"NICS", "nics", false, nics_text},    {"REASON", "reason", false, NULL},
+		{NULL, NULL, false, NULL},
+	};
+
+	table_print(columns, vms);
+}
+
+void lab_list_print(const json_t *labs)
+{
+	static const struct table_column columns[] = {
+		{"LAB", "name", false, NULL}, {"STATE", "state", false, NULL},
+		{"VMS", "vms", true, NULL},   {"READY", "ready", true, NULL},
+		{"FILE", "file", false, NULL}, {NULL, NULL, false, NULL},
+	};
+
+	table_print(columns, labs);
+}

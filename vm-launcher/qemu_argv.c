@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "vm-launcher/qemu_argv.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "vm-launcher/vm_path.h"
+
+#define PROGRAM "qemu-system-x86_64"
+
+static void add(struct qemu_argv *a, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+static void add(struct qemu_argv *a, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (a->n == QEMU_ARGS_MAX) {
+		a->error = -E2BIG;
+		return;
+	}
+	va_start(ap, fmt);
+	if (vasprintf(&a->v[a->n], fmt, ap) < 0) {
+		a->v[a->n] = NULL;
+		a->error = -ENOMEM;
+	} else {
+		a->n++;
+	}
+	va_end(ap);
+}
+
+/* QEMU splits options at commas; a doubled one stands for itself. */
+static const char *quoted(const char *text, char *buf, size_t size)
+{
+	size_t n = 0;
+
+	for (; *text && n + 2 < size; text++) {
+		if (*text == ',')
+			buf[n++] = ',';
+		buf[n++] = *text;
+	}
+	buf[n] = '\0';
+	return buf;
+}
+
+static void add_machine(struct qemu_argv *a, const struct vm_spec *s)
+{
+	unsigned long long bytes = s->memory_bytes;
+
+	add(a, PROGRAM);
+	/* The only devices are those named here. */
+	add(a, "-nodefaults");
+	add(a, "-no-user-config");
+	add(a, "-display");
+	add(a, "none");
+	add(a, "-name");
+	add(a, "guest=%s", s->name);
+	add(a, "-machine");
+	add(a, "q35,memory-backend=ram0");
+	add(a, "-accel");
+	add(a, "%s", s->accel);
+	/* `max` is the host's processor under KVM and all that TCG can do without. */
+	add(a, "-cpu");
+	add(a, "max");
+	add(a, "-smp");
+	add(a, "%u", s->cpus);
+	add(a, "-m");
+	add(a, "%lluM", bytes >> 20);
+	/* Shared: the switch maps the guest's memory. */
+	add(a, "-object");
+	add(a, "memory-backend-memfd,id=ram0,size=%llu,share=on", bytes);
+	add(a, "-sandbox");
+	add(a, "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny");
+}
+
+static void add_channels(struct qemu_argv *a, const char *vectors)
+{
+	add(a, "-chardev");
+	add(a, "socket,id=qmp,fd=%d", QEMU_FD_QMP);
+	add(a, "-mon");
+	add(a, "chardev=qmp,mode=control");
+	add(a, "-chardev");
+	add(a, "socket,id=console,fd=%d", QEMU_FD_CONSOLE);
+	add(a, "-serial");
+	add(a, "chardev:console");
+	add(a, "-chardev");
+	add(a, "socket,id=agent,fd=%d", QEMU_FD_AGENT);
+	add(a, "-device");
+	add(a, "virtio-serial-pci,id=serial0%s", vectors);
+	add(a, "-device");
+	add(a, "virtserialport,bus=serial0.0,chardev=agent,id=agent0,name=org.qemu.guest_agent.0");
+}
+
+static void add_boot(struct qemu_argv *a, const struct vm_spec *s, const char *vectors)
+{
+	char buf[2 * VM_PATH_BYTES];
+
+	if (s->boot_kernel[0]) {
+		add(a, "-kernel");
+		add(a, "%s", s->boot_kernel);
+	}
+	if (s->boot_initrd[0]) {
+		add(a, "-initrd");
+		add(a, "%s", s->boot_initrd);
+	}
+	if (s->boot_append[0]) {
+		add(a, "-append");
+		add(a, "%s", s->boot_append);
+	}
+	if (s->disk[0]) {
+		add(a, "-drive");
+		/* The format is never guessed by QEMU: a guest could write another one's header. */
+		add(a, "if=none,id=disk0,format=%s,file=%s", s->disk_format,
+		    quoted(s->disk, buf, sizeof(buf)));
+		add(a, "-device");
+		add(a, "virtio-blk-pci,drive=disk0%s", vectors);
+	}
+}
+
+static void add_nic(struct qemu_argv *a, const struct vm_spec *s, unsigned i, const char *run_dir,
+		    const char *id, const char *vectors)
+{
+	const struct vm_nic *n = &s->nics[i];
+	char what[8], path[VM_FILE_BYTES], buf[2 * VM_FILE_BYTES];
+
+	if (n->user) {
+		add(a, "-netdev");
+		if (n->ssh_port)
+			add(a, "user,id=net%u,hostfwd=tcp:127.0.0.1:%d-:22", i, n->ssh_port);
+		else
+			add(a, "user,id=net%u", i);
+		add(a, "-device");
+		add(a, "virtio-net-pci,id=%s,netdev=net%u,mac=%s,romfile=%s", n->name, i, n->mac,
+		    vectors);
+		return;
+	}
+	snprintf(what, sizeof(what), "n%u", i % 10);
+	vm_path(path, run_dir, id, what);
+	add(a, "-chardev");
+	add(a, "socket,id=nic%u,path=%s,server=on,wait=off", i, quoted(path, buf, sizeof(buf)));
+	add(a, "-netdev");
+	add(a, "vhost-user,id=net%u,chardev=nic%u", i, i);
+	add(a, "-device");
+	/* 1024: a 64 KiB frame takes some 43 buffers of a Linux guest, six fill a ring of 256. */
+	add(a, "virtio-net-pci,id=%s,netdev=net%u,mac=%s,rx_queue_size=1024,tx_queue_size=1024,romfile=%s",
+	    n->name, i, n->mac, vectors);
+}
+
+int qemu_argv_build(struct qemu_argv *a, const struct vm_spec *s, const char *run_dir,
+		    const char *id, struct err *err)
+{
+	/* QEMU 7.2 crashes under TCG when a guest enables MSI-X on a vhost-user NIC. */
+	const char *vectors = strcmp(s->accel, "kvm") ? ",vectors=0" : "";
+
+	memset(a, 0, sizeof(*a));
+	add_machine(a, s);
+	add_channels(a, vectors);
+	add_boot(a, s, vectors);
+	for (unsigned i = 0; i < s->n_nics; i++)
+		add_nic(a, s, i, run_dir, id, vectors);
+	if (a->error)
+		return err_set(err, a->error, "vm \"%s\": QEMU's command line cannot be made: %s",
+			       s->name, strerror(-a->error));
+	return 0;
+}
+
+void qemu_argv_free(struct qemu_argv *a)
+{
+	for (unsigned i = 0; i < a->n; i++)
+		free(a->v[i]);
+	memset(a, 0, sizeof(*a));
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * QEMU's command line for a VM.
+ *
+ * How      QMP, the console and the agent channel are descriptors that the supervisor leaves open in
+ *          QEMU, so that nobody else can connect to them. A vhost-user NIC is a socket that QEMU
+ *          serves: the switch, its client, comes back within milliseconds after a restart, where
+ *          QEMU's own reconnection takes a second and more.
+ * Threads  any.
+ */
+#ifndef VM_LAUNCHER_QEMU_ARGV_H
+#define VM_LAUNCHER_QEMU_ARGV_H
+
+#include "base/err.h"
+#include "vm-launcher/vm_spec.h"
+
+#define QEMU_ARGS_MAX 128
+
+/* Descriptors in the QEMU process. */
+enum qemu_fd { QEMU_FD_QMP = 3, QEMU_FD_CONSOLE = 4, QEMU_FD_AGENT = 5, QEMU_FD_END = 6 };
+
+struct qemu_argv {
+	char *v[QEMU_ARGS_MAX + 1]; /* ends with NULL */
+	unsigned n;
+	int error; /* -ENOMEM or -E2BIG */
+};
+
+/* sockets: RUN_DIR and id give the names of the NICs' sockets. 0 or -errno; free in any case. */
+int qemu_argv_build(struct qemu_argv *a, const struct vm_spec *s, const char *run_dir,
+		    const char *id, struct err *err);
+void qemu_argv_free(struct qemu_argv *a);
+
+#endif

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Where the switch answers.
+ *
+ * Threads  any.
+ */
+#ifndef VM_LAUNCHER_SWITCH_FIND_H
+#define VM_LAUNCHER_SWITCH_FIND_H
+
+#include "base/err.h"
+#include "control/rpc/client.h"
+
+/* RUN_DIR/switch.sock; for a user that is not root and named no folder, then the host's own. */
+int switch_connect(const char *run_dir, int timeout_ms, struct rpc_client **out, struct err *err);
+
+#endif

@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "vm-launcher/switch_link.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+
+#include "base/log.h"
+#include "control/rpc/client.h"
+#include "vm-launcher/lab_network.h"
+#include "vm-launcher/switch_find.h"
+#include "vm-launcher/vm_path.h"
+
+#define CALL_TIMEOUT_MS 2000
+#define RETRY_FIRST_NS	(250 * MS_NS)
+#define RETRY_MAX_NS	(2 * S_NS)
+
+struct switch_link {
+	struct loop *loop;
+	const char *run_dir, *id;
+	const struct vm_spec *spec;
+	struct rpc_client *client; /* NULL: gone */
+	struct loop_fd *watch;
+	struct loop_timer *retry;
+	uint64_t retry_ns;
+};
+
+static json_t *port_params(const struct switch_link *l, unsigned i)
+{
+	const struct vm_nic *n = &l->spec->nics[i];
+	char what[8], path[VM_FILE_BYTES];
+	json_t *p;
+
+	snprintf(what, sizeof(what), "n%u", i % 10);
+	p = json_pack("{s:s,s:s,s:s,s:s,s:b}", "name", n->port, "bridge", n->bridge, "type",
+		      "vhost-user", "path", vm_path(path, l->run_dir, l->id, what), "transient", 1);
+	if (l->spec->lab[0])
+		json_object_set_new(p, "lab", json_string(l->spec->lab));
+	if (n->access)
+		json_object_set_new(p, "access", json_integer(n->access));
+	if (n->trunk[0])
+		json_object_set_new(p, "trunk", json_string(n->trunk));
+	if (n->native)
+		json_object_set_new(p, "native", json_integer(n->native));
+	return p;
+}
+
+static void port_del(struct switch_link *l, unsigned i)
+{
+	struct err err = ERR_NONE;
+	int rc = rpc_call(l->client, "port.del", json_pack("{s:s}", "name", l->spec->nics[i].port),
+			  NULL, &err);
+
+	if (rc < 0 && rc != -ENOENT)
+		LOG_WARN("port \"%s\" was not deleted: %s", l->spec->nics[i].port, err.text);
+}
+
+/* A port of that name at the first start is a leftover; later it is ours, kept by the switch. */
+static int port_add(struct switch_link *l, unsigned i, bool first, struct err *err)
+{
+	int rc = rpc_call(l->client, "port.add", port_params(l, i), NULL, err);
+
+	if (rc != -EEXIST)
+		return rc;
+	if (!first)
+		return 0;
+	port_del(l, i);
+	return rpc_call(l->client, "port.add", port_params(l, i), NULL, err);
+}
+
+static void drop(struct switch_link *l)
+{
+	loop_fd_del(l->watch);
+	l->watch = NULL;
+	rpc_close(l->client);
+	l->client = NULL;
+}
+
+static void on_retry(void *arg);
+
+static void on_gone(void *arg, int fd, uint32_t events)
+{
+	struct switch_link *l = arg;
+
+	/* Nothing comes on this connection but its end. */
+	LOG_WARN("the switch is gone; trying to find it again");
+	drop(l);
+	l->retry_ns = RETRY_FIRST_NS;
+	loop_timer_add(l->loop, l->retry_ns, on_retry, l, &l->retry);
+}
+
+static int attach(struct switch_link *l, bool first, struct err *err)
+{
+	char who[VM_NAME_BYTES + 8];
+	int rc = switch_connect(l->run_dir, CALL_TIMEOUT_MS, &l->client, err);
+
+	if (rc < 0)
+		return rc;
+	rpc_timeout_set(l->client, CALL_TIMEOUT_MS);
+	snprintf(who, sizeof(who), "vm %s", l->spec->name);
+	rc = rpc_call(l->client, "lease.hold", json_pack("{s:s}", "name", who), NULL, err);
+	if (rc == 0 && !first && l->spec->lab[0])
+		rc = lab_network_restore(l->client, l->run_dir, l->spec->lab, err);
+	for (unsigned i = 0; rc == 0 && i < l->spec->n_nics; i++)
+		if (!l->spec->nics[i].user)
+			rc = port_add(l, i, first, err);
+	if (rc == 0)
+		rc = loop_fd_add(l->loop, rpc_client_fd(l->client), EPOLLIN | EPOLLRDHUP, on_gone, l,
+				 &l->watch);
+	if (rc < 0 && first)
+		/* Half of the ports is as bad as none. */
+		for (unsigned i = 0; i < l->spec->n_nics; i++)
+			if (!l->spec->nics[i].user)
+				port_del(l, i);
+	if (rc < 0)
+		drop(l);
+	return rc;
+}
+
+static void on_retry(void *arg)
+{
+	struct switch_link *l = arg;
+	struct err err = ERR_NONE;
+	int rc = attach(l, false, &err);
+
+	if (rc == 0) {
+		LOG_INFO("the switch is back");
+		return;
+	}
+	if (rc != -ENOENT && rc != -ECONNREFUSED)
+		LOG_WARN_RL("the ports cannot be made again: %s", err.text);
+	l->retry_ns = l->retry_ns * 2 > RETRY_MAX_NS ? RETRY_MAX_NS : l->retry_ns * 2;
+	loop_timer_add(l->loop, l->retry_ns, on_retry, l, &l->retry);
+}
+
+int switch_link_open(struct loop *loop, const char *run_dir, const char *id,
+		     const struct vm_spec *spec, struct switch_link **out, struct err *err)
+{
+	struct switch_link *l;
+	unsigned n_ports = 0;
+	int rc;
+
+	*out = NULL;
+	for (unsigned i = 0; i < spec->n_nics; i++)
+		n_ports += !spec->nics[i].user;
+	if (!n_ports)
+		return 0;
+	l = calloc(1, sizeof(*l));
+	if (!l)
+		return err_set(err, -ENOMEM, "vm \"%s\": out of memory", spec->name);
+	l->loop = loop;
+	l->run_dir = run_dir;
+	l->id = id;
+	l->spec = spec;
+	rc = attach(l, true, err);
+	if (rc < 0) {
+		free(l);
+		return rc;
+	}
+	*out = l;
+	return 0;
+}
+
+void switch_link_close(struct switch_link *l)
+{
+	if (!l)
+		return;
+	loop_timer_del(l->retry);
+	for (unsigned i = 0; l->client && i < l->spec->n_nics; i++)
+		if (!l->spec->nics[i].user)
+			port_del(l, i);
+	drop(l);
+	free(l);
+}
+
+const char *switch_link_state(const struct switch_link *l)
+{
+	if (!l)
+		return "unused";
+	return l->client ? "connected" : "gone";
+}
+
+const char *switch_link_complaint(struct switch_link *l, char *buf, size_t size)
+{
+	buf[0] = '\0';
+	if (!l || !l->client) {
+		snprintf(buf, size, "%s", l ? "the switch is gone" : "");
+		return buf;
+	}
+	for (unsigned i = 0; i < l->spec->n_nics; i++) {
+		const struct vm_nic *n = &l->spec->nics[i];
+		json_t *items = NULL;
+		const char *state;
+
+		if (n->user || rpc_call_all(l->client, "port.list", json_pack("{s:s}", "name", n->port),
+					    &items, NULL) < 0)
+			continue;
+		state = json_string_value(json_object_get(json_array_get(items, 0), "state"));
+		if (!state || strcmp(state, "up"))
+			snprintf(buf, size, "the switch did not connect: port \"%s\" is %s", n->port,
+				 state ? state : "not there");
+		json_decref(items);
+		if (buf[0])
+			break;
+	}
+	return buf;
+}

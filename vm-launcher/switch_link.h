@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A supervisor's connection to the switch: the VM's ports and the lease.
+ *
+ * What     switch_link_open() makes the ports; while the link is open the connection is held as a
+ *          lease, so that a switch that was started for this VM ends with it. When the switch goes
+ *          away the link tries again, after 250 ms and then up to 2 s, and makes the ports anew.
+ * How      Calls block, each for at most two seconds: a switch that hangs delays the answers of this
+ *          VM's supervisor by that, and nobody else's.
+ * Threads  the loop's thread.
+ */
+#ifndef VM_LAUNCHER_SWITCH_LINK_H
+#define VM_LAUNCHER_SWITCH_LINK_H
+
+#include "base/err.h"
+#include "base/loop.h"
+#include "vm-launcher/vm_spec.h"
+
+struct switch_link;
+
+/* spec must outlive the link. *out is NULL, with 0, for a VM that has no port. */
+int switch_link_open(struct loop *loop, const char *run_dir, const char *id,
+		     const struct vm_spec *spec, struct switch_link **out, struct err *err);
+
+/* Deletes the ports and gives up the lease. Accepts NULL. */
+void switch_link_close(struct switch_link *l);
+
+/* "unused", "connected" or "gone". Accepts NULL. */
+const char *switch_link_state(const struct switch_link *l);
+
+/* A sentence about the first port that is not connected to QEMU's side, into buf. */
+const char *switch_link_complaint(struct switch_link *l, char *buf, size_t size);
+
+#endif

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "vm-launcher/vm_boot.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "control/rpc/dirs.h"
+#include "vm-launcher/accel.h"
+#include "vm-launcher/file.h"
+#include "vm-launcher/image.h"
+#include "vm-launcher/process.h"
+
+/*
+ * Under TCG the boot of a guest is a matter of seconds: no mitigations for a processor that does not
+ * speculate, no calibration of a clock that is the host's, no wait for entropy.
+ */
+#define APPEND_TCG \
+	"mitigations=off tsc=reliable no_timer_check rcupdate.rcu_expedited=1 random.trust_cpu=on"
+#define APPEND_BUSYBOX "console=ttyS0 quiet"
+
+static int check_file(const struct vm_spec *s, const char *what, char *path, struct err *err)
+{
+	char *absolute;
+
+	if (!path[0])
+		return 0;
+	absolute = realpath(path, NULL);
+	if (!absolute || access(absolute, R_OK) < 0) {
+		int rc = err_set(err, -errno, "vm \"%s\": %s \"%.200s\" cannot be read: %s", s->name,
+				 what, path, strerror(errno));
+
+		free(absolute);
+		return rc;
+	}
+	if (strlen(absolute) >= VM_PATH_BYTES) {
+		free(absolute);
+		return err_set(err, -ENAMETOOLONG, "vm \"%s\": the path of its %s is too long", s->name,
+			       what);
+	}
+	/* The supervisor has another working folder. */
+	snprintf(path, VM_PATH_BYTES, "%s", absolute);
+	free(absolute);
+	return 0;
+}
+
+/* raw or qcow2, never guessed from contents alone: those are the guest's. */
+static int disk_format(struct vm_spec *s, struct err *err)
+{
+	const char *end = strrchr(s->disk, '.');
+	char magic[5] = "";
+
+	if (!s->disk[0] || s->disk_format[0])
+		return 0;
+	if (end && !strcmp(end, ".qcow2")) {
+		snprintf(s->disk_format, sizeof(s->disk_format), "qcow2");
+		return 0;
+	}
+	if (file_read_text(s->disk, magic, sizeof(magic)) == 4 && !memcmp(magic, "QFI\xfb", 4)) {
+		err_set(err, -EINVAL,
+			"vm \"%s\": disk \"%.200s\" has qcow2 inside, but not in its name", s->name,
+			s->disk);
+		return err_hint(err, "name it .qcow2, or say --disk-format qcow2 or raw");
+	}
+	snprintf(s->disk_format, sizeof(s->disk_format), "raw");
+	return 0;
+}
+
+static int resolve_image(struct vm_spec *s, const char *state_dir, struct err *err)
+{
+	struct image_files files;
+	int rc;
+
+	if (!s->image[0]) {
+		snprintf(s->boot_kernel, sizeof(s->boot_kernel), "%s", s->kernel);
+		snprintf(s->boot_initrd, sizeof(s->boot_initrd), "%s", s->initrd);
+		snprintf(s->boot_append, sizeof(s->boot_append), "%s", s->append);
+		return 0;
+	}
+	if (strcmp(s->image, "busybox")) {
+		err_set(err, -EINVAL, "vm \"%s\": image \"%s\" is not known, the only one is \"busybox\"",
+			s->name, s->image);
+		return err_hint(err, "boot a disk image of your own with --disk");
+	}
+	rc = image_busybox(&image_sources_host, state_dir, &files, err);
+	if (rc < 0)
+		return rc;
+	snprintf(s->boot_kernel, sizeof(s->boot_kernel), "%s",
+		 s->kernel[0] ? s->kernel : files.kernel);
+	snprintf(s->boot_initrd, sizeof(s->boot_initrd), "%s",
+		 s->initrd[0] ? s->initrd : files.initrd);
+	snprintf(s->boot_append, sizeof(s->boot_append), APPEND_BUSYBOX " lanyard.host=%s%s%s%s",
+		 vm_spec_host(s), strcmp(s->accel, "tcg") ? "" : " " APPEND_TCG,
+		 s->append[0] ? " " : "", s->append);
+	for (unsigned i = 0; i < s->n_nics; i++)
+		if (s->nics[i].user) {
+			size_t n = strlen(s->boot_append);
+
+			/* QEMU's user network has a DHCP server; the guest takes its address. */
+			snprintf(s->boot_append + n, sizeof(s->boot_append) - n, " lanyard.dhcp=eth%u",
+				 i);
+			break;
+		}
+	return 0;
+}
+
+int vm_boot_resolve(struct vm_spec *s, const char *run_dir, const char *state_dir, struct err *err)
+{
+	struct accel_choice choice;
+	int rc;
+
+	if (!process_in_path("qemu-system-x86_64")) {
+		err_set(err, -ENOENT, "there is no qemu-system-x86_64 on this host");
+		return err_hint(err, "apt-get install qemu-system-x86");
+	}
+	if (!s->image[0] && !s->disk[0] && !s->kernel[0])
+		snprintf(s->image, sizeof(s->image), "busybox");
+	if (s->image[0] && s->disk[0])
+		return err_set(err, -EINVAL, "vm \"%s\": an image and a disk exclude each other",
+			       s->name);
+	rc = dir_make(run_dir, 0755, err);
+	if (rc == 0)
+		rc = accel_choose(s->accel_wanted, run_dir, &kvm_ops_host, &choice, err);
+	if (rc < 0)
+		return rc;
+	snprintf(s->accel, sizeof(s->accel), "%s", accel_name(choice.accel));
+	snprintf(s->accel_reason, sizeof(s->accel_reason), "%s", choice.reason);
+	rc = check_file(s, "kernel", s->kernel, err);
+	if (rc == 0)
+		rc = check_file(s, "initrd", s->initrd, err);
+	if (rc == 0)
+		rc = check_file(s, "disk", s->disk, err);
+	if (rc == 0)
+		rc = disk_format(s, err);
+	return rc < 0 ? rc : resolve_image(s, state_dir, err);
+}

@@ -1,0 +1,393 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "vm-launcher/vm_client.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "control/rpc/dirs.h"
+#include "vm-launcher/file.h"
+#include "vm-launcher/process.h"
+#include "vm-launcher/switch_find.h"
+#include "vm-launcher/vm_path.h"
+#include "vm-launcher/vm_status.h"
+
+#define FILE_BYTES_MAX	   (1 << 20)
+#define CONNECT_TIMEOUT_MS 1000
+#define STATUS_TIMEOUT_MS  5000 /* a supervisor may be waiting two seconds for the switch */
+#define REPORT_TIMEOUT_MS  10000
+#define LOCK_TRIES	   100 /* every 20 ms: a supervisor lives a moment after its VM */
+
+static const char lost_reason[] = "its supervisor ended without a word";
+
+static void pause_20ms(void)
+{
+	const struct timespec t = {.tv_nsec = 20 * 1000 * 1000};
+
+	nanosleep(&t, NULL);
+}
+
+/* The VM's lock: a descriptor, or -EWOULDBLOCK while a supervisor holds it. */
+static int lock_take(const char *run_dir, const char *id, int tries)
+{
+	char path[VM_FILE_BYTES];
+	int fd = open(vm_path(path, run_dir, id, "lock"), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW,
+		      0640);
+
+	if (fd < 0)
+		return -errno;
+	while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		if (--tries <= 0) {
+			close(fd);
+			return -EWOULDBLOCK;
+		}
+		pause_20ms();
+	}
+	return fd;
+}
+
+static int file_load(const char *run_dir, const char *id, json_t **doc, struct err *err)
+{
+	char path[VM_FILE_BYTES];
+
+	return file_read_json(vm_path(path, run_dir, id, "json"), FILE_BYTES_MAX, doc, err);
+}
+
+/* Ports that a dead supervisor could not delete. */
+static void ports_delete(const char *run_dir, const struct vm_spec *spec)
+{
+	struct rpc_client *c;
+
+	if (switch_connect(run_dir, CONNECT_TIMEOUT_MS, &c, NULL) < 0)
+		return;
+	rpc_timeout_set(c, CONNECT_TIMEOUT_MS);
+	for (unsigned i = 0; i < spec->n_nics; i++)
+		if (!spec->nics[i].user)
+			rpc_call(c, "port.del", json_pack("{s:s}", "name", spec->nics[i].port), NULL,
+				 NULL);
+	rpc_close(c);
+}
+
+/* A VM whose supervisor does not answer: what its file says, and failed if that says it runs. */
+static json_t *status_of_dead(const char *run_dir, const char *id, json_t *doc)
+{
+	json_t *status = json_object_get(doc, "status");
+	struct vm_spec spec;
+	char path[VM_FILE_BYTES];
+	int lock;
+
+	if (json_is_object(status) && vm_client_is_over(status))
+		return json_incref(status);
+	lock = lock_take(run_dir, id, 1);
+	if (lock < 0) /* it lives and is busy, or is just beginning */
+		return json_is_object(status) ? json_incref(status) : NULL;
+	if (vm_spec_from_json(&spec, json_object_get(doc, "spec"), NULL) < 0) {
+		close(lock);
+		return NULL;
+	}
+	status = json_is_object(status) ? json_incref(status) : vm_status_of_spec(&spec);
+	json_object_update_new(status, json_pack("{s:s,s:s,s:n,s:b}", "state", "failed", "reason",
+						 lost_reason, "pid", "ready", 0));
+	json_object_set(doc, "status", status);
+	ports_delete(run_dir, &spec);
+	vm_path_clean(run_dir, id, 0);
+	file_write_json(vm_path(path, run_dir, id, "json"), doc, NULL);
+	close(lock);
+	return status;
+}
+
+static int call_id(const char *run_dir, const char *id, const char *method, json_t *params,
+		   int timeout_ms, json_t **result, struct err *err)
+{
+	struct rpc_client *c;
+	char path[VM_FILE_BYTES];
+	int rc = rpc_connect(vm_path(path, run_dir, id, "sock"), CONNECT_TIMEOUT_MS, &c, err);
+
+	if (rc < 0) {
+		json_decref(params);
+		return rc;
+	}
+	rpc_timeout_set(c, timeout_ms);
+	rc = rpc_call(c, method, params, result, err);
+	rpc_close(c);
+	return rc;
+}
+
+static int status_of_id(const char *run_dir, const char *id, json_t **out, struct err *err)
+{
+	json_t *doc;
+	int rc = file_load(run_dir, id, &doc, err);
+
+	if (rc < 0)
+		return rc;
+	if (call_id(run_dir, id, "vm.status", NULL, STATUS_TIMEOUT_MS, out, NULL) < 0) {
+		json_decref(doc);
+		/* It may have ended, and written so, since the file was read. */
+		rc = file_load(run_dir, id, &doc, err);
+		if (rc < 0)
+			return rc;
+		*out = status_of_dead(run_dir, id, doc);
+	}
+	json_decref(doc);
+	return *out ? 0 : err_set(err, -EINVAL, "vm file %s.json is damaged", id);
+}
+
+int vm_client_is_over(const json_t *status)
+{
+	const char *state = json_string_value(json_object_get(status, "state"));
+
+	return !state || !strcmp(state, "stopped") || !strcmp(state, "failed");
+}
+
+int vm_client_status(const char *run_dir, const char *name, json_t **out, struct err *err)
+{
+	char id[VM_ID_BYTES];
+	int rc;
+
+	vm_id(name, id);
+	*out = NULL;
+	rc = status_of_id(run_dir, id, out, NULL);
+	if (rc == -ENOENT)
+		err_set(err, rc, "there is no vm \"%s\"", name);
+	else if (rc < 0)
+		err_set(err, rc, "vm \"%s\": its file is damaged", name);
+	return rc;
+}
+
+static const char *name_of(const json_t *status)
+{
+	const char *name = json_string_value(json_object_get(status, "name"));
+
+	return name ? name : "";
+}
+
+static int by_name(const void *a, const void *b)
+{
+	return strverscmp(name_of(*(json_t *const *)a), name_of(*(json_t *const *)b));
+}
+
+static void sort(json_t *list)
+{
+	size_t n = json_array_size(list);
+	json_t **items = calloc(n ? n : 1, sizeof(*items));
+
+	if (!items)
+		return; /* unsorted is better than none */
+	for (size_t i = 0; i < n; i++)
+		items[i] = json_incref(json_array_get(list, i));
+	qsort(items, n, sizeof(*items), by_name);
+	for (size_t i = 0; i < n; i++)
+		json_array_set_new(list, i, items[i]);
+	free(items);
+}
+
+/* Names of the files <id>.json. */
+static int is_vm_file(const char *name, char id[VM_ID_BYTES])
+{
+	if (strlen(name) != VM_ID_BYTES - 1 + 5 || strcmp(name + VM_ID_BYTES - 1, ".json"))
+		return 0;
+	memcpy(id, name, VM_ID_BYTES - 1);
+	id[VM_ID_BYTES - 1] = '\0';
+	return 1;
+}
+
+int vm_client_list(const char *run_dir, const char *lab, json_t **out, struct err *err)
+{
+	char path[VM_FILE_BYTES], id[VM_ID_BYTES];
+	json_t *list = json_array();
+	struct dirent *de;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "%.480s/vm", run_dir);
+	dir = opendir(path);
+	while (dir && (de = readdir(dir))) {
+		json_t *status = NULL;
+		const char *of;
+
+		if (!is_vm_file(de->d_name, id) || status_of_id(run_dir, id, &status, NULL) < 0)
+			continue;
+		of = json_string_value(json_object_get(status, "lab"));
+		if (!lab || (of && !strcmp(of, lab)))
+			json_array_append(list, status);
+		json_decref(status);
+	}
+	if (dir)
+		closedir(dir);
+	sort(list);
+	*out = list;
+	return 0;
+}
+
+int vm_client_find(const char *run_dir, const char *name, char full[VM_NAME_BYTES], struct err *err)
+{
+	char id[VM_ID_BYTES], path[VM_FILE_BYTES], others[200] = "";
+	unsigned n = 0;
+	json_t *list;
+
+	snprintf(full, VM_NAME_BYTES, "%s", name);
+	vm_id(name, id);
+	if (access(vm_path(path, run_dir, id, "json"), F_OK) == 0)
+		return 0;
+	if (strchr(name, '/') || vm_client_list(run_dir, NULL, &list, NULL) < 0)
+		return err_set(err, -ENOENT, "there is no vm \"%s\"", name);
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		const char *candidate = name_of(json_array_get(list, i));
+		const char *slash = strrchr(candidate, '/');
+		size_t len = strlen(others);
+
+		if (!slash || strcmp(slash + 1, name))
+			continue;
+		snprintf(full, VM_NAME_BYTES, "%s", candidate);
+		snprintf(others + len, sizeof(others) - len, "%s%s", n ? ", " : "", candidate);
+		n++;
+	}
+	json_decref(list);
+	if (n > 1)
+		return err_set(err, -EINVAL, "vm \"%s\" may be one of %s", name, others);
+	return n ? 0 : err_set(err, -ENOENT, "there is no vm \"%s\"", name);
+}
+
+int vm_client_call(const char *run_dir, const char *name, const char *method, json_t *params,
+		   int timeout_ms, json_t **result, struct err *err)
+{
+	char id[VM_ID_BYTES];
+	json_t *status = NULL;
+	const char *reason;
+	int rc;
+
+	vm_id(name, id);
+	rc = call_id(run_dir, id, method, params, timeout_ms, result, err);
+	if (rc != -ENOENT && rc != -ECONNREFUSED)
+		return rc;
+	rc = vm_client_status(run_dir, name, &status, err);
+	if (rc < 0)
+		return rc;
+	reason = json_string_value(json_object_get(status, "reason"));
+	err_set(err, -ESRCH, "vm \"%s\" is not running%s%.250s", name, reason && *reason ? ": " : "",
+		reason ? reason : "");
+	err_hint(err, "lanyard vm start %s", name);
+	json_decref(status);
+	return -ESRCH;
+}
+
+int vm_client_spec(const char *run_dir, const char *name, struct vm_spec *spec, struct err *err)
+{
+	char id[VM_ID_BYTES];
+	json_t *doc;
+	int rc;
+
+	vm_id(name, id);
+	rc = file_load(run_dir, id, &doc, err);
+	if (rc == -ENOENT)
+		return err_set(err, rc, "there is no vm \"%s\"", name);
+	if (rc < 0)
+		return rc;
+	rc = vm_spec_from_json(spec, json_object_get(doc, "spec"), err);
+	json_decref(doc);
+	return rc;
+}
+
+/* One line from the supervisor: "ok", or why not. */
+static int await_report(int fd, const char *name, struct err *err)
+{
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+	char line[512];
+	ssize_t n;
+
+	if (poll(&p, 1, REPORT_TIMEOUT_MS) <= 0)
+		return err_set(err, -ETIMEDOUT, "vm \"%s\": its supervisor did not start within %d s",
+			       name, REPORT_TIMEOUT_MS / 1000);
+	n = read(fd, line, sizeof(line) - 1);
+	line[n > 0 ? n : 0] = '\0';
+	line[strcspn(line, "\n")] = '\0';
+	if (!strcmp(line, "ok"))
+		return 0;
+	return err_set(err, -EIO, "vm \"%s\": %s", name, line[0] ? line : "its supervisor died");
+}
+
+static int supervise(const char *run_dir, const char *id, const struct vm_spec *spec, int lock,
+		     struct err *err)
+{
+	char program[PATH_MAX], log[VM_FILE_BYTES], dir[PATH_MAX];
+	char *argv[] = {program, dir, (char *)id, (char *)"3", (char *)"4", NULL};
+	int report[2], fds[2], rc;
+	pid_t pid;
+
+	if (!realpath(run_dir, dir))
+		return err_set(err, -errno, "folder \"%s\": %s", run_dir, strerror(errno));
+	rc = process_find("lanyard-vm", program, sizeof(program), err);
+	if (rc < 0)
+		return rc;
+	if (pipe2(report, O_CLOEXEC) < 0)
+		return err_set(err, -errno, "pipe: %s", strerror(errno));
+	fds[0] = lock;
+	fds[1] = report[1];
+	rc = process_start(argv, vm_path(log, run_dir, id, "err"), fds, 2, &pid, err);
+	close(report[1]);
+	if (rc == 0)
+		rc = await_report(report[0], spec->name, err);
+	close(report[0]);
+	return rc;
+}
+
+int vm_client_start(const char *run_dir, const struct vm_spec *spec, struct err *err)
+{
+	char path[VM_FILE_BYTES], id[VM_ID_BYTES];
+	json_t *doc;
+	int lock, rc;
+
+	vm_id(spec->name, id);
+	snprintf(path, sizeof(path), "%.480s/vm", run_dir);
+	rc = dir_make(path, 0755, err);
+	if (rc < 0)
+		return rc;
+	lock = lock_take(run_dir, id, 1);
+	if (lock == -EWOULDBLOCK) {
+		json_t *status = NULL;
+		int over = vm_client_status(run_dir, spec->name, &status, NULL) == 0 &&
+			   vm_client_is_over(status);
+
+		json_decref(status);
+		lock = lock_take(run_dir, id, over ? LOCK_TRIES : 1);
+	}
+	if (lock == -EWOULDBLOCK)
+		return err_set(err, -EEXIST, "vm \"%s\" is running already", spec->name);
+	if (lock < 0)
+		return err_set(err, lock, "vm \"%s\": its lock file: %s", spec->name, strerror(-lock));
+	vm_path_clean(run_dir, id, 0);
+	unlink(vm_path(path, run_dir, id, "log"));
+	unlink(vm_path(path, run_dir, id, "log.1"));
+	doc = json_pack("{s:o}", "spec", vm_spec_to_json(spec));
+	rc = file_write_json(vm_path(path, run_dir, id, "json"), doc, err);
+	json_decref(doc);
+	if (rc == 0)
+		rc = supervise(run_dir, id, spec, lock, err);
+	close(lock);
+	return rc;
+}
+
+int vm_client_remove(const char *run_dir, const char *name, struct err *err)
+{
+	char id[VM_ID_BYTES];
+	int lock;
+
+	vm_id(name, id);
+	lock = lock_take(run_dir, id, LOCK_TRIES);
+	if (lock == -EWOULDBLOCK) {
+		err_set(err, -EBUSY, "vm \"%s\" is running", name);
+		return err_hint(err, "lanyard vm stop %s, or vm kill %s", name, name);
+	}
+	if (lock < 0)
+		return err_set(err, lock, "vm \"%s\": its lock file: %s", name, strerror(-lock));
+	vm_path_clean(run_dir, id, 1);
+	close(lock);
+	return 0;
+}

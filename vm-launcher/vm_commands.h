@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The `run` functions of VM commands that have a file of their own.
+ *
+ * Threads  the CLI's only one.
+ */
+#ifndef VM_LAUNCHER_VM_COMMANDS_H
+#define VM_LAUNCHER_VM_COMMANDS_H
+
+#include "control/cli/command.h"
+#include "vm-launcher/vm_spec.h"
+
+extern const struct method m_cli_vm_start;
+
+int cmd_vm_start(struct cli *cli, const json_t *params, json_t **result, struct err *err);
+int cmd_console(struct cli *cli, const json_t *params, json_t **result, struct err *err);
+int cmd_exec(struct cli *cli, const json_t *params, json_t **result, struct err *err);
+void cmd_exec_print(struct cli *cli, const json_t *params, const json_t *result);
+
+/* The full name of the parameter "name", or an exit code with err. */
+int cmd_vm_name(struct cli *cli, const json_t *params, char full[VM_NAME_BYTES], struct err *err);
+
+/* Prints names of VMs, one a line, to complete the parameter "name". */
+void cmd_vm_complete(struct cli *cli, const char *param);
+
+/* -errno of a VM's call to an exit code. */
+int cmd_vm_exit(int rc);
+
+#endif

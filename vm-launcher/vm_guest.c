@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What the supervisor wants of the guest itself: its addresses set, and that it shuts down.
+ *
+ * How      NICs are found by their MAC, so that it works whatever the guest calls them. A guest
+ *          whose NIC is not there yet is asked again, every half second for ten seconds.
+ *          Stopping asks twice, the agent and then the power button, and insists at the deadline.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "vm-launcher/vm.h"
+
+#define EXEC_TIMEOUT_MS	  10000
+#define SHUTDOWN_CALL_MS  1000
+#define ADDRESS_TRIES	  20
+#define ADDRESS_RETRY_NS  (500 * MS_NS)
+#define POWER_BUTTON_PART 0.4 /* of the time to stop is the agent's; then the button */
+
+/* Arguments: MAC, CIDR, MAC, CIDR, … Exits 3 when a NIC is not there. */
+static const char address_script[] =
+	"while [ $# -ge 2 ]; do\n"
+	"	found=\n"
+	"	for nic in /sys/class/net/*; do\n"
+	"		read -r mac <\"$nic/address\" || continue\n"
+	"		[ \"$mac\" = \"$1\" ] || continue\n"
+	"		found=${nic##*/}\n"
+	"		ip link set \"$found\" up || exit 1\n"
+	"		ip addr replace \"$2\" dev \"$found\" || exit 1\n"
+	"	done 2>&1\n"
+	"	[ -n \"$found\" ] || exit 3\n"
+	"	shift 2\n"
+	"done\n";
+
+static json_t *address_command(const struct vm_spec *s)
+{
+	json_t *argv = json_pack("[s,s,s,s]", "/bin/sh", "-c", address_script, "addresses");
+	size_t n_fixed = json_array_size(argv);
+
+	for (unsigned i = 0; i < s->n_nics; i++)
+		for (unsigned j = 0; j < s->nics[i].n_ips; j++) {
+			json_array_append_new(argv, json_string(s->nics[i].mac));
+			json_array_append_new(argv, json_string(s->nics[i].ips[j]));
+		}
+	if (json_array_size(argv) == n_fixed) {
+		json_decref(argv);
+		return NULL;
+	}
+	return argv;
+}
+
+static void on_addresses(void *arg, const json_t *result, const struct err *err)
+{
+	struct vm *vm = arg;
+	json_int_t status = json_integer_value(json_object_get(result, "status"));
+
+	if (!agent_is_ready(vm->agent) || vm_is_over(vm))
+		return; /* it comes back with the agent */
+	if (result && status == 0) {
+		vm_ready_set(vm, true);
+		return;
+	}
+	if (++vm->n_address_tries < ADDRESS_TRIES) {
+		loop_timer_add(vm->loop, ADDRESS_RETRY_NS, vm_guest_agent_ready, vm,
+			       &vm->address_retry);
+		return;
+	}
+	if (result)
+		snprintf(vm->reason, sizeof(vm->reason),
+			 "the guest's addresses could not be set: its `ip` ended with status %d",
+			 (int)status);
+	else
+		snprintf(vm->reason, sizeof(vm->reason),
+			 "the guest's addresses could not be set: %.300s", err->text);
+	LOG_WARN("%s", vm->reason);
+	vm_save(vm);
+}
+
+void vm_guest_agent_ready(void *arg)
+{
+	struct vm *vm = arg;
+	json_t *argv = address_command(&vm->spec);
+
+	loop_timer_del(vm->address_retry);
+	if (!argv) {
+		vm_ready_set(vm, true);
+		return;
+	}
+	agent_exec(vm->agent, argv, EXEC_TIMEOUT_MS, on_addresses, vm);
+	json_decref(argv);
+}
+
+void vm_guest_agent_lost(void *arg)
+{
+	struct vm *vm = arg;
+
+	vm->n_address_tries = 0;
+	loop_timer_del(vm->address_retry);
+	vm_ready_set(vm, false);
+}
+
+static void on_insist(void *arg)
+{
+	struct vm *vm = arg;
+	char reason[128];
+
+	snprintf(reason, sizeof(reason), "the guest did not shut down within %g s and was switched off",
+		 vm->stop_within_s);
+	vm_kill(vm, reason);
+}
+
+static void on_power_button(void *arg)
+{
+	struct vm *vm = arg;
+	double left_s = vm->stop_within_s * (1 - POWER_BUTTON_PART);
+
+	qmp_call(vm->qmp, "system_powerdown", NULL, NULL, NULL);
+	loop_timer_add(vm->loop, (uint64_t)(left_s * (double)S_NS), on_insist, vm, &vm->insist);
+}
+
+void vm_guest_stop(struct vm *vm, double within_s)
+{
+	double agent_s = within_s * POWER_BUTTON_PART;
+
+	if (vm->state == VM_STARTING || !vm->qmp) {
+		vm_kill(vm, "stopped before it had started");
+		return;
+	}
+	/* Asked again: the new deadline counts. */
+	loop_timer_del(vm->insist);
+	if (vm->state == VM_PAUSED)
+		qmp_call(vm->qmp, "cont", NULL, NULL, NULL);
+	vm->stop_within_s = within_s;
+	vm->end_wanted = true;
+	vm_state_set(vm, VM_STOPPING, "%s", "asked to shut down");
+	if (agent_is_ready(vm->agent)) {
+		/* There is no answer when it works. */
+		agent_call(vm->agent, "guest-shutdown", NULL, SHUTDOWN_CALL_MS, NULL, NULL);
+		loop_timer_add(vm->loop, (uint64_t)(agent_s * (double)S_NS), on_power_button, vm,
+			       &vm->insist);
+	} else {
+		on_power_button(vm);
+	}
+}

@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The QEMU process: starting it with its channels, hearing of its end and its last words.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "vm-launcher/qemu_argv.h"
+#include "vm-launcher/vm.h"
+
+#define N_CHANNELS (QEMU_FD_END - QEMU_FD_QMP)
+
+/* Between fork and exec: nothing that allocates. */
+static void qemu_child(char *const *argv, const int *fds, int err_fd, pid_t parent)
+{
+	int high[N_CHANNELS], null_fd = open("/dev/null", O_RDONLY);
+	sigset_t none;
+
+	/* Out of the way of the numbers they shall get. */
+	for (int i = 0; i < N_CHANNELS; i++)
+		high[i] = fcntl(fds[i], F_DUPFD, 64);
+	dup2(null_fd, STDIN_FILENO);
+	dup2(err_fd, STDOUT_FILENO);
+	dup2(err_fd, STDERR_FILENO);
+	for (int i = 0; i < N_CHANNELS; i++)
+		dup2(high[i], QEMU_FD_QMP + i);
+	syscall(SYS_close_range, QEMU_FD_END, ~0u, 0);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent)
+		_exit(126);
+	execvp(argv[0], argv);
+	dprintf(STDERR_FILENO, "%s cannot be started: %s\n", argv[0], strerror(errno));
+	_exit(127);
+}
+
+static void errors_append(struct vm *vm, const char *data, size_t len)
+{
+	size_t drop = 0;
+
+	if (len > sizeof(vm->qemu_errors)) {
+		data += len - sizeof(vm->qemu_errors);
+		len = sizeof(vm->qemu_errors);
+	}
+	if (vm->qemu_errors_len + len > sizeof(vm->qemu_errors))
+		drop = vm->qemu_errors_len + len - sizeof(vm->qemu_errors);
+	memmove(vm->qemu_errors, vm->qemu_errors + drop, vm->qemu_errors_len - drop);
+	vm->qemu_errors_len -= drop;
+	memcpy(vm->qemu_errors + vm->qemu_errors_len, data, len);
+	vm->qemu_errors_len += len;
+}
+
+static void on_qemu_errors(void *arg, int fd, uint32_t events)
+{
+	struct vm *vm = arg;
+	char buf[1024], words[512];
+	ssize_t n = read(fd, buf, sizeof(buf));
+
+	if (n > 0) {
+		errors_append(vm, buf, (size_t)n);
+		/* QEMU writes its messages word by word: one is logged when its line is whole. */
+		if (memchr(buf, '\n', (size_t)n))
+			LOG_INFO_RL("QEMU: %s", vm_qemu_last_words(vm, words, sizeof(words)));
+	} else if (n == 0 || errno != EAGAIN) {
+		loop_fd_del(vm->qemu_err_watch);
+		vm->qemu_err_watch = NULL;
+	}
+}
+
+const char *vm_qemu_last_words(const struct vm *vm, char *buf, size_t size)
+{
+	size_t end = vm->qemu_errors_len, start, n = 0;
+
+	while (end && vm->qemu_errors[end - 1] == '\n')
+		end--;
+	start = end;
+	while (start && vm->qemu_errors[start - 1] != '\n')
+		start--;
+	for (; start < end && n + 1 < size; start++) {
+		unsigned char c = (unsigned char)vm->qemu_errors[start];
+
+		/* It goes to a terminal. */
+		buf[n++] = c < 0x20 || c >= 0x7f ? '?' : (char)c;
+	}
+	buf[n] = '\0';
+	return buf;
+}
+
+static void on_qemu_end(void *arg, int fd, uint32_t events)
+{
+	struct vm *vm = arg;
+	int status;
+
+	if (waitpid(vm->qemu_pid, &status, WNOHANG) != vm->qemu_pid)
+		return;
+	if (vm->qemu_err_watch)
+		on_qemu_errors(vm, vm->qemu_err_fd, EPOLLIN);
+	vm->qemu_pid = 0;
+	vm_on_qemu_end(vm, status);
+}
+
+static int watch(struct vm *vm, struct err *err)
+{
+	int rc;
+
+	vm->qemu_pidfd = (int)syscall(SYS_pidfd_open, vm->qemu_pid, 0);
+	if (vm->qemu_pidfd < 0)
+		return err_set(err, -errno, "vm \"%s\": pidfd_open: %s", vm->spec.name,
+			       strerror(errno));
+	fcntl(vm->qemu_pidfd, F_SETFD, FD_CLOEXEC);
+	rc = loop_fd_add(vm->loop, vm->qemu_pidfd, EPOLLIN, on_qemu_end, vm, &vm->qemu_watch);
+	if (rc == 0)
+		rc = loop_fd_add(vm->loop, vm->qemu_err_fd, EPOLLIN, on_qemu_errors, vm,
+				 &vm->qemu_err_watch);
+	return rc < 0 ? err_set(err, rc, "vm \"%s\": %s", vm->spec.name, strerror(-rc)) : 0;
+}
+
+/* Gives the supervisor's ends to those who speak on them; each owner closes its own. */
+static int connect_channels(struct vm *vm, int *fds, const struct qmp_opts *qmp_opts, struct err *err)
+{
+	const struct agent_opts agent_opts = {
+		.ready = vm_guest_agent_ready, .lost = vm_guest_agent_lost, .arg = vm};
+	char path[VM_FILE_BYTES];
+	int listen_fd, rc;
+
+	rc = qmp_create(vm->loop, fds[0], qmp_opts, &vm->qmp);
+	fds[0] = -1;
+	if (rc == 0) {
+		rc = agent_create(vm->loop, fds[2], &agent_opts, &vm->agent);
+		fds[2] = -1;
+	}
+	if (rc < 0)
+		return err_set(err, rc, "vm \"%s\": %s", vm->spec.name, strerror(-rc));
+	rc = rpc_listen(vm_path(path, vm->run_dir, vm->id, "con"), &listen_fd, err);
+	if (rc < 0)
+		return rc;
+	rc = console_create(vm->loop, fds[1], listen_fd, vm_path(path, vm->run_dir, vm->id, "log"),
+			    &vm->console, err);
+	fds[1] = -1;
+	return rc;
+}
+
+static int start(struct vm *vm, struct qemu_argv *argv, const int *theirs, struct err *err)
+{
+	pid_t parent = getpid();
+	int errors[2], rc;
+
+	if (pipe2(errors, O_CLOEXEC | O_NONBLOCK) < 0)
+		return err_set(err, -errno, "vm \"%s\": pipe: %s", vm->spec.name, strerror(errno));
+	vm->qemu_pid = fork();
+	if (vm->qemu_pid == 0)
+		qemu_child(argv->v, theirs, errors[1], parent);
+	close(errors[1]);
+	vm->qemu_err_fd = errors[0];
+	if (vm->qemu_pid < 0) {
+		vm->qemu_pid = 0;
+		return err_set(err, -errno, "vm \"%s\": fork: %s", vm->spec.name, strerror(errno));
+	}
+	rc = watch(vm, err);
+	return rc;
+}
+
+int vm_qemu_spawn(struct vm *vm, const struct qmp_opts *qmp_opts, struct err *err)
+{
+	int ours[N_CHANNELS] = {-1, -1, -1}, theirs[N_CHANNELS] = {-1, -1, -1}, rc;
+	struct qemu_argv argv;
+
+	rc = qemu_argv_build(&argv, &vm->spec, vm->run_dir, vm->id, err);
+	for (int i = 0; rc == 0 && i < N_CHANNELS; i++) {
+		int pair[2];
+
+		if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0) {
+			rc = err_set(err, -errno, "vm \"%s\": socketpair: %s", vm->spec.name,
+				     strerror(errno));
+		} else {
+			ours[i] = pair[0];
+			theirs[i] = pair[1];
+		}
+	}
+	if (rc == 0)
+		rc = start(vm, &argv, theirs, err);
+	if (rc == 0)
+		rc = connect_channels(vm, ours, qmp_opts, err);
+	for (int i = 0; i < N_CHANNELS; i++) {
+		if (ours[i] >= 0)
+			close(ours[i]);
+		if (theirs[i] >= 0)
+			close(theirs[i]);
+	}
+	qemu_argv_free(&argv);
+	return rc;
+}
+
+void vm_qemu_release(struct vm *vm)
+{
+	if (vm->qemu_pid > 0) {
+		kill(vm->qemu_pid, SIGKILL);
+		waitpid(vm->qemu_pid, NULL, 0);
+		vm->qemu_pid = 0;
+	}
+	loop_fd_del(vm->qemu_watch);
+	loop_fd_del(vm->qemu_err_watch);
+	vm->qemu_watch = vm->qemu_err_watch = NULL;
+	if (vm->qemu_pidfd >= 0)
+		close(vm->qemu_pidfd);
+	if (vm->qemu_err_fd >= 0)
+		close(vm->qemu_err_fd);
+	vm->qemu_pidfd = vm->qemu_err_fd = -1;
+	qmp_destroy(vm->qmp);
+	agent_destroy(vm->agent);
+	console_destroy(vm->console);
+	vm->qmp = NULL;
+	vm->agent = NULL;
+	vm->console = NULL;
+}

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "vm-launcher/vm_spec.h"
+
+#include <arpa/inet.h>
+#include <ctype.h>
+#include <errno.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "vm-launcher/hash.h"
+
+void vm_spec_init(struct vm_spec *s, const char *full_name)
+{
+	const char *slash = strchr(full_name, '/');
+
+	memset(s, 0, sizeof(*s));
+	snprintf(s->name, sizeof(s->name), "%s", full_name);
+	if (slash)
+		snprintf(s->lab, sizeof(s->lab), "%.*s", (int)(slash - full_name), full_name);
+	snprintf(s->accel_wanted, sizeof(s->accel_wanted), "auto");
+	s->memory_bytes = 512ull << 20;
+	s->cpus = 1;
+}
+
+const char *vm_spec_host(const struct vm_spec *s)
+{
+	const char *slash = strrchr(s->name, '/');
+
+	return slash ? slash + 1 : s->name;
+}
+
+static void derive_mac(const struct vm_spec *s, unsigned nic, char mac[18])
+{
+	struct hash h = HASH_INIT;
+	uint64_t v;
+
+	hash_text(&h, s->name);
+	hash_u64(&h, nic);
+	v = hash_end(&h);
+	/* 02: locally administered, unicast. */
+	snprintf(mac, 18, "02:%02x:%02x:%02x:%02x:%02x", (unsigned)(v >> 32 & 0xff),
+		 (unsigned)(v >> 24 & 0xff), (unsigned)(v >> 16 & 0xff), (unsigned)(v >> 8 & 0xff),
+		 (unsigned)(v & 0xff));
+}
+
+void vm_spec_number(struct vm_spec *s)
+{
+	for (unsigned i = 0; i < s->n_nics; i++) {
+		struct vm_nic *n = &s->nics[i];
+
+		snprintf(n->name, sizeof(n->name), "eth%u", i);
+		if (!n->user)
+			snprintf(n->port, sizeof(n->port), "%.90s.%s", s->name, n->name);
+		if (!n->mac[0])
+			derive_mac(s, i, n->mac);
+	}
+}
+
+bool vm_mac_is_valid(const char *text)
+{
+	if (strlen(text) != 17)
+		return false;
+	for (int i = 0; i < 17; i++)
+		if (i % 3 == 2 ? text[i] != ':' : !isxdigit((unsigned char)text[i]))
+			return false;
+	/* The lowest bit of the first byte marks a group address. */
+	return !(strtol((char[]){text[1], 0}, NULL, 16) & 1);
+}
+
+bool vm_cidr_is_valid(const char *text)
+{
+	const char *slash = strchr(text, '/');
+	unsigned char addr[16];
+	char host[64], *end;
+	long len;
+	int bits;
+
+	if (!slash || slash - text >= (long)sizeof(host) || !isdigit((unsigned char)slash[1]))
+		return false;
+	snprintf(host, sizeof(host), "%.*s", (int)(slash - text), text);
+	if (inet_pton(AF_INET, host, addr) == 1)
+		bits = 32;
+	else if (inet_pton(AF_INET6, host, addr) == 1)
+		bits = 128;
+	else
+		return false;
+	len = strtol(slash + 1, &end, 10);
+	return !*end && len >= 0 && len <= bits;
+}
+
+static json_t *nic_to_json(const struct vm_nic *n)
+{
+	json_t *ips = json_array();
+
+	for (unsigned i = 0; i < n->n_ips; i++)
+		json_array_append_new(ips, json_string(n->ips[i]));
+	return json_pack("{s:s,s:b,s:s,s:s,s:s,s:i,s:s,s:i,s:i,s:o}", "name", n->name, "user", n->user,
+			 "bridge", n->bridge, "port", n->port, "mac", n->mac, "access", n->access,
+			 "trunk", n->trunk, "native", n->native, "ssh_port", n->ssh_port, "ips", ips);
+}
+
+/* Texts of the spec, by JSON key: read and written by the same table. */
+static const struct {
+	const char *key;
+	size_t offset, size;
+} texts[] = {
+#define TEXT(member)                                                    \
+	{                                                               \
+		#member, offsetof(struct vm_spec, member),              \
+			sizeof(((struct vm_spec *)NULL)->member)        \
+	}
+	TEXT(name),	   TEXT(lab),	     TEXT(accel_wanted), TEXT(image),
+	TEXT(disk),	   TEXT(disk_format), TEXT(kernel),	 TEXT(initrd),
+	TEXT(append),	   TEXT(accel),	     TEXT(accel_reason), TEXT(boot_kernel),
+	TEXT(boot_initrd), TEXT(boot_append),
+#undef TEXT
+};
+
+json_t *vm_spec_to_json(const struct vm_spec *s)
+{
+	json_t *doc = json_pack("{s:I,s:i}", "memory_bytes", (json_int_t)s->memory_bytes, "cpus",
+				(int)s->cpus);
+	json_t *nics = json_array();
+
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+		json_object_set_new(doc, texts[i].key,
+				    json_string((const char *)s + texts[i].offset));
+	for (unsigned i = 0; i < s->n_nics; i++)
+		json_array_append_new(nics, nic_to_json(&s->nics[i]));
+	json_object_set_new(doc, "nics", nics);
+	return doc;
+}
+
+static int copy_text(char *to, size_t size, const json_t *from, const char *key, struct err *err)
+{
+	const char *text = json_string_value(from);
+
+	if (!text || strlen(text) >= size)
+		return err_set(err, -EINVAL, "VM file: \"%s\" is not a text of less than %zu bytes",
+			       key, size);
+	snprintf(to, size, "%s", text);
+	return 0;
+}
+
+static int nic_from_json(struct vm_nic *n, const json_t *doc, struct err *err)
+{
+	const char *name, *bridge, *port, *mac, *trunk;
+	json_t *ips;
+	int user;
+
+	memset(n, 0, sizeof(*n));
+	if (json_unpack((json_t *)doc, "{s:s,s:b,s:s,s:s,s:s,s:i,s:s,s:i,s:i,s:o}", "name", &name,
+			"user", &user, "bridge", &bridge, "port", &port, "mac", &mac, "access",
+			&n->access, "trunk", &trunk, "native", &n->native, "ssh_port", &n->ssh_port,
+			"ips", &ips) < 0 ||
+	    !json_is_array(ips) || json_array_size(ips) > VM_IPS_MAX)
+		return err_set(err, -EINVAL, "VM file: a NIC is incomplete");
+	n->user = user != 0;
+	if (strlen(name) >= sizeof(n->name) || strlen(bridge) >= sizeof(n->bridge) ||
+	    strlen(port) >= sizeof(n->port) || strlen(trunk) >= sizeof(n->trunk) ||
+	    !vm_mac_is_valid(mac))
+		return err_set(err, -EINVAL, "VM file: NIC \"%.16s\" has a text that is too long or a "
+					     "wrong MAC",
+			       name);
+	snprintf(n->name, sizeof(n->name), "%s", name);
+	snprintf(n->bridge, sizeof(n->bridge), "%s", bridge);
+	snprintf(n->port, sizeof(n->port), "%s", port);
+	snprintf(n->trunk, sizeof(n->trunk), "%s", trunk);
+	snprintf(n->mac, sizeof(n->mac), "%s", mac);
+	for (; n->n_ips < json_array_size(ips); n->n_ips++) {
+		const json_t *ip = json_array_get(ips, n->n_ips);
+		int rc = copy_text(n->ips[n->n_ips], sizeof(n->ips[0]), ip, "ips", err);
+
+		if (rc < 0)
+			return rc;
+		if (!vm_cidr_is_valid(n->ips[n->n_ips]))
+			return err_set(err, -EINVAL, "VM file: \"%s\" is not an address with /length",
+				       n->ips[n->n_ips]);
+	}
+	return 0;
+}
+
+int vm_spec_from_json(struct vm_spec *s, const json_t *doc, struct err *err)
+{
+	const json_t *nics = json_object_get(doc, "nics");
+	json_int_t memory = json_integer_value(json_object_get(doc, "memory_bytes"));
+	json_int_t cpus = json_integer_value(json_object_get(doc, "cpus"));
+	int rc;
+
+	memset(s, 0, sizeof(*s));
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		rc = copy_text((char *)s + texts[i].offset, texts[i].size,
+			       json_object_get(doc, texts[i].key), texts[i].key, err);
+		if (rc < 0)
+			return rc;
+	}
+	if (memory < (json_int_t)VM_MEMORY_MIN || memory > (json_int_t)VM_MEMORY_MAX || cpus < 1 ||
+	    cpus > VM_CPUS_MAX)
+		return err_set(err, -EINVAL, "VM file: memory or processors are out of range");
+	s->memory_bytes = (uint64_t)memory;
+	s->cpus = (unsigned)cpus;
+	if (!json_is_array(nics) || json_array_size(nics) > VM_NICS_MAX)
+		return err_set(err, -EINVAL, "VM file: \"nics\" is not a list of at most %d",
+			       VM_NICS_MAX);
+	for (; s->n_nics < json_array_size(nics); s->n_nics++) {
+		rc = nic_from_json(&s->nics[s->n_nics], json_array_get(nics, s->n_nics), err);
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "vm-launcher/vm_status.h"
+
+static json_t *text_or_null(const char *text)
+{
+	return text[0] ? json_string(text) : json_null();
+}
+
+static json_t *nic_status(const struct vm_nic *n)
+{
+	json_t *ips = json_array();
+
+	for (unsigned i = 0; i < n->n_ips; i++)
+		json_array_append_new(ips, json_string(n->ips[i]));
+	return json_pack("{s:s,s:s,s:o,s:o,s:o,s:o}", "name", n->name, "mac", n->mac, "port",
+			 text_or_null(n->port), "bridge", text_or_null(n->bridge), "link",
+			 json_null(), "ips", ips);
+}
+
+json_t *vm_status_of_spec(const struct vm_spec *s)
+{
+	json_t *nics = json_array();
+
+	for (unsigned i = 0; i < s->n_nics; i++)
+		json_array_append_new(nics, nic_status(&s->nics[i]));
+	return json_pack("{s:s,s:o,s:o,s:s,s:i,s:I,s:o}", "name", s->name, "lab",
+			 text_or_null(s->lab), "accel", text_or_null(s->accel), "accel_reason",
+			 s->accel_reason, "cpus", (int)s->cpus, "memory_bytes",
+			 (json_int_t)s->memory_bytes, "nics", nics);
+}
