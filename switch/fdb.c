@@ -15,6 +15,9 @@
 #define STATIC_BIT 0x8000u
 #define PORT_OF(v) ((v) & (STATIC_BIT - 1))
 
+/* Workers read the clock once a round; one that lost its CPU meanwhile is that much behind. */
+#define CLOCK_SKEW_S 60
+
 /* seq: bit 0 a writer is in the bucket, bit 1 keys of this bucket were put in their second one,
  * from bit 2 on the version. */
 #define SEQ_LOCKED   1u
@@ -112,9 +115,17 @@ void fdb_prefetch(const struct fdb *t, uint64_t hash)
 	__builtin_prefetch(first_bucket(t, hash));
 }
 
+/* Seconds since stamp; 0 where another worker's clock, which was ahead of this one, has set it. */
+static inline uint16_t age_of(uint16_t stamp, uint32_t now_s)
+{
+	uint16_t age = (uint16_t)(now_s - stamp);
+
+	return age > UINT16_MAX - CLOCK_SKEW_S ? 0 : age;
+}
+
 static inline bool stamp_expired(const struct fdb *t, uint16_t stamp, uint32_t now_s)
 {
-	return (uint16_t)(now_s - stamp) > relaxed_load(&t->ageing_s);
+	return age_of(stamp, now_s) > relaxed_load(&t->ageing_s);
 }
 
 static inline int way_of(const struct bucket *b, uint64_t key)
@@ -239,7 +250,7 @@ static int evict(struct fdb *t, struct bucket *const b[2], uint16_t learner, uin
 
 	ports_count(b, port, n);
 	for (int i = 0; i < 2 * FDB_WAYS; i++) {
-		uint16_t age = (uint16_t)(now_s - relaxed_load(&b[i / FDB_WAYS]->stamp[i % FDB_WAYS]));
+		uint16_t age = age_of(relaxed_load(&b[i / FDB_WAYS]->stamp[i % FDB_WAYS]), now_s);
 
 		if (port[i] & STATIC_BIT) /* FDB_NO_PORT has that bit too */
 			continue;
@@ -491,7 +502,7 @@ static unsigned bucket_read(const struct fdb *t, const struct bucket *b, struct 
 			out[n].key = relaxed_load(&b->key[i]);
 			out[n].port = PORT_OF(port);
 			out[n].is_static = is_static;
-			out[n].age_s = is_static ? 0 : (uint16_t)(now_s - stamp);
+			out[n].age_s = is_static ? 0 : age_of(stamp, now_s);
 			if (out[n].key && (is_static || !stamp_expired(t, stamp, now_s)))
 				n++;
 		}
