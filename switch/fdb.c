@@ -42,6 +42,7 @@ struct fdb {
 	_Atomic uint32_t n_entries;
 	_Atomic uint64_t n_full, n_evicted;
 	_Atomic uint32_t n_port[SWITCH_PORTS_MAX]; /* entries held, for fairness */
+	_Atomic uint32_t n_holders;		   /* ports that hold any */
 };
 
 #define relaxed_load(p)	    atomic_load_explicit(p, memory_order_relaxed)
@@ -192,9 +193,21 @@ static void bucket_unlock(struct bucket *b)
 	atomic_store_explicit(&b->seq, (seq & ~SEQ_LOCKED) + SEQ_STEP, memory_order_release);
 }
 
+static void port_gains(struct fdb *t, uint16_t port)
+{
+	if (relaxed_add(&t->n_port[PORT_OF(port)], 1) == 0)
+		relaxed_add(&t->n_holders, 1);
+}
+
+static void port_loses(struct fdb *t, uint16_t port)
+{
+	if (relaxed_add(&t->n_port[PORT_OF(port)], -1) == 1)
+		relaxed_add(&t->n_holders, -1);
+}
+
 static void way_clear(struct fdb *t, struct bucket *b, int i)
 {
-	relaxed_add(&t->n_port[PORT_OF(relaxed_load(&b->port[i]))], -1);
+	port_loses(t, relaxed_load(&b->port[i]));
 	relaxed_add(&t->n_entries, -1);
 	relaxed_store(&b->key[i], 0);
 }
@@ -205,7 +218,7 @@ static void way_set(struct fdb *t, struct bucket *b, int i, uint64_t key, uint16
 	relaxed_store(&b->port[i], port);
 	relaxed_store(&b->stamp[i], (uint16_t)now_s);
 	relaxed_store(&b->key[i], key);
-	relaxed_add(&t->n_port[PORT_OF(port)], 1);
+	port_gains(t, port);
 	relaxed_add(&t->n_entries, 1);
 }
 
@@ -240,10 +253,11 @@ static void ports_count(struct bucket *const b[2], uint16_t port[2 * FDB_WAYS],
 	}
 }
 
-/* Makes room for learner in one of the two locked buckets; returns the way 0..2*FDB_WAYS-1 or -1. */
-static int evict(struct fdb *t, struct bucket *const b[2], uint16_t learner, uint32_t now_s)
+/* Makes room for learner in one of the two locked buckets, at the cost of a port that holds more than
+ * `more` entries or (own) of itself; returns the way 0..2*FDB_WAYS-1 or -1. */
+static int evict(struct fdb *t, struct bucket *const b[2], uint16_t learner, uint32_t more, bool own,
+		 uint32_t now_s)
 {
-	uint32_t mine = relaxed_load(&t->n_port[learner]);
 	uint16_t port[2 * FDB_WAYS], oldest = 0;
 	uint8_t n[2 * FDB_WAYS];
 	int best = -1;
@@ -254,7 +268,7 @@ static int evict(struct fdb *t, struct bucket *const b[2], uint16_t learner, uin
 
 		if (port[i] & STATIC_BIT) /* FDB_NO_PORT has that bit too */
 			continue;
-		if (port[i] != learner && relaxed_load(&t->n_port[port[i]]) <= mine)
+		if (port[i] == learner ? !own : relaxed_load(&t->n_port[port[i]]) <= more)
 			continue;
 		if (best < 0 || n[i] > n[best] || (n[i] == n[best] && age > oldest)) {
 			best = i;
@@ -268,25 +282,33 @@ static int evict(struct fdb *t, struct bucket *const b[2], uint16_t learner, uin
 	return best;
 }
 
+/* What each port may hold of a full table. */
+static uint32_t fair_share(const struct fdb *t)
+{
+	uint32_t n = relaxed_load(&t->n_holders), share = n ? t->max_macs / n : t->max_macs;
+
+	return share ? share : 1;
+}
+
 /* Both buckets are locked and key is in neither. */
 static bool insert(struct fdb *t, struct bucket *const b[2], uint64_t key, uint16_t port,
 		   uint32_t now_s)
 {
-	bool full = relaxed_load(&t->n_entries) >= t->max_macs;
+	uint32_t mine = relaxed_load(&t->n_port[PORT_OF(port)]), share = fair_share(t);
+	bool full = relaxed_load(&t->n_entries) >= t->max_macs, poor = mine < share;
 	int at = -1;
 
 	if (full)
-		at = evict(t, b, PORT_OF(port), now_s);
+		at = evict(t, b, PORT_OF(port), poor ? share : mine, !poor, now_s);
 	/* A full table that has nothing to give up here still takes a port that holds little. */
-	if (at < 0 && full && !(port & STATIC_BIT) &&
-	    relaxed_load(&t->n_port[PORT_OF(port)]) > t->max_macs / 2)
+	if (at < 0 && full && !poor && !(port & STATIC_BIT))
 		return false;
 	if (at < 0)
 		at = free_way(t, b[0], now_s);
 	if (at < 0 && (at = free_way(t, b[1], now_s)) >= 0)
 		at += FDB_WAYS;
 	if (at < 0)
-		at = evict(t, b, PORT_OF(port), now_s);
+		at = evict(t, b, PORT_OF(port), mine, true, now_s);
 	if (at < 0)
 		return false;
 	if (at >= FDB_WAYS)
@@ -297,8 +319,8 @@ static bool insert(struct fdb *t, struct bucket *const b[2], uint64_t key, uint1
 
 static void way_move(struct fdb *t, struct bucket *b, int i, uint16_t port, uint32_t now_s)
 {
-	relaxed_add(&t->n_port[PORT_OF(relaxed_load(&b->port[i]))], -1);
-	relaxed_add(&t->n_port[PORT_OF(port)], 1);
+	port_gains(t, port);
+	port_loses(t, relaxed_load(&b->port[i]));
 	relaxed_store(&b->port[i], port);
 	relaxed_store(&b->stamp[i], (uint16_t)now_s);
 }
