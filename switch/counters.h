@@ -47,7 +47,9 @@
 	X(TX_BUFFER_TOO_SMALL, "buffer_too_small",                                             \
 	  "longer than the guest's receive buffer, and the guest does not merge buffers")      \
 	X(TX_LINK_LOOP, "link_loop",                                                           \
-	  "went through more than 8 linked bridges; look for a loop of links")
+	  "went through more than 8 linked bridges; look for a loop of links")                 \
+	X(TX_COPY_LIMIT, "copy_limit",                                                         \
+	  "the flood ended here: linked bridges had made all copies that one frame may have")
 
 enum rx_drop {
 #define X(e, name, text) e,

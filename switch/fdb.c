@@ -15,6 +15,9 @@
 #define STATIC_BIT 0x8000u
 #define PORT_OF(v) ((v) & (STATIC_BIT - 1))
 
+/* Workers read the clock once a round; one that lost its CPU meanwhile is that much behind. */
+#define CLOCK_SKEW_S 60
+
 /* seq: bit 0 a writer is in the bucket, bit 1 keys of this bucket were put in their second one,
  * from bit 2 on the version. */
 #define SEQ_LOCKED   1u
@@ -39,6 +42,7 @@ struct fdb {
 	_Atomic uint32_t n_entries;
 	_Atomic uint64_t n_full, n_evicted;
 	_Atomic uint32_t n_port[SWITCH_PORTS_MAX]; /* entries held, for fairness */
+	_Atomic uint32_t n_holders;		   /* ports that hold any */
 };
 
 #define relaxed_load(p)	    atomic_load_explicit(p, memory_order_relaxed)
@@ -100,9 +104,17 @@ void fdb_prefetch(const struct fdb *t, uint64_t hash)
 	__builtin_prefetch(first_bucket(t, hash));
 }
 
+/* Seconds since stamp; 0 where another worker's clock, which was ahead of this one, has set it. */
+static inline uint16_t age_of(uint16_t stamp, uint32_t now_s)
+{
+	uint16_t age = (uint16_t)(now_s - stamp);
+
+	return age > UINT16_MAX - CLOCK_SKEW_S ? 0 : age;
+}
+
 static inline bool stamp_expired(const struct fdb *t, uint16_t stamp, uint32_t now_s)
 {
-	return (uint16_t)(now_s - stamp) > relaxed_load(&t->ageing_s);
+	return age_of(stamp, now_s) > relaxed_load(&t->ageing_s);
 }
 
 static inline int way_of(const struct bucket *b, uint64_t key)
@@ -169,9 +181,21 @@ static void bucket_unlock(struct bucket *b)
 	atomic_store_explicit(&b->seq, (seq & ~SEQ_LOCKED) + SEQ_STEP, memory_order_release);
 }
 
+static void port_gains(struct fdb *t, uint16_t port)
+{
+	if (relaxed_add(&t->n_port[PORT_OF(port)], 1) == 0)
+		relaxed_add(&t->n_holders, 1);
+}
+
+static void port_loses(struct fdb *t, uint16_t port)
+{
+	if (relaxed_add(&t->n_port[PORT_OF(port)], -1) == 1)
+		relaxed_add(&t->n_holders, -1);
+}
+
 static void way_clear(struct fdb *t, struct bucket *b, int i)
 {
-	relaxed_add(&t->n_port[PORT_OF(relaxed_load(&b->port[i]))], -1);
+	port_loses(t, relaxed_load(&b->port[i]));
 	relaxed_add(&t->n_entries, -1);
 	relaxed_store(&b->key[i], 0);
 }
@@ -182,7 +206,7 @@ static void way_set(struct fdb *t, struct bucket *b, int i, uint64_t key, uint16
 	relaxed_store(&b->port[i], port);
 	relaxed_store(&b->stamp[i], (uint16_t)now_s);
 	relaxed_store(&b->key[i], key);
-	relaxed_add(&t->n_port[PORT_OF(port)], 1);
+	port_gains(t, port);
 	relaxed_add(&t->n_entries, 1);
 }
 
@@ -217,21 +241,22 @@ static void ports_count(struct bucket *const b[2], uint16_t port[2 * FDB_WAYS],
 	}
 }
 
-/* Makes room for learner in one of the two locked buckets; returns the way 0..2*FDB_WAYS-1 or -1. */
-static int evict(struct fdb *t, struct bucket *const b[2], uint16_t learner, uint32_t now_s)
+/* Makes room for learner in one of the two locked buckets, at the cost of a port that holds more than
+ * `more` entries or (own) of itself; returns the way 0..2*FDB_WAYS-1 or -1. */
+static int evict(struct fdb *t, struct bucket *const b[2], uint16_t learner, uint32_t more, bool own,
+		 uint32_t now_s)
 {
-	uint32_t mine = relaxed_load(&t->n_port[learner]);
 	uint16_t port[2 * FDB_WAYS], oldest = 0;
 	uint8_t n[2 * FDB_WAYS];
 	int best = -1;
 
 	ports_count(b, port, n);
 	for (int i = 0; i < 2 * FDB_WAYS; i++) {
-		uint16_t age = (uint16_t)(now_s - relaxed_load(&b[i / FDB_WAYS]->stamp[i % FDB_WAYS]));
+		uint16_t age = age_of(relaxed_load(&b[i / FDB_WAYS]->stamp[i % FDB_WAYS]), now_s);
 
 		if (port[i] & STATIC_BIT) /* FDB_NO_PORT has that bit too */
 			continue;
-		if (port[i] != learner && relaxed_load(&t->n_port[port[i]]) <= mine)
+		if (port[i] == learner ? !own : relaxed_load(&t->n_port[port[i]]) <= more)
 			continue;
 		if (best < 0 || n[i] > n[best] || (n[i] == n[best] && age > oldest)) {
 			best = i;
@@ -245,25 +270,33 @@ static int evict(struct fdb *t, struct bucket *const b[2], uint16_t learner, uin
 	return best;
 }
 
+/* What each port may hold of a full table. */
+static uint32_t fair_share(const struct fdb *t)
+{
+	uint32_t n = relaxed_load(&t->n_holders), share = n ? t->max_macs / n : t->max_macs;
+
+	return share ? share : 1;
+}
+
 /* Both buckets are locked and key is in neither. */
 static bool insert(struct fdb *t, struct bucket *const b[2], uint64_t key, uint16_t port,
 		   uint32_t now_s)
 {
-	bool full = relaxed_load(&t->n_entries) >= t->max_macs;
+	uint32_t mine = relaxed_load(&t->n_port[PORT_OF(port)]), share = fair_share(t);
+	bool full = relaxed_load(&t->n_entries) >= t->max_macs, poor = mine < share;
 	int at = -1;
 
 	if (full)
-		at = evict(t, b, PORT_OF(port), now_s);
+		at = evict(t, b, PORT_OF(port), poor ? share : mine, !poor, now_s);
 	/* A full table that has nothing to give up here still takes a port that holds little. */
-	if (at < 0 && full && !(port & STATIC_BIT) &&
-	    relaxed_load(&t->n_port[PORT_OF(port)]) > t->max_macs / 2)
+	if (at < 0 && full && !poor && !(port & STATIC_BIT))
 		return false;
 	if (at < 0)
 		at = free_way(t, b[0], now_s);
 	if (at < 0 && (at = free_way(t, b[1], now_s)) >= 0)
 		at += FDB_WAYS;
 	if (at < 0)
-		at = evict(t, b, PORT_OF(port), now_s);
+		at = evict(t, b, PORT_OF(port), mine, true, now_s);
 	if (at < 0)
 		return false;
 	if (at >= FDB_WAYS)
@@ -274,8 +307,8 @@ static bool insert(struct fdb *t, struct bucket *const b[2], uint64_t key, uint1
 
 static void way_move(struct fdb *t, struct bucket *b, int i, uint16_t port, uint32_t now_s)
 {
-	relaxed_add(&t->n_port[PORT_OF(relaxed_load(&b->port[i]))], -1);
-	relaxed_add(&t->n_port[PORT_OF(port)], 1);
+	port_gains(t, port);
+	port_loses(t, relaxed_load(&b->port[i]));
 	relaxed_store(&b->port[i], port);
 	relaxed_store(&b->stamp[i], (uint16_t)now_s);
 }
@@ -479,7 +512,7 @@ static unsigned bucket_read(const struct fdb *t, const struct bucket *b, struct 
 			out[n].key = relaxed_load(&b->key[i]);
 			out[n].port = PORT_OF(port);
 			out[n].is_static = is_static;
-			out[n].age_s = is_static ? 0 : (uint16_t)(now_s - stamp);
+			out[n].age_s = is_static ? 0 : age_of(stamp, now_s);
 			if (out[n].key && (is_static || !stamp_expired(t, stamp, now_s)))
 				n++;
 		}

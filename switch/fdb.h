@@ -10,10 +10,13 @@
  *          hashes such as CRC let MACs be chosen that collide under every seed.
  *          The table is address space for max_macs at load 0.4 from the start; pages that hold
  *          no entry cost no memory.
- * Fairness When a key's buckets are full, or the table is, the entry that makes room is one of the
- *          port with most entries in those buckets, and never one of a port that holds fewer in
- *          the table than the learner: a guest that invents MACs pushes out only its own. Who
- *          finds no room is counted in n_full.
+ * Fairness When a key's buckets are full, the entry that makes room is one of the port with most
+ *          entries in those buckets, and never one of a port that holds fewer in the table than
+ *          the learner: a guest that invents MACs pushes out only its own. When the table is
+ *          full, a port below its fair share (max_macs over the ports that hold any) makes room
+ *          only at the cost of ports above it, and where its buckets hold none it goes a
+ *          little beyond max_macs; a port at its share gets no more. Who finds no room is counted
+ *          in n_full.
  * Threads  fdb_learn_burst(), fdb_lookup_burst(): any worker. Per bucket a sequence word: readers
  *          retry, a learner that loses the race gives up (the next frame learns). fdb_add,
  *          fdb_del, fdb_flush, fdb_sweep, fdb_read: control, which waits for the bucket instead.

@@ -191,8 +191,11 @@ static void flood(struct forward *fw, struct journey *j, const struct view_port 
 
 		if (vp == in || !vlan_policy_carries(&vp->vlan, s.vid))
 			continue;
-		if (j->n_copies >= COPIES_MAX)
+		if (j->n_copies >= COPIES_MAX) {
+			/* Once for all members that come after it: their number is not bounded. */
+			counters(fw, vp)->tx_drops[TX_COPY_LIMIT] += offered;
 			break;
+		}
 		offered = true;
 		offer(fw, j, vp, s, depth);
 	}

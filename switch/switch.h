@@ -143,9 +143,9 @@ struct fdb_record {
 	uint32_t age_s;
 };
 
-/* Copies up to n live entries from position *cursor (0: the start) on and moves *cursor; *cursor
- * becomes 0 after the last. Entries that move meanwhile may be seen twice or not at all.
- * Bounded work: may return 0 with *cursor not 0. */
+/* Copies up to n (5 or more) live entries from position *cursor (0: the start) on and moves
+ * *cursor, which becomes 0 after the last. Entries that move meanwhile may be seen twice or not at
+ * all. Bounded work: may return 0 with *cursor not 0. */
 unsigned bridge_fdb_read(struct bridge *br, uint64_t *cursor, struct fdb_record *out, unsigned n);
 int bridge_fdb_add(struct bridge *br, const uint8_t mac[6], uint16_t vid, struct port *port,
 		   struct err *err);

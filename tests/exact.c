@@ -4,9 +4,12 @@
  * vhost-user ports, in a closed loop with at most half a ring in flight, and every one must
  * arrive once, in the order of its flow, with every byte as it was sent.
  *
- * usage: exact --path A --path B [--frames N] [--server]
+ * usage: exact --path A --path B [--frames N] [--rate FRAMES/S] [--server]
+ * SIGTERM ends it early, with the same verdict on what was sent until then.
  */
 #include <getopt.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,6 +38,13 @@ struct direction {
 	uint32_t flow_sent[N_FLOWS], flow_received[N_FLOWS];
 	uint64_t rng;
 };
+
+static volatile sig_atomic_t stopped; /* SIGTERM: no new frames, then the verdict */
+
+static void on_term(int sig)
+{
+	stopped = 1;
+}
 
 static void die(const struct direction *d, const char *what)
 {
@@ -124,14 +134,25 @@ static bool turn(struct direction *d, uint64_t n_frames)
 	return moved;
 }
 
+/* The switch calls a ring once when it starts it: from then on frames may come and go. */
+static void called_await(struct fe *fe, unsigned ring)
+{
+	struct pollfd p = {.fd = fe->rings[ring].call_fd, .events = POLLIN};
+
+	if (poll(&p, 1, 10000) != 1) {
+		fprintf(stderr, "exact: ring %u of %s was not started\n", ring, fe->opts.path);
+		exit(1);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	static const struct option longs[] = {
-		{"path", 1, 0, 'p'}, {"frames", 1, 0, 'n'}, {"server", 0, 0, 's'}, {0}};
+		{"path", 1, 0, 'p'}, {"frames", 1, 0, 'n'}, {"rate", 1, 0, 'r'}, {"server", 0, 0, 's'}, {0}};
 	struct fe_opts opts[2] = {0};
 	struct direction d[2] = {{.dst = 2, .src = 1}, {.dst = 1, .src = 2, .rng = 7}};
 	struct err err = ERR_NONE;
-	uint64_t n = 10000000, last_ns, start_ns;
+	uint64_t n = 10000000, rate = 0, last_ns, start_ns;
 	unsigned n_paths = 0;
 	struct fe *fe[2];
 	int c;
@@ -141,15 +162,18 @@ int main(int argc, char **argv)
 			opts[n_paths++].path = optarg;
 		else if (c == 'n')
 			n = strtoull(optarg, NULL, 10);
+		else if (c == 'r')
+			rate = strtoull(optarg, NULL, 10) / 2;
 		else if (c == 's')
 			opts[0].server = opts[1].server = true;
 		else
 			n_paths = 3;
 	}
 	if (n_paths != 2) {
-		fprintf(stderr, "usage: exact --path A --path B [--frames N] [--server]\n");
+		fprintf(stderr, "usage: exact --path A --path B [--frames N] [--rate N] [--server]\n");
 		return 2;
 	}
+	signal(SIGTERM, on_term);
 	for (unsigned i = 0; i < 2; i++) {
 		opts[i].ring_size = RING;
 		if (fe_open(&opts[i], &fe[i], &err) < 0) {
@@ -157,19 +181,28 @@ int main(int argc, char **argv)
 			return 1;
 		}
 	}
-	/* Both ports are up once each end's rings have been called. */
-	usleep(200000);
+	for (unsigned i = 0; i < 4; i++)
+		called_await(fe[i / 2], i % 2);
 	d[0].from = d[1].to = fe[0];
 	d[0].to = d[1].from = fe[1];
 	start_ns = last_ns = loop_now_ns();
-	while (d[0].n_received + d[1].n_received < 2 * (n / 2)) {
-		bool moved = turn(&d[0], n / 2);
+	while (stopped || d[0].n_received < n / 2 || d[1].n_received < n / 2) {
+		uint64_t max = rate ? (loop_now_ns() - start_ns) * rate / S_NS : n / 2;
+		bool moved;
 
-		moved |= turn(&d[1], n / 2);
-		if (moved)
+		max = max < n / 2 ? max : n / 2;
+		if (stopped)
+			max = 0;
+		moved = turn(&d[0], max);
+		moved |= turn(&d[1], max);
+		if (stopped && d[0].n_received == d[0].n_sent && d[1].n_received == d[1].n_sent)
+			break;
+		if (rate && !moved)
+			usleep(200);
+		if (moved || (d[0].n_received == d[0].n_sent && d[1].n_received == d[1].n_sent))
 			last_ns = loop_now_ns();
 		else if (loop_now_ns() - last_ns > STALL_NS)
-			die(&d[d[0].n_received == n / 2], "no frame came for 20 s");
+			die(&d[d[0].n_received == d[0].n_sent], "no frame came for 20 s");
 	}
 	printf("%llu frames of %d to %d bytes, both ways: each once, in order, intact, in %.1f s\n",
 	       (unsigned long long)(d[0].n_received + d[1].n_received), LEN_MIN, LEN_MAX,

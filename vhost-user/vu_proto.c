@@ -202,9 +202,9 @@ static bool region_check(struct step *s, const struct vu_mem_region *r, const st
 static void on_set_mem_table(struct step *s)
 {
 	const struct vu_msg *m = s->msg;
-	uint32_t n = m->u.mem.n_regions;
+	uint32_t n = m->size < 8 ? 0 : m->u.mem.n_regions;
 
-	if (m->size < 8 || n < 1 || n > VU_MSG_FDS || m->size != 8 + n * sizeof(m->u.mem.regions[0])) {
+	if (n < 1 || n > VU_MSG_FDS || m->size != 8 + n * sizeof(m->u.mem.regions[0])) {
 		violate(s, "%u regions in a message of %u bytes", n, m->size);
 		return;
 	}

@@ -3,6 +3,8 @@
 
 #include <errno.h>
 
+#define SLOW_MS (600 * 1000) /* some thousand ports take seconds; this is a switch that hangs */
+
 static int connect_or(struct cli *cli, struct rpc_client **c, json_t *params, struct err *err)
 {
 	int rc = cli_connect(cli, c, err);
@@ -13,14 +15,17 @@ static int connect_or(struct cli *cli, struct rpc_client **c, json_t *params, st
 	return rc == -ENOENT ? EXIT_NOT_RUNNING : cli_exit_code(rc);
 }
 
-int cli_call(struct cli *cli, const char *method, json_t *params, json_t **result, struct err *err)
+int cli_call(struct cli *cli, const struct method *m, json_t *params, json_t **result,
+	     struct err *err)
 {
 	struct rpc_client *c;
 	int rc = connect_or(cli, &c, params, err);
 
 	if (rc)
 		return rc;
-	rc = rpc_call(c, method, params, result, err);
+	if (m->flags & METHOD_SLOW)
+		rpc_timeout_set(c, SLOW_MS);
+	rc = rpc_call(c, m->rpc, params, result, err);
 	rpc_close(c);
 	return cli_exit_code(rc);
 }
@@ -56,5 +61,5 @@ int cli_carry_out(struct cli *cli, const struct cli_command *c, const json_t *pa
 	if (c->method->flags & METHOD_PAGED)
 		return cli_call_all(cli, c->method->rpc, cli_params(c->method, params), result,
 				    err);
-	return cli_call(cli, c->method->rpc, cli_params(c->method, params), result, err);
+	return cli_call(cli, c->method, cli_params(c->method, params), result, err);
 }

@@ -10,7 +10,8 @@
 #include "control/cli/command.h"
 
 /* One call on a connection of its own. params is stolen, may be NULL. Returns an exit code. */
-int cli_call(struct cli *cli, const char *method, json_t *params, json_t **result, struct err *err);
+int cli_call(struct cli *cli, const struct method *m, json_t *params, json_t **result,
+	     struct err *err);
 
 /* The same for a paged method: *items is one array. */
 int cli_call_all(struct cli *cli, const char *method, json_t *params, json_t **items,

@@ -10,6 +10,7 @@
 
 #include "control/cli/call.h"
 #include "control/cli/commands.h"
+#include "control/rpc/methods.h"
 #include "control/yaml/document.h"
 
 const struct method m_show_config = {
@@ -97,7 +98,7 @@ static int send_document(struct cli *cli, const struct yaml_doc *doc, bool dry_r
 	call = json_pack("{sosb}", "document", document, "dry_run", dry_run);
 	if (confirm)
 		json_object_set(call, "confirm", (json_t *)confirm);
-	return cli_call(cli, "config.apply", call, result, err);
+	return cli_call(cli, &m_config_apply, call, result, err);
 }
 
 int apply_run(struct cli *cli, const json_t *params, json_t **result, struct err *err)

@@ -20,6 +20,7 @@
 #include "control/cli/commands.h"
 #include "control/cli/status.h"
 #include "control/cli/table.h"
+#include "control/rpc/methods.h"
 
 #define NOFILE_GOOD 65536
 
@@ -161,7 +162,7 @@ static void find_switch(struct cli *cli, json_t *list)
 	struct err err = ERR_NONE;
 	json_t *facts = NULL;
 
-	if (cli_call(cli, "daemon.facts", NULL, &facts, &err) == EXIT_DONE) {
+	if (cli_call(cli, &m_daemon_facts, NULL, &facts, &err) == EXIT_DONE) {
 		finding(list, "switch", "ok", "the switch is running", "");
 		json_array_extend(list, json_object_get(facts, "findings"));
 	} else {

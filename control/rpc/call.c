@@ -15,7 +15,7 @@
 #include "control/rpc/suggest.h"
 
 #define DEPTH_MAX    64
-#define VALUES_MAX   100000 /* 4096 ports with all their settings; decodes in some 10 ms */
+#define VALUES_MAX   32768 /* 4096 ports of eight values each; decodes in some 10 ms */
 #define ID_MAX_BYTES 256
 #define DUMP_FLAGS   (JSON_COMPACT | JSON_REAL_PRECISION(15))
 
@@ -45,7 +45,7 @@ static const char *scan(const char *line, size_t len)
 			n_values++;
 		}
 		if (n_values > VALUES_MAX)
-			return "the request has more than 100000 values";
+			return "the request has more than 32768 values";
 	}
 	return NULL;
 }

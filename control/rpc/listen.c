@@ -9,7 +9,7 @@
 
 #include "control/rpc/server.h"
 
-#define BACKLOG 128
+#define BACKLOG 1024 /* clients that come while a handler works find a place */
 
 /* Makes the folders above path, as far as they are missing. */
 static int parents_make(const char *path, struct err *err)

@@ -60,6 +60,7 @@ enum method_flags {
 	METHOD_PAGED = 1 << 1,	 /* takes cursor and limit, answers {items, next} */
 	METHOD_LOCAL = 1 << 2,	 /* carried out by the CLI; no server has it */
 	METHOD_HIDDEN = 1 << 3,	 /* no CLI command of its own */
+	METHOD_SLOW = 1 << 4,	 /* may take minutes; the CLI waits for it */
 };
 
 struct method {

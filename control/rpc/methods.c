@@ -213,7 +213,7 @@ const struct method m_config_apply = {"config.apply",
 				      NULL,
 				      "Make the hand-made part equal to a document",
 				      config_apply_params,
-				      METHOD_MUTATES | METHOD_HIDDEN,
+				      METHOD_MUTATES | METHOD_HIDDEN | METHOD_SLOW,
 				      NULL};
 const struct method m_config_confirm = {
 	"config.confirm", "confirm", "Keep what `apply --confirm` changed", NULL, 0, NULL};
@@ -222,9 +222,12 @@ static const struct param config_rollback_params[] = {
 	{"n", PARAM_INT, PARAM_POSITIONAL, 1, 4, "N", "how many saved changes to go back (1)"},
 	END,
 };
-const struct method m_config_rollback = {
-	"config.rollback",	"rollback",	"Go back to a configuration that was saved earlier",
-	config_rollback_params, METHOD_MUTATES, NULL};
+const struct method m_config_rollback = {"config.rollback",
+					 "rollback",
+					 "Go back to a configuration that was saved earlier",
+					 config_rollback_params,
+					 METHOD_MUTATES | METHOD_SLOW,
+					 NULL};
 
 /* ---- daemon ---- */
 

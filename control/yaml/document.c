@@ -137,15 +137,19 @@ static void value_write(FILE *f, const json_t *value)
 	}
 }
 
-static void settings_write(FILE *f, const json_t *settings)
+/* In the order of the row, so that the same configuration is always the same text. */
+static void settings_write(FILE *f, const json_t *settings, const struct method *m)
 {
-	const char *key, *sep = "";
-	json_t *value;
+	const char *sep = "";
 
 	fputc('{', f);
-	json_object_foreach ((json_t *)settings, key, value) {
+	for (const struct param *p = m->params; p->name; p++) {
+		const json_t *value = json_object_get(settings, p->name);
+
+		if (!value)
+			continue;
 		fputs(sep, f);
-		for (const char *c = key; *c; c++)
+		for (const char *c = p->name; *c; c++)
 			fputc(*c == '_' ? '-' : *c, f);
 		fputs(": ", f);
 		value_write(f, value);
@@ -170,7 +174,7 @@ void document_write(FILE *f, const json_t *document)
 			fputs("  ", f);
 			text_write(f, name);
 			fputs(": ", f);
-			settings_write(f, settings);
+			settings_write(f, settings, s == sections ? &m_bridge_add : &m_port_add);
 		}
 	}
 }
