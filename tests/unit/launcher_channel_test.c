@@ -340,6 +340,32 @@ static void hostile_agent_is_survived(void **state)
 	assert_int_equal(f->n_answers, sizeof(lines) / sizeof(lines[0]));
 }
 
+static void answer_that_is_too_long_costs_only_its_command(void **state)
+{
+	struct fixture *f = *state;
+	static char junk[65536];
+
+	agent_ready(f);
+	agent_call(f->agent, "guest-info", NULL, 5000, on_answer, f);
+	memset(junk, 'x', sizeof(junk));
+	for (size_t sent = 0; sent < (4 << 20) + sizeof(junk);) {
+		ssize_t n = send(f->peer, junk, sizeof(junk), MSG_DONTWAIT);
+
+		sent += n > 0 ? (size_t)n : 0;
+		loop_once(f->loop, 0);
+	}
+	while (send(f->peer, "\n", 1, MSG_DONTWAIT) != 1)
+		loop_once(f->loop, 0);
+	for (int i = 0; i < 1000 && !f->n_answers; i++)
+		loop_once(f->loop, 5);
+	assert_string_equal(f->last, "the guest's agent answered with more than 4 MiB");
+	agent_call(f->agent, "guest-ping", NULL, 1000, on_answer, f);
+	say(f, "{\"return\": {}}\n");
+	assert_int_equal(f->n_answers, 2);
+	assert_string_equal(f->last, "");
+	assert_int_equal(f->n_lost, 0);
+}
+
 static void queue_of_commands_is_bounded(void **state)
 {
 	struct fixture *f = *state;
@@ -384,6 +410,7 @@ int main(void)
 		AGENT(program_runs_to_its_end),
 		AGENT(silent_agent_fails_its_command_and_is_synced_again),
 		AGENT(hostile_agent_is_survived),
+		AGENT(answer_that_is_too_long_costs_only_its_command),
 		AGENT(queue_of_commands_is_bounded),
 		cmocka_unit_test(reader_stops_when_told),
 	};
