@@ -19,7 +19,8 @@
  * not speculate, no calibration of a clock that is the host's, no wait for entropy.
  */
 #define APPEND_TCG                                                                                 \
-	"mitigations=off tsc=reliable no_timer_check rcupdate.rcu_expedited=1 random.trust_cpu=on"
+	"mitigations=off tsc=reliable no_timer_check rcupdate.rcu_expedited=1 random.trust_cpu=on " \
+	"noreplace-smp cryptomgr.notests"
 #define APPEND_BUSYBOX "console=ttyS0 quiet"
 
 static int check_file(const struct vm_spec *s, const char *what, char *path, struct err *err)
