@@ -119,8 +119,9 @@ static int look(struct up *u, unsigned i, struct err *err)
 		    json_number_value(json_object_get(status, "ready_s")));
 	} else if (vm_client_is_over(status)) {
 		reason = json_string_value(json_object_get(status, "reason"));
-		rc = err_set(err, -EIO, "lab \"%s\": vm \"%s\" did not come up: %.250s",
-			     u->lab->name, vm_spec_host(vm), reason ? reason : "");
+		rc = json_is_true(json_object_get(status, "timed_out")) ? -ETIMEDOUT : -EIO;
+		err_set(err, rc, "lab \"%s\": vm \"%s\" did not come up: %.250s", u->lab->name,
+			vm_spec_host(vm), reason ? reason : "");
 	}
 	json_decref(status);
 	return rc;

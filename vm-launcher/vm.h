@@ -68,6 +68,7 @@ struct vm {
 	size_t qemu_errors_len;
 	struct qmp *qmp;
 	bool guest_shut_down; /* QMP said so */
+	bool timed_out;	      /* QEMU did not come up before the deadline */
 	bool end_wanted;      /* stop or kill: the end of QEMU is no failure */
 	struct loop_timer *deadline, *insist, *linger;
 	double stop_within_s;

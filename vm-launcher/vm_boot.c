@@ -16,9 +16,10 @@
 
 /*
  * Under TCG the boot of a guest is a matter of seconds: no mitigations for a processor that does
- * not speculate, no calibration of a clock that is the host's, no wait for entropy.
+ * not speculate, no calibration of a clock that is the host's, no wait for entropy, no patching of
+ * code that QEMU has translated already, no tests of ciphers.
  */
-#define APPEND_TCG                                                                                 \
+#define APPEND_TCG                                                                                  \
 	"mitigations=off tsc=reliable no_timer_check rcupdate.rcu_expedited=1 random.trust_cpu=on " \
 	"noreplace-smp cryptomgr.notests"
 #define APPEND_BUSYBOX "console=ttyS0 quiet"
