@@ -43,20 +43,27 @@ static int fail(struct check *k, const char *fmt, ...)
 	return 0;
 }
 
-/* ping in the guest for seconds; its exit status, or -errno with the reason in detail. */
-static int ping(struct check *k, const char *guest, const char *address, int seconds, int count)
+/*
+ * ping in the guest for seconds, or until the first answer; its exit status, or -errno with the
+ * reason in detail. Only with once it is given a count: together with a time, fewer answers than
+ * the count are a failure to busybox, and a no-ping must not take that for silence.
+ */
+static int ping(struct check *k, const char *guest, const char *address, int seconds, bool once)
 {
-	char count_text[16], seconds_text[16];
+	char seconds_text[16];
 	struct err err = ERR_NONE;
-	json_t *answer = NULL;
+	json_t *answer = NULL, *argv;
 	int rc;
 
-	snprintf(count_text, sizeof(count_text), "%d", count);
 	snprintf(seconds_text, sizeof(seconds_text), "%d", seconds);
+	argv = json_pack("[s,s,s,s,s]", "ping", "-W", "1", "-w", seconds_text);
+	if (once) {
+		json_array_append_new(argv, json_string("-c"));
+		json_array_append_new(argv, json_string("1"));
+	}
+	json_array_append_new(argv, json_string(address));
 	rc = vm_client_call(k->cli->run_dir, guest, "vm.exec",
-			    json_pack("{s:[s,s,s,s,s,s,s,s],s:i}", "argv", "ping", "-c", count_text,
-				      "-W", "1", "-w", seconds_text, address, "within",
-				      seconds + 10),
+			    json_pack("{s:o,s:i}", "argv", argv, "within", seconds + 10),
 			    seconds * 1000 + EXEC_GRACE_MS, &answer, &err);
 	if (rc < 0) {
 		fail(k, "%.300s", err.text);
@@ -74,7 +81,7 @@ static int check_ping(struct check *k)
 	int rc;
 
 	do {
-		rc = ping(k, k->from, k->address, 1, 1);
+		rc = ping(k, k->from, k->address, 1, true);
 		if (rc == 0) {
 			k->detail[0] = '\0';
 			return 1;
@@ -130,7 +137,7 @@ static int check_no_ping(struct check *k)
 
 	if (!is_ready(k, k->from) || !is_ready(k, k->target))
 		return 0;
-	rc = ping(k, k->target, k->address, 2, 1);
+	rc = ping(k, k->target, k->address, 2, true);
 	if (rc < 0)
 		return 0;
 	if (rc > 0)
@@ -140,7 +147,7 @@ static int check_no_ping(struct check *k)
 	if (before < 0)
 		return 0;
 	for (int i = 0; i <= MORE_TRIES; i++) {
-		rc = ping(k, k->from, k->address, i ? 1 : seconds, 1000);
+		rc = ping(k, k->from, k->address, i ? 1 : seconds, false);
 		after = rc < 0 ? -1 : frames_from(k, k->from);
 		if (after < 0)
 			return 0;

@@ -73,8 +73,12 @@ class Session:
             raise AssertionError("the daemon ended: " + self.log_text())
 
     def log_text(self):
-        with open(os.path.join(self.dir, "switch.log"), errors="replace") as f:
-            return f.read()
+        """The log of this session's daemon, or of the one that the CLI started."""
+        for path in (self.path("switch.log"), os.path.join(self.run_dir, "switch.log")):
+            if os.path.exists(path):
+                with open(path, errors="replace") as f:
+                    return f.read()
+        return ""
 
     def cli(self, *words, check=True, stdin=None, timeout=120):
         done = subprocess.run([binary("lanyard"), *words], env=self.env, text=True,
