@@ -73,8 +73,13 @@ class Session:
             raise AssertionError("the daemon ended: " + self.log_text())
 
     def log_text(self):
-        with open(os.path.join(self.dir, "switch.log"), errors="replace") as f:
-            return f.read()
+        """What the session's switch said, or the one that `lanyard up` started."""
+        for place in (self.dir, self.run_dir):
+            path = os.path.join(place, "switch.log")
+            if os.path.exists(path):
+                with open(path, errors="replace") as f:
+                    return f.read()
+        return ""
 
     def cli(self, *words, check=True, stdin=None, timeout=120):
         done = subprocess.run([binary("lanyard"), *words], env=self.env, text=True,
