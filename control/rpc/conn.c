@@ -11,6 +11,7 @@
 #include "control/rpc/conn.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -29,9 +30,14 @@ static void on_event(void *arg, int fd, uint32_t events);
 
 static void conn_free(struct rpc_conn *c)
 {
+	bool last = !c->server->n_conns;
+
 	free(c->in);
 	free(c->out);
 	free(c);
+	/* What a crowd of clients left in pieces goes back to the system with the last of them. */
+	if (last)
+		malloc_trim(0);
 }
 
 int conn_create(struct rpc_server *s, int fd)

@@ -52,6 +52,10 @@ def end_of_one_guest_harms_no_other(s):
     assert done.returncode == 1 and "h3 is not ready" in done.stdout, done
 
 
+def counters_add_up(s):
+    s.sums_check()
+
+
 def ports_come_back_with_the_switch(s):
     os.kill(switch_of(s), signal.SIGKILL)
     await_true("the VM says so", lambda: s.json("vm", "show", "h1")["switch"] == "gone")
@@ -76,7 +80,7 @@ def lab_from_up_to_down():
             done = s.cli("up", lab, check=False)
             assert done.returncode == 1 and "is up already" in done.stderr, done
             for part in (vlans_hold_and_a_lie_is_found, end_of_one_guest_harms_no_other,
-                         ports_come_back_with_the_switch):
+                         counters_add_up, ports_come_back_with_the_switch):
                 part(s)
             assert s.json("vm", "list") == [] and s.json("labs") == []
         finally:

@@ -44,9 +44,9 @@ class Bystanders:
     def __enter__(self):
         self.s = s = Session()
         s.cli("bridge", "add", "br")
-        for name in ("a", "b", "v"):
+        for name, vid in (("a", "10"), ("b", "10"), ("v", "20")):
             s.cli("port", "add", name, "--bridge", "br", "--type", "vhost-user", "--listen",
-                  "--path", s.path(name))
+                  "--path", s.path(name), "--access", vid)
         self.exact = s.spawn(binary("exact"), "--path", s.path("a"), "--path", s.path("b"),
                              "--frames", "1000000000", "--rate", "10000",
                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
@@ -124,8 +124,7 @@ def front_ends_that_connect_and_say_nothing():
 def front_ends_killed_in_mid_burst():
     with Bystanders() as b:
         b.s.cli("port", "add", "w", "--bridge", "br", "--type", "vhost-user", "--listen",
-                "--path", b.s.path("w"), "--access", "10")
-        b.s.cli("port", "set", "v", "access=10")
+                "--path", b.s.path("w"), "--access", "20")
 
         def once(i):
             load = b.s.spawn(binary("load"), "--path", b.s.path("v"), "--path", b.s.path("w"),

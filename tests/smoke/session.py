@@ -73,8 +73,9 @@ class Session:
             raise AssertionError("the daemon ended: " + self.log_text())
 
     def log_text(self):
-        """The log of this session's daemon, or of the one that the CLI started."""
-        for path in (self.path("switch.log"), os.path.join(self.run_dir, "switch.log")):
+        """What the session's switch said, or the one that `lanyard up` started."""
+        for place in (self.dir, self.run_dir):
+            path = os.path.join(place, "switch.log")
             if os.path.exists(path):
                 with open(path, errors="replace") as f:
                     return f.read()

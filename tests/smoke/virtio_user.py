@@ -91,7 +91,45 @@ def four_queue_pairs():
     exchange("mrg_rxbuf=1", 4, True)
 
 
+def one_port_pmd(s, i, *args):
+    return s.spawn("dpdk-testpmd", "-l", "0,1", "--no-huge", "-m", "256", "--no-pci",
+                   "--no-telemetry", "--file-prefix", f"smoke{s.daemon.pid}.{i}", "--vdev",
+                   f"net_virtio_user{i},path={s.path(f'{i}.sock')},mrg_rxbuf=1,queues=4", "--", "-i",
+                   "--nb-cores=1", "--rxq=4", "--txq=4", "--total-num-mbufs=8192",
+                   "--no-lsc-interrupt", *args, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                   stderr=subprocess.STDOUT, text=True)
+
+
+def many_flows_use_all_queues_of_the_receiver():
+    with Session() as s:
+        s.cli("bridge", "add", "br")
+        for i in range(2):
+            s.cli("port", "add", f"p{i}", "--bridge", "br", "--type", "vhost-user", "--path",
+                  s.path(f"{i}.sock"), "--queues", "4", "--listen")
+        sender = one_port_pmd(s, 0, "--forward-mode=txonly", "--txonly-multi-flow")
+        receiver = one_port_pmd(s, 1, "--forward-mode=rxonly")
+        for i in range(2):
+            s.await_port(f"p{i}", "up", 30)
+        await_true("all queues run", lambda: s.port("p1")["queues"] == 4)
+        command(receiver, "start")
+        command(sender, "start")
+        await_true("100,000 frames were delivered",
+                   lambda: s.port("p1")["counters"]["tx_frames"] > 100000, 60)
+        command(sender, "stop")
+        at_rest(s)
+        command(receiver, "stop")
+        command(receiver, "show port xstats all")
+        command(receiver, "quit")
+        out = receiver.communicate(timeout=30)[0]
+        queues = [int(n) for n in re.findall(r"rx_q\d+_good_packets: (\d+)", out)]
+        print(f"   frames by queue: {queues}")
+        assert len(queues) == 4 and min(queues) > max(queues) / 4, queues
+        command(sender, "quit")
+        sender.communicate(timeout=30)
+
+
 need("dpdk-testpmd")
-session.run(mergeable_buffers_with_the_switch_listening, plain_buffers_with_the_switch_listening,
+session.run(many_flows_use_all_queues_of_the_receiver,
+            mergeable_buffers_with_the_switch_listening, plain_buffers_with_the_switch_listening,
             mergeable_buffers_with_the_switch_connecting, plain_buffers_with_the_switch_connecting,
             four_queue_pairs)
