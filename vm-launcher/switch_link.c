@@ -2,6 +2,7 @@
 #include "vm-launcher/switch_link.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -91,6 +92,16 @@ static void on_gone(void *arg, int fd, uint32_t events)
 	loop_timer_add(l->loop, l->retry_ns, on_retry, l, &l->retry);
 }
 
+static int ports_add(struct switch_link *l, bool first, struct err *err)
+{
+	int rc = 0;
+
+	for (unsigned i = 0; rc == 0 && i < l->spec->n_nics; i++)
+		if (!l->spec->nics[i].user)
+			rc = port_add(l, i, first, err);
+	return rc;
+}
+
 static int attach(struct switch_link *l, bool first, struct err *err)
 {
 	char who[VM_NAME_BYTES + 8];
@@ -101,11 +112,14 @@ static int attach(struct switch_link *l, bool first, struct err *err)
 	rpc_timeout_set(l->client, CALL_TIMEOUT_MS);
 	snprintf(who, sizeof(who), "vm %s", l->spec->name);
 	rc = rpc_call(l->client, "lease.hold", json_pack("{s:s}", "name", who), NULL, err);
-	if (rc == 0 && !first && l->spec->lab[0])
+	if (rc == 0)
+		rc = ports_add(l, first, err);
+	/* A switch that was started anew does not know the lab's bridges. */
+	if (rc == -ENOENT && l->spec->lab[0]) {
 		rc = lab_network_restore(l->client, l->run_dir, l->spec->lab, err);
-	for (unsigned i = 0; rc == 0 && i < l->spec->n_nics; i++)
-		if (!l->spec->nics[i].user)
-			rc = port_add(l, i, first, err);
+		if (rc == 0)
+			rc = ports_add(l, first, err);
+	}
 	if (rc == 0)
 		rc = loop_fd_add(l->loop, rpc_client_fd(l->client), EPOLLIN | EPOLLRDHUP, on_gone,
 				 l, &l->watch);
