@@ -238,16 +238,13 @@ bool vu_device_fault(struct vu_device *d, char *text, size_t size)
 {
 	for (unsigned i = 0; i < d->dev.n_rings; i++) {
 		struct vu_queue *q = &d->queues[i];
-		uint64_t one = 1;
 		int n;
 
-		if (!atomic_load(&q->ring.fault))
+		if (!q->ring.running || !atomic_load(&q->ring.fault))
 			continue;
 		n = snprintf(text, size, "queue %u: ", i);
 		vu_ring_fault_text(&q->ring, text + n, size - (size_t)n);
-		/* virtio has no way to tell a driver; the front end is told by this eventfd. */
-		if (q->err_fd >= 0 && write(q->err_fd, &one, sizeof(one)) < 0)
-			LOG_DEBUG("port \"%s\": its error eventfd is full", d->port->name);
+		error_signal(d, i);
 		return true;
 	}
 	return false;
