@@ -90,8 +90,10 @@ int accel_choose(const char *want, const char *cache_dir, const struct kvm_ops *
 	}
 	if (!strcmp(want, "kvm")) {
 		err_set(err, -ENOTSUP, "accelerator \"kvm\": %.300s", why.text);
-		return err_hint(err, "%s", why.hint[0] ? why.hint : "use --accel tcg, which is "
-								     "slower and runs anywhere");
+		return err_hint(err, "%s",
+				why.hint[0] ? why.hint
+					    : "use --accel tcg, which is "
+					      "slower and runs anywhere");
 	}
 	out->accel = ACCEL_TCG;
 	snprintf(out->reason, sizeof(out->reason), "%s", why.text);

@@ -119,23 +119,41 @@ static void next(struct agent *a)
 		leave(a, AGENT_SYNCING, "takes no more commands");
 }
 
-static void answer(struct agent *a, const json_t *msg)
+/* The command under way is through, with a result or an error. */
+static void finish(struct agent *a, const json_t *result, const struct err *err)
 {
-	const json_t *result = json_object_get(msg, "return");
-	const char *desc = json_string_value(
-		json_object_get(json_object_get(msg, "error"), "desc"));
 	struct command *c = a->current;
-	struct err err = ERR_NONE;
 
 	if (!c)
 		return;
+	loop_timer_del(a->timer);
+	a->current = NULL;
+	command_end(c, result, err);
+	next(a);
+}
+
+static void answer(struct agent *a, const json_t *msg)
+{
+	const json_t *result = json_object_get(msg, "return");
+	const char *desc =
+		json_string_value(json_object_get(json_object_get(msg, "error"), "desc"));
+	struct err err = ERR_NONE;
+
 	if (!result)
 		err_set(&err, -EIO, "the guest's agent says: %.250s",
 			desc ? desc : "an error without words");
-	loop_timer_del(a->timer);
-	a->current = NULL;
-	command_end(c, result, &err);
-	next(a);
+	finish(a, result, &err);
+}
+
+static void on_too_long(void *arg)
+{
+	struct agent *a = arg;
+	struct err err = ERR_NONE;
+
+	err_set(&err, -EMSGSIZE, "the guest's agent answered with more than %d MiB",
+		LINE_MAX_BYTES >> 20);
+	if (a->state == AGENT_READY)
+		finish(a, NULL, &err);
 }
 
 static void on_message(void *arg, json_t *msg)
@@ -158,10 +176,10 @@ static void on_ended(void *arg, const char *why)
 {
 	struct agent *a = arg;
 
-	/* The socket is broken or the guest broke the protocol: no agent until the next start. */
+	/* QEMU is gone: no agent until the next start. */
 	json_channel_destroy(a->channel);
 	a->channel = NULL;
-	leave(a, AGENT_CLOSED, why);
+	leave(a, AGENT_CLOSED, "went away");
 }
 
 int agent_create(struct loop *loop, int fd, const struct agent_opts *opts, struct agent **out)
@@ -171,6 +189,7 @@ int agent_create(struct loop *loop, int fd, const struct agent_opts *opts, struc
 		.line_max_bytes = LINE_MAX_BYTES,
 		.skip_bad = true,
 		.message = on_message,
+		.too_long = on_too_long,
 		.ended = on_ended,
 		.arg = a,
 	};

@@ -13,10 +13,10 @@
 
 #include "vm-launcher/agent.h"
 
-#define CALL_TIMEOUT_MS	  10000
-#define POLL_FIRST_NS	  (10 * MS_NS)
-#define POLL_LONGEST_NS	  (200 * MS_NS)
-#define BASE64_MAX	  (AGENT_OUTPUT_MAX / 3 * 4)
+#define CALL_TIMEOUT_MS 10000
+#define POLL_FIRST_NS	(10 * MS_NS)
+#define POLL_LONGEST_NS (200 * MS_NS)
+#define BASE64_MAX	(AGENT_OUTPUT_MAX / 3 * 4)
 
 struct run {
 	struct agent *agent;
@@ -64,8 +64,8 @@ static void run_done(struct run *r, const json_t *status)
 {
 	const json_t *code = json_object_get(status, "exitcode");
 	const json_t *signal = json_object_get(status, "signal");
-	json_int_t value = json_is_integer(code) ? json_integer_value(code)
-						 : 128 + json_integer_value(signal);
+	json_int_t value =
+		json_is_integer(code) ? json_integer_value(code) : 128 + json_integer_value(signal);
 	int cut = 0;
 	json_t *out = stream(status, "out-data", "out-truncated", &cut);
 	json_t *errs = stream(status, "err-data", "err-truncated", &cut);
@@ -111,7 +111,8 @@ static void on_started(void *arg, const json_t *result, const struct err *err)
 	if (!result) {
 		run_end(r, NULL, err);
 	} else if (!json_is_integer(pid)) {
-		run_fail(r, -EPROTO, "the guest's agent started the command without a number for it");
+		run_fail(r, -EPROTO,
+			 "the guest's agent started the command without a number for it");
 	} else {
 		r->pid = json_integer_value(pid);
 		if (loop_timer_add(r->loop, r->poll_ns, ask, r, &r->timer) < 0)

@@ -28,11 +28,13 @@ static int console_connect(const char *path, struct err *err)
 	if (fd < 0 || strlen(path) >= sizeof(addr.sun_path)) {
 		if (fd >= 0)
 			close(fd);
-		return err_set(err, -ENAMETOOLONG, "console socket \"%.150s\" cannot be used", path);
+		return err_set(err, -ENAMETOOLONG, "console socket \"%.150s\" cannot be used",
+			       path);
 	}
 	memcpy(addr.sun_path, path, strlen(path) + 1);
 	if (connect(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0) {
-		int rc = err_set(err, -errno, "console socket \"%.150s\": %s", path, strerror(errno));
+		int rc = err_set(err, -errno, "console socket \"%.150s\": %s", path,
+				 strerror(errno));
 
 		close(fd);
 		return rc;
@@ -43,7 +45,8 @@ static int console_connect(const char *path, struct err *err)
 /* Returns 0 when this side is through, 1 when the guest is. */
 static int carry(int guest, bool watch)
 {
-	struct pollfd p[2] = {{.fd = guest, .events = POLLIN}, {.fd = STDIN_FILENO, .events = POLLIN}};
+	struct pollfd p[2] = {{.fd = guest, .events = POLLIN},
+			      {.fd = STDIN_FILENO, .events = POLLIN}};
 	char buf[4096];
 
 	for (;;) {
@@ -61,7 +64,8 @@ static int carry(int guest, bool watch)
 		n = read(STDIN_FILENO, buf, sizeof(buf));
 		if (n <= 0 && !watch && isatty(STDIN_FILENO))
 			return 0;
-		if (n <= 0) /* a script's input is through; what the guest answers is still wanted */
+		if (n <=
+		    0) /* a script's input is through; what the guest answers is still wanted */
 			p[1].fd = -1;
 		else if (memchr(buf, ESCAPE, (size_t)n))
 			return 0;
@@ -87,8 +91,8 @@ int cmd_console(struct cli *cli, const json_t *params, json_t **result, struct e
 	if (fd < 0)
 		return cmd_vm_exit(fd);
 	if (tty && tcgetattr(STDIN_FILENO, &saved) == 0) {
-		fprintf(stderr, "%s of %s; leave with Ctrl-]\n", watch ? "watching the console" : "console",
-			full);
+		fprintf(stderr, "%s of %s; leave with Ctrl-]\n",
+			watch ? "watching the console" : "console", full);
 		raw = saved;
 		cfmakeraw(&raw);
 		tcsetattr(STDIN_FILENO, TCSANOW, &raw);

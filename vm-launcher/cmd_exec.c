@@ -13,7 +13,7 @@
 #include "vm-launcher/vm_client.h"
 #include "vm-launcher/vm_commands.h"
 
-#define STATUS_NOT_FOUND 127 /* as a shell has it */
+#define STATUS_NOT_FOUND 127			   /* as a shell has it */
 #define CALL_MS		 (3600 * 1000 + 30 * 1000) /* the supervisor gives up after an hour */
 
 /* A stream as text where it is text, and always as it came. */

@@ -17,18 +17,20 @@
 
 #define WAIT_S 120
 
-#define END              \
-	{                \
-		.name = NULL \
+#define END                                                                                        \
+	{                                                                                          \
+		.name = NULL                                                                       \
 	}
-#define LAB_NAME                                                                             \
-	{                                                                                    \
-		"lab", PARAM_STRING, PARAM_POSITIONAL, 1, 65, "LAB", "the lab (the only one)" \
+#define LAB_NAME                                                                                   \
+	{                                                                                          \
+		"lab", PARAM_STRING, PARAM_POSITIONAL, 1, 65, "LAB", "the lab (the only one)"      \
 	}
 
 static const struct param up_params[] = {
-	{"file", PARAM_STRING, PARAM_POSITIONAL | PARAM_REQUIRED, 1, 4095, "FILE", "the lab's YAML"},
-	{"wait", PARAM_DURATION, 0, 1, 86400, "TIME", "give up when it is not ready by then (120s)"},
+	{"file", PARAM_STRING, PARAM_POSITIONAL | PARAM_REQUIRED, 1, 4095, "FILE",
+	 "the lab's YAML"},
+	{"wait", PARAM_DURATION, 0, 1, 86400, "TIME",
+	 "give up when it is not ready by then (120s)"},
 	END,
 };
 static const struct param lab_params[] = {LAB_NAME, END};
@@ -207,9 +209,13 @@ static const struct method m_up = {
 	"taken down again.",
 };
 static const struct method m_down = {
-	"lab.down",  "down",	   "Take a lab down with everything in it",
-	lab_params,  METHOD_LOCAL, "Guests without a disk are switched off; those with one are asked "
-				   "to shut down."};
+	"lab.down",
+	"down",
+	"Take a lab down with everything in it",
+	lab_params,
+	METHOD_LOCAL,
+	"Guests without a disk are switched off; those with one are asked "
+	"to shut down."};
 static const struct method m_labs = {"lab.list", "labs",       "Show the labs that are up",
 				     NULL,	 METHOD_LOCAL, NULL};
 static const struct method m_check = {
@@ -223,8 +229,8 @@ static const struct method m_check = {
 };
 
 /* What `status LAB` shows; `status` itself is the CLI's. */
-static const struct method m_status = {"lab.status", "status",	    "Show one lab",
-				       lab_params,   METHOD_LOCAL | METHOD_HIDDEN, NULL};
+static const struct method m_status = {
+	"lab.status", "status", "Show one lab", lab_params, METHOD_LOCAL | METHOD_HIDDEN, NULL};
 
 const struct cli_command lab_commands[] = {
 	{&m_up, run_up, NULL, NULL},

@@ -22,13 +22,13 @@
 #define MESSAGES_MAX  (256 * 1024)
 #define LOG_MAX_BYTES (2 << 20)
 
-#define VM_NAME                                                                            \
-	{                                                                                  \
-		"name", PARAM_NAME, PARAM_POSITIONAL | PARAM_REQUIRED, 0, 0, "NAME", "the VM" \
+#define VM_NAME                                                                                    \
+	{                                                                                          \
+		"name", PARAM_NAME, PARAM_POSITIONAL | PARAM_REQUIRED, 0, 0, "NAME", "the VM"      \
 	}
-#define END              \
-	{                \
-		.name = NULL \
+#define END                                                                                        \
+	{                                                                                          \
+		.name = NULL                                                                       \
 	}
 
 static const struct param one_params[] = {VM_NAME, END};
@@ -78,8 +78,8 @@ int cmd_vm_exit(int rc)
 
 int cmd_vm_name(struct cli *cli, const json_t *params, char full[VM_NAME_BYTES], struct err *err)
 {
-	return vm_client_find(cli->run_dir, json_string_value(json_object_get(params, "name")), full,
-			      err);
+	return vm_client_find(cli->run_dir, json_string_value(json_object_get(params, "name")),
+			      full, err);
 }
 
 void cmd_vm_complete(struct cli *cli, const char *param)
@@ -150,7 +150,8 @@ static int run_resume(struct cli *cli, const json_t *params, json_t **result, st
 
 static int run_wait(struct cli *cli, const json_t *params, json_t **result, struct err *err)
 {
-	const json_t *limit = json_object_get(params, "for"), *until = json_object_get(params, "until");
+	const json_t *limit = json_object_get(params, "for"),
+		     *until = json_object_get(params, "until");
 	double s = limit ? json_number_value(limit) : WAIT_FOR_S;
 	json_t *args = json_pack("{s:f}", "for", s);
 
@@ -220,7 +221,8 @@ static void print_show(struct cli *cli, const json_t *params, const json_t *resu
 	if (json_is_true(json_object_get(result, "ready")))
 		printf("  ready        after %.1f s\n",
 		       json_number_value(json_object_get(result, "ready_s")));
-	printf("  accelerator  %s: %s\n", text_of(result, "accel"), text_of(result, "accel_reason"));
+	printf("  accelerator  %s: %s\n", text_of(result, "accel"),
+	       text_of(result, "accel_reason"));
 	printf("  processors   %lld\n",
 	       (long long)json_integer_value(json_object_get(result, "cpus")));
 	printf("  memory       %lld MiB\n",
@@ -228,7 +230,8 @@ static void print_show(struct cli *cli, const json_t *params, const json_t *resu
 	if (json_is_integer(json_object_get(result, "pid")))
 		printf("  process      %lld\n",
 		       (long long)json_integer_value(json_object_get(result, "pid")));
-	printf("  switch       %s\n", text_of(result, "switch")[0] ? text_of(result, "switch") : "-");
+	printf("  switch       %s\n",
+	       text_of(result, "switch")[0] ? text_of(result, "switch") : "-");
 	for (size_t i = 0; i < json_array_size(nics); i++) {
 		const json_t *nic = json_array_get(nics, i), *ips = json_object_get(nic, "ips");
 
@@ -250,8 +253,8 @@ static int run_log(struct cli *cli, const json_t *params, json_t **result, struc
 	if (rc == 0) {
 		vm_id(full, id);
 		if (json_is_true(json_object_get(params, "messages"))) {
-			rc = file_read_all(vm_path(path, cli->run_dir, id, "err"), MESSAGES_MAX, &text,
-					   &len, err);
+			rc = file_read_all(vm_path(path, cli->run_dir, id, "err"), MESSAGES_MAX,
+					   &text, &len, err);
 			if (rc == 0)
 				text[console_log_clean(text, len)] = '\0';
 		} else {
@@ -270,7 +273,7 @@ static void print_log(struct cli *cli, const json_t *params, const json_t *resul
 	fputs(text_of(result, "text"), stdout);
 }
 
-#define ROW(symbol, rpc, words, summary, params) \
+#define ROW(symbol, rpc, words, summary, params)                                                   \
 	static const struct method symbol = {rpc, words, summary, params, METHOD_LOCAL, NULL}
 
 ROW(m_list, "vm.list", "vm list", "Show VMs", list_params);

@@ -70,6 +70,7 @@ static int await_running(struct cli *cli, const char *name, json_t **result, str
 {
 	const struct timespec pause = {.tv_nsec = 50 * 1000 * 1000};
 	const char *state, *reason;
+	int code;
 
 	for (int i = 0; i < START_TRIES; i++) {
 		int rc = vm_client_status(cli->run_dir, name, result, err);
@@ -89,10 +90,11 @@ static int await_running(struct cli *cli, const char *name, json_t **result, str
 	if (!*result)
 		return err_set(err, -ETIMEDOUT, "vm \"%s\" is still starting", name);
 	reason = json_string_value(json_object_get(*result, "reason"));
-	err_set(err, -EIO, "vm \"%s\" did not start: %.300s", name, reason ? reason : "");
+	code = json_is_true(json_object_get(*result, "timed_out")) ? -ETIMEDOUT : -EIO;
+	err_set(err, code, "vm \"%s\" did not start: %.300s", name, reason ? reason : "");
 	json_decref(*result);
 	*result = NULL;
-	return -EIO;
+	return code;
 }
 
 static int start(struct cli *cli, struct vm_spec *spec, struct err *err)

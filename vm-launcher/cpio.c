@@ -52,9 +52,9 @@ static void entry(struct cpio *c, const char *name, unsigned mode, unsigned majo
 	}
 	/* magic ino mode uid gid nlink mtime filesize devmajor devminor rdevmajor rdevminor
 	 * namesize check */
-	snprintf(header, sizeof(header), "070701%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x",
-		 ++c->ino, mode, 0u, 0u, 1u, 0u, (unsigned)len, 0u, 0u, major, minor,
-		 (unsigned)name_size, 0u);
+	snprintf(header, sizeof(header),
+		 "070701%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x", ++c->ino, mode, 0u,
+		 0u, 1u, 0u, (unsigned)len, 0u, 0u, major, minor, (unsigned)name_size, 0u);
 	append(c, header, HEADER_BYTES);
 	append(c, name, name_size);
 	pad(c);

@@ -21,7 +21,11 @@ struct image {
 };
 
 static const char *const lib_dirs[] = {
-	"/lib/x86_64-linux-gnu", "/usr/lib/x86_64-linux-gnu", "/lib64", "/usr/lib64", "/lib",
+	"/lib/x86_64-linux-gnu",
+	"/usr/lib/x86_64-linux-gnu",
+	"/lib64",
+	"/usr/lib64",
+	"/lib",
 	"/usr/lib",
 };
 
@@ -72,8 +76,9 @@ static int add_path(struct elf_libs *libs, const char *path, struct err *err)
 		if (!strcmp(libs->paths[i], path))
 			return 0;
 	if (libs->n == ELF_LIBS_MAX || strlen(path) >= ELF_PATH_BYTES)
-		return err_set(err, -E2BIG, "library \"%.200s\": more than %d libraries, or too "
-					    "long a path",
+		return err_set(err, -E2BIG,
+			       "library \"%.200s\": more than %d libraries, or too "
+			       "long a path",
 			       path, ELF_LIBS_MAX);
 	snprintf(libs->paths[libs->n++], ELF_PATH_BYTES, "%s", path);
 	return 0;
@@ -91,7 +96,8 @@ static int add_needed(struct elf_libs *libs, const char *soname, const char *for
 			return 0;
 	}
 	for (size_t i = 0; i < sizeof(lib_dirs) / sizeof(lib_dirs[0]); i++)
-		if (snprintf(path, sizeof(path), "%s/%s", lib_dirs[i], soname) < (int)sizeof(path) &&
+		if (snprintf(path, sizeof(path), "%s/%s", lib_dirs[i], soname) <
+			    (int)sizeof(path) &&
 		    access(path, R_OK) == 0)
 			return add_path(libs, path, err);
 	return err_set(err, -ENOENT, "library \"%.100s\", which %s needs, was not found", soname,

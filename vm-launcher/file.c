@@ -69,7 +69,8 @@ int file_read_all(const char *path, size_t max, char **data, size_t *len, struct
 	int fd = open(path, O_RDONLY | O_CLOEXEC), rc;
 
 	if (fd < 0)
-		return err_set(err, -errno, "file \"%s\" cannot be read: %s", path, strerror(errno));
+		return err_set(err, -errno, "file \"%s\" cannot be read: %s", path,
+			       strerror(errno));
 	rc = read_up_to(fd, max, data, len);
 	close(fd);
 	if (rc == -EFBIG)

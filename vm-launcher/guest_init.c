@@ -44,14 +44,13 @@ const char guest_init_script[] =
 	"[ -n \"$dhcp\" ] && udhcpc -b -i \"$dhcp\" -s /etc/udhcpc.script >/run/udhcpc.log 2>&1 &\n"
 	"while :; do setsid cttyhack sh -l; sleep 1; done\n";
 
-const char guest_shutdown_script[] =
-	"#!/bin/busybox sh\n"
-	"sync\n"
-	"case \" $* \" in\n"
-	"*\" -r \"*) exec busybox reboot -f ;;\n"
-	"*\" -H \"*) exec busybox halt -f ;;\n"
-	"*) exec busybox poweroff -f ;;\n"
-	"esac\n";
+const char guest_shutdown_script[] = "#!/bin/busybox sh\n"
+				     "sync\n"
+				     "case \" $* \" in\n"
+				     "*\" -r \"*) exec busybox reboot -f ;;\n"
+				     "*\" -H \"*) exec busybox halt -f ;;\n"
+				     "*) exec busybox poweroff -f ;;\n"
+				     "esac\n";
 
 const char guest_acpi_script[] = "#!/bin/busybox sh\n"
 				 "sync\n"

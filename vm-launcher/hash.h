@@ -12,9 +12,9 @@ struct hash {
 	uint64_t state;
 };
 
-#define HASH_INIT                 \
-	{                         \
-		0xcbf29ce484222325 \
+#define HASH_INIT                                                                                  \
+	{                                                                                          \
+		0xcbf29ce484222325                                                                 \
 	}
 
 static inline void hash_byte(struct hash *h, uint8_t b)

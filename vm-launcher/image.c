@@ -183,14 +183,16 @@ static int add_programs(struct build *b)
 
 static int build(struct build *b)
 {
-	static const char *const dirs[] = {"bin", "dev", "etc", "lib", "proc", "root", "run", "sbin",
-					   "sys", "tmp", "usr", "usr/sbin", "usr/bin", "var"};
+	static const char *const dirs[] = {"bin",  "dev",      "etc",	  "lib", "proc",
+					   "root", "run",      "sbin",	  "sys", "tmp",
+					   "usr",  "usr/sbin", "usr/bin", "var"};
 	static const char passwd[] = "root:x:0:0:root:/root:/bin/sh\n", group[] = "root:x:0:\n";
 	int rc;
 
 	for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++)
 		cpio_dir(&b->cpio, dirs[i], 0755);
-	/* Debian's kernel does not mount devtmpfs by itself: without this node /init has no output. */
+	/* Debian's kernel does not mount devtmpfs by itself: without this node /init has no output.
+	 */
 	cpio_char_device(&b->cpio, "dev/console", 0600, 5, 1);
 	cpio_char_device(&b->cpio, "dev/null", 0666, 1, 3);
 	cpio_symlink(&b->cpio, "var/run", "/run");
@@ -227,7 +229,7 @@ int image_busybox(const struct image_sources *src, const char *state_dir, struct
 	snprintf(out->kernel, sizeof(out->kernel), "%s", b->kernel.path);
 	snprintf(out->release, sizeof(out->release), "%s", b->kernel.release);
 	snprintf(out->initrd, sizeof(out->initrd), "%s/busybox-%.64s-%016llx.cpio", dir,
-		      b->kernel.release, (unsigned long long)hash_inputs(b));
+		 b->kernel.release, (unsigned long long)hash_inputs(b));
 	if (access(out->initrd, R_OK) == 0)
 		goto out;
 	rc = dir_make(dir, 0755, err);

@@ -48,8 +48,13 @@ void json_channel_destroy(struct json_channel *c)
 static int on_line(void *arg, char *line, size_t len)
 {
 	struct json_channel *c = arg;
-	json_t *msg = json_loadb(line, len, 0, NULL);
+	json_t *msg;
 
+	if (!line) {
+		c->opts.too_long(c->opts.arg);
+		return c->doomed ? -ECANCELED : 0;
+	}
+	msg = json_loadb(line, len, 0, NULL);
 	if (!json_is_object(msg)) {
 		json_decref(msg);
 		return c->opts.skip_bad ? 0 : -EBADMSG;
@@ -84,8 +89,8 @@ static int flush(struct json_channel *c)
 	size_t done = 0;
 
 	while (done < c->out_len) {
-		ssize_t n = send(c->fd, c->out + done, c->out_len - done,
-				 MSG_NOSIGNAL | MSG_DONTWAIT);
+		ssize_t n =
+			send(c->fd, c->out + done, c->out_len - done, MSG_NOSIGNAL | MSG_DONTWAIT);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -146,6 +151,7 @@ int json_channel_create(struct loop *loop, int fd, const struct json_channel_opt
 	c->loop = loop;
 	c->fd = fd;
 	line_reader_init(&c->in, opts->line_max_bytes);
+	c->in.skip_long = opts->skip_bad;
 	rc = loop_fd_add(loop, fd, EPOLLIN, on_event, c, &c->watch);
 	if (rc < 0) {
 		release(c);

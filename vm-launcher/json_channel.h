@@ -19,8 +19,11 @@ struct json_channel;
 
 struct json_channel_opts {
 	size_t line_max_bytes;
-	bool skip_bad; /* lines that are no JSON object are ignored; else they end the channel */
-	void (*message)(void *arg, json_t *msg); /* borrowed; always an object */
+	/* Lines that are no JSON object are ignored, and those too long left out; else both end the
+	 * channel. */
+	bool skip_bad;
+	void (*message)(void *arg, json_t *msg);   /* borrowed; always an object */
+	void (*too_long)(void *arg);		   /* a line was left out; only with skip_bad */
 	void (*ended)(void *arg, const char *why); /* once; nothing is called after it */
 	void *arg;
 };

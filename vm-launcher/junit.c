@@ -64,7 +64,8 @@ int lab_check_junit(const char *path, const char *lab, const json_t *results, st
 	int rc;
 
 	if (!f)
-		return err_set(err, -ENOMEM, "file \"%.200s\" cannot be written: out of memory", path);
+		return err_set(err, -ENOMEM, "file \"%.200s\" cannot be written: out of memory",
+			       path);
 	for (size_t i = 0; i < json_array_size(results); i++)
 		failures += !json_is_true(json_object_get(json_array_get(results, i), "passed"));
 	fputs("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuite name=\"", f);

@@ -32,8 +32,8 @@
 
 /* What the child tells its parent, in one write. */
 struct kvm_result {
-	int error;	  /* 0, or errno of the call that failed */
-	char step[64];	  /* the call that failed */
+	int error;	      /* 0, or errno of the call that failed */
+	char step[64];	      /* the call that failed */
 	unsigned exit_reason; /* of KVM_RUN; KVM_EXIT_HLT is what it should be */
 };
 
@@ -79,7 +79,13 @@ static void guest_fill(uint8_t *mem)
 static void sregs_long_mode(struct kvm_sregs *s)
 {
 	struct kvm_segment code = {
-		.limit = 0xffffffff, .selector = 8, .type = 11, .present = 1, .s = 1, .l = 1, .g = 1,
+		.limit = 0xffffffff,
+		.selector = 8,
+		.type = 11,
+		.present = 1,
+		.s = 1,
+		.l = 1,
+		.g = 1,
 	};
 	struct kvm_segment data = code;
 
@@ -169,10 +175,11 @@ static int verdict(const struct kvm_result *res, struct err *err)
 		return err_set(err, -res->error, "KVM cannot run guests here: %s fails: %s",
 			       res->step, strerror(res->error));
 	if (res->exit_reason != KVM_EXIT_HLT)
-		return err_set(err, -EIO,
-			       "KVM cannot run guests here: a test guest ended KVM_RUN with exit reason "
-			       "%u instead of a halt (%d)",
-			       res->exit_reason, KVM_EXIT_HLT);
+		return err_set(
+			err, -EIO,
+			"KVM cannot run guests here: a test guest ended KVM_RUN with exit reason "
+			"%u instead of a halt (%d)",
+			res->exit_reason, KVM_EXIT_HLT);
 	return 0;
 }
 
@@ -210,13 +217,15 @@ int kvm_prove(const struct kvm_ops *ops, int deadline_ms, struct err *err)
 		if (n > 0 && read(pipe_fds[0], &res, sizeof(res)) == (ssize_t)sizeof(res))
 			rc = verdict(&res, err);
 		else if (n > 0)
-			rc = err_set(err, -EIO, "KVM cannot run guests here: the test guest's "
-						"process died");
+			rc = err_set(err, -EIO,
+				     "KVM cannot run guests here: the test guest's "
+				     "process died");
 		else
-			rc = err_set(err, -ETIMEDOUT,
-				     "KVM is too slow or hangs: a test guest did not finish a loop of "
-				     "%d rounds in KVM_RUN within %d ms (hardware needs about 1 ms)",
-				     KVM_LOOP_ROUNDS, deadline_ms);
+			rc = err_set(
+				err, -ETIMEDOUT,
+				"KVM is too slow or hangs: a test guest did not finish a loop of "
+				"%d rounds in KVM_RUN within %d ms (hardware needs about 1 ms)",
+				KVM_LOOP_ROUNDS, deadline_ms);
 		kill(pid, SIGKILL);
 		waitpid(pid, NULL, 0);
 	}

@@ -30,8 +30,8 @@ struct kvm_ops {
 extern const struct kvm_ops kvm_ops_host;
 
 /*
- * 0: KVM runs guests. Otherwise -errno and a sentence that says which of the three it is: the device
- * cannot be opened, a call (named) fails, or the guest does not finish in time (-ETIMEDOUT).
+ * 0: KVM runs guests. Otherwise -errno and a sentence that says which of the three it is: the
+ * device cannot be opened, a call (named) fails, or the guest does not finish in time (-ETIMEDOUT).
  */
 int kvm_prove(const struct kvm_ops *ops, int deadline_ms, struct err *err);
 

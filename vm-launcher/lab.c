@@ -80,7 +80,8 @@ static int read_name(const struct yaml_doc *doc, struct lab *lab, struct err *er
 		return yaml_fail(doc, name ? name : root, err, "a lab needs a `name:`");
 	if (!name_is_plain(name->text))
 		return yaml_fail(doc, name, err,
-				 "name \"%.40s\": a name is up to 32 of a-z A-Z 0-9 _ -", name->text);
+				 "name \"%.40s\": a name is up to 32 of a-z A-Z 0-9 _ -",
+				 name->text);
 	snprintf(lab->name, sizeof(lab->name), "%s", name->text);
 	return 0;
 }

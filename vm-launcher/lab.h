@@ -6,11 +6,9 @@
  *          VLANs, addresses, that nothing is there twice, that whatever is named exists. Each
  *          sentence has line, column and, for a slip of the pen, the nearest known word.
  * How      The network becomes a list of RPC calls, VMs become specs, checks become JSON objects
- *          {name, kind, from, address, target, within}: what `lab_document()` saves and `lanyard check`
- *          reads again.
- * Threads  any.
- * Trust    The file is hostile; see control/yaml/load.h for size and depth.
- * Limits   256 VMs, 1024 bridges, links and checks each.
+ *          {name, kind, from, address, target, within}: what `lab_document()` saves and `lanyard
+ * check` reads again. Threads  any. Trust    The file is hostile; see control/yaml/load.h for size
+ * and depth. Limits   256 VMs, 1024 bridges, links and checks each.
  */
 #ifndef VM_LAUNCHER_LAB_H
 #define VM_LAUNCHER_LAB_H

@@ -22,7 +22,8 @@ static void end_vm(struct cli *cli, const char *name)
 	bool has_disk = vm_client_spec(cli->run_dir, name, &spec, &err) == 0 && spec.disk[0];
 
 	vm_client_call(cli->run_dir, name, has_disk ? "vm.stop" : "vm.kill",
-		       has_disk ? json_pack("{s:i}", "within", DISK_STOP_S) : NULL, ASK_MS, NULL, &err);
+		       has_disk ? json_pack("{s:i}", "within", DISK_STOP_S) : NULL, ASK_MS, NULL,
+		       &err);
 }
 
 static int remove_vm(struct cli *cli, const char *name, struct err *err)
@@ -64,7 +65,8 @@ int lab_down(struct cli *cli, const char *name, struct err *err)
 
 	if (rc < 0)
 		return rc;
-	/* The lease keeps a switch alive until its bridges are deleted: it must not end in between. */
+	/* The lease keeps a switch alive until its bridges are deleted: it must not end in between.
+	 */
 	if (switch_connect(cli->run_dir, CONNECT_TIMEOUT_MS, &c, NULL) == 0)
 		rpc_call(c, "lease.hold", json_pack("{s:s}", "name", name), NULL, NULL);
 	else

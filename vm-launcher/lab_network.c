@@ -59,8 +59,10 @@ int lab_network_make(struct rpc_client *c, const json_t *doc, int keep_existing,
 		int rc;
 
 		if (!method)
-			return err_set(err, -EINVAL, "the lab's file is damaged: a step has no method");
-		rc = rpc_call(c, method, json_deep_copy(json_object_get(step, "params")), NULL, err);
+			return err_set(err, -EINVAL,
+				       "the lab's file is damaged: a step has no method");
+		rc = rpc_call(c, method, json_deep_copy(json_object_get(step, "params")), NULL,
+			      err);
 		if (rc < 0 && !(rc == -EEXIST && keep_existing))
 			return rc;
 	}

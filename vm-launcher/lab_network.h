@@ -26,7 +26,8 @@ void lab_file_remove(const char *run_dir, const char *lab);
 int lab_network_make(struct rpc_client *c, const json_t *doc, int keep_existing, struct err *err);
 
 /* Reads the lab's file and makes what is missing. */
-int lab_network_restore(struct rpc_client *c, const char *run_dir, const char *lab, struct err *err);
+int lab_network_restore(struct rpc_client *c, const char *run_dir, const char *lab,
+			struct err *err);
 
 /* Deletes links, then bridges. What is not there is no error; returns the first other one. */
 int lab_network_delete(struct rpc_client *c, const json_t *doc, struct err *err);

@@ -49,10 +49,11 @@ static int read_target(const struct yaml_doc *doc, const struct lab *lab,
 		snprintf(address, size, "%s", node->text);
 		*target = vm_of_address(lab, address);
 		if (!*target && must_be_ours)
-			return yaml_fail(doc, node, err,
-					 "nobody in this lab has the address %s: its silence would prove "
-					 "nothing",
-					 address);
+			return yaml_fail(
+				doc, node, err,
+				"nobody in this lab has the address %s: its silence would prove "
+				"nothing",
+				address);
 		return 0;
 	}
 	*target = lab_vm(lab, node->text);
@@ -102,8 +103,8 @@ static int read_check(const struct yaml_doc *doc, struct lab *lab, const struct 
 		return lab_unknown(doc, from, lab, "vm", false, true, err);
 	if (!ping == !none)
 		return yaml_fail(doc, check, err, "a check needs either `ping:` or `no-ping:`");
-	if (read_target(doc, lab, ping ? ping : none, none != NULL, address, sizeof(address), &target,
-			err) < 0 ||
+	if (read_target(doc, lab, ping ? ping : none, none != NULL, address, sizeof(address),
+			&target, err) < 0 ||
 	    read_within(doc, yaml_get(check, "within"), &within_s, err) < 0)
 		return -EINVAL;
 	if (name && name->kind != YAML_KIND_SCALAR)
@@ -115,8 +116,9 @@ static int read_check(const struct yaml_doc *doc, struct lab *lab, const struct 
 	json_array_append_new(
 		lab->checks,
 		json_pack("{s:s,s:s,s:s,s:s,s:o,s:f}", "name", name ? name->text : title, "kind",
-			  ping ? "ping" : "no-ping", "from", sender->name, "address", address, "target",
-			  target ? json_string(target->name) : json_null(), "within", within_s));
+			  ping ? "ping" : "no-ping", "from", sender->name, "address", address,
+			  "target", target ? json_string(target->name) : json_null(), "within",
+			  within_s));
 	return 0;
 }
 
@@ -128,7 +130,8 @@ int lab_read_checks(const struct yaml_doc *doc, struct lab *lab, struct err *err
 	if (!checks || yaml_is_null(checks))
 		return 0;
 	if (checks->kind != YAML_KIND_LIST || checks->n > LAB_ITEMS_MAX)
-		return yaml_fail(doc, checks, err, "`checks:` is a list of at most %d", LAB_ITEMS_MAX);
+		return yaml_fail(doc, checks, err, "`checks:` is a list of at most %d",
+				 LAB_ITEMS_MAX);
 	for (unsigned i = 0; rc == 0 && i < checks->n; i++)
 		rc = read_check(doc, lab, checks->entries[i].value, err);
 	return rc;

@@ -39,10 +39,11 @@ int lab_read_network(const struct yaml_doc *doc, struct lab *lab, struct err *er
 		json_t *params;
 
 		if (!name_is_plain(e->key->text) || !strcmp(e->key->text, "user"))
-			return yaml_fail(doc, e->key, err,
-					 "bridge \"%.40s\": a name is up to 32 of a-z A-Z 0-9 _ -, and "
-					 "not `user`",
-					 e->key->text);
+			return yaml_fail(
+				doc, e->key, err,
+				"bridge \"%.40s\": a name is up to 32 of a-z A-Z 0-9 _ -, and "
+				"not `user`",
+				e->key->text);
 		snprintf(what, sizeof(what), "bridge \"%.40s\"", e->key->text);
 		rc = yaml_params(doc, e->value, what, m_bridge_add.params, &params, err);
 		if (rc == 0)
@@ -56,8 +57,8 @@ struct end {
 	struct vm_spec *vm; /* NULL: a bridge */
 };
 
-static int read_end(const struct yaml_doc *doc, const struct lab *lab,
-		    const struct yaml_node *node, struct end *end, struct err *err)
+static int read_end(const struct yaml_doc *doc, const struct lab *lab, const struct yaml_node *node,
+		    struct end *end, struct err *err)
 {
 	end->node = node;
 	if (node->kind != YAML_KIND_SCALAR)
@@ -111,12 +112,14 @@ static int link_guests(const struct yaml_doc *doc, struct lab *lab, unsigned n,
 	char name[VM_NAME_BYTES], short_name[24];
 
 	if (link->n > 1)
-		return yaml_fail(doc, link, err,
-				 "a wire between two guests carries everything: it has no settings");
+		return yaml_fail(
+			doc, link, err,
+			"a wire between two guests carries everything: it has no settings");
 	snprintf(short_name, sizeof(short_name), "wire%u", n);
 	if (lab_has_bridge(lab, short_name))
-		return yaml_fail(doc, link, err, "the wire's own bridge would be \"%s\", which this lab "
-						 "has already",
+		return yaml_fail(doc, link, err,
+				 "the wire's own bridge would be \"%s\", which this lab "
+				 "has already",
 				 short_name);
 	for (int i = 0; i < 2; i++) {
 		struct vm_spec *vm = ends[i].vm;
@@ -131,7 +134,8 @@ static int link_guests(const struct yaml_doc *doc, struct lab *lab, unsigned n,
 		vm->n_nics++;
 		vm_spec_number(vm);
 	}
-	return add_step(lab, "bridge.add", short_name, json_pack("{s:s}", "forward_reserved", "all"));
+	return add_step(lab, "bridge.add", short_name,
+			json_pack("{s:s}", "forward_reserved", "all"));
 }
 
 static int read_link(const struct yaml_doc *doc, struct lab *lab, unsigned n,
@@ -155,10 +159,11 @@ static int read_link(const struct yaml_doc *doc, struct lab *lab, unsigned n,
 		return yaml_fail(doc, ends[1].node, err, "\"%s\" cannot be linked to itself",
 				 ends[1].node->text);
 	if (!ends[0].vm != !ends[1].vm)
-		return yaml_fail(doc, between, err,
-				 "a link joins two bridges or two guests; a guest joins a bridge with "
-				 "`nics: [{to: %s}]`",
-				 ends[ends[0].vm ? 1 : 0].node->text);
+		return yaml_fail(
+			doc, between, err,
+			"a link joins two bridges or two guests; a guest joins a bridge with "
+			"`nics: [{to: %s}]`",
+			ends[ends[0].vm ? 1 : 0].node->text);
 	return ends[0].vm ? link_guests(doc, lab, n, link, ends, err)
 			  : link_bridges(doc, lab, n, link, ends, err);
 }
@@ -171,7 +176,8 @@ int lab_read_links(const struct yaml_doc *doc, struct lab *lab, struct err *err)
 	if (!links || yaml_is_null(links))
 		return 0;
 	if (links->kind != YAML_KIND_LIST || links->n > LAB_ITEMS_MAX)
-		return yaml_fail(doc, links, err, "`links:` is a list of at most %d", LAB_ITEMS_MAX);
+		return yaml_fail(doc, links, err, "`links:` is a list of at most %d",
+				 LAB_ITEMS_MAX);
 	for (unsigned i = 0; rc == 0 && i < links->n; i++)
 		rc = read_link(doc, lab, i + 1, links->entries[i].value, err);
 	return rc;

@@ -73,16 +73,16 @@ static int read_vlans(const struct yaml_doc *doc, const struct yaml_node *node,
 	return 0;
 }
 
-static int fill_nic(const struct yaml_doc *doc, const struct lab *lab,
-		    const struct yaml_node *node, const json_t *params, struct vm_nic *n,
-		    struct err *err)
+static int fill_nic(const struct yaml_doc *doc, const struct lab *lab, const struct yaml_node *node,
+		    const json_t *params, struct vm_nic *n, struct err *err)
 {
 	const char *to = json_string_value(json_object_get(params, "to"));
 	const char *mac = json_string_value(json_object_get(params, "mac"));
 	char name[VM_NAME_BYTES];
 
 	if (!to)
-		return yaml_fail(doc, node, err, "a NIC needs `to:`, a bridge of the lab or `user`");
+		return yaml_fail(doc, node, err,
+				 "a NIC needs `to:`, a bridge of the lab or `user`");
 	n->user = !strcmp(to, "user");
 	if (!n->user && !lab_has_bridge(lab, to))
 		return lab_unknown(doc, yaml_get(node, "to"), lab, "bridge", true, false, err);
@@ -134,7 +134,8 @@ static int read_vm(const struct yaml_doc *doc, const struct lab *lab, const stru
 
 	if (!name_is_plain(e->key->text))
 		return yaml_fail(doc, e->key, err,
-				 "vm \"%.40s\": a name is up to 32 of a-z A-Z 0-9 _ -", e->key->text);
+				 "vm \"%.40s\": a name is up to 32 of a-z A-Z 0-9 _ -",
+				 e->key->text);
 	if (lab_has_bridge(lab, e->key->text))
 		return yaml_fail(doc, e->key, err, "\"%s\" is a bridge of this lab already",
 				 e->key->text);

@@ -15,7 +15,7 @@
 #include "vm-launcher/vm_boot.h"
 #include "vm-launcher/vm_client.h"
 
-#define LOOK_NS (50 * 1000 * 1000)
+#define LOOK_NS	    (50 * 1000 * 1000)
 /* Guests that boot at the same time: enough to fill the processors, not to starve each other. */
 #define BOOTING_MIN 4
 
@@ -27,7 +27,7 @@ struct up {
 	struct rpc_client *client;
 	double wait_s;
 	uint64_t start_ns;
-	enum { VM_TO_START, VM_BOOTING, VM_READY } *progress;
+	enum { VM_TO_START, VM_BOOTING, VM_READY } * progress;
 	unsigned n_booting, n_ready;
 };
 
@@ -119,8 +119,9 @@ static int look(struct up *u, unsigned i, struct err *err)
 		    json_number_value(json_object_get(status, "ready_s")));
 	} else if (vm_client_is_over(status)) {
 		reason = json_string_value(json_object_get(status, "reason"));
-		rc = err_set(err, -EIO, "lab \"%s\": vm \"%s\" did not come up: %.250s", u->lab->name,
-			     vm_spec_host(vm), reason ? reason : "");
+		rc = json_is_true(json_object_get(status, "timed_out")) ? -ETIMEDOUT : -EIO;
+		err_set(err, rc, "lab \"%s\": vm \"%s\" did not come up: %.250s", u->lab->name,
+			vm_spec_host(vm), reason ? reason : "");
 	}
 	json_decref(status);
 	return rc;

@@ -41,21 +41,45 @@ static int append(struct line_reader *r, const char *data, size_t len)
 	return 0;
 }
 
+/* The line is whole: hands it over. */
+static int hand_over(struct line_reader *r, line_fn fn, void *arg)
+{
+	size_t n = r->len;
+
+	r->len = 0;
+	if (r->skipping) {
+		r->skipping = false;
+		return fn(arg, NULL, 0);
+	}
+	if (n && r->buf[n - 1] == '\r')
+		n--;
+	if (!n)
+		return 0;
+	r->buf[n] = '\0';
+	return fn(arg, r->buf, n);
+}
+
 int line_reader_feed(struct line_reader *r, const char *data, size_t len, line_fn fn, void *arg)
 {
 	while (len) {
 		const char *end = memchr(data, '\n', len);
 		size_t n = end ? (size_t)(end - data) : len;
 		const char *resync = memrchr(data, RESYNC, n);
-		int rc;
+		int rc = 0;
 
 		if (resync) {
 			r->len = 0;
+			r->skipping = false;
 			n -= (size_t)(resync + 1 - data);
 			len -= (size_t)(resync + 1 - data);
 			data = resync + 1;
 		}
-		rc = append(r, data, n);
+		if (!r->skipping)
+			rc = append(r, data, n);
+		if (rc == -EMSGSIZE && r->skip_long) {
+			r->skipping = true;
+			rc = 0;
+		}
 		if (rc < 0)
 			return rc;
 		data += n;
@@ -64,14 +88,7 @@ int line_reader_feed(struct line_reader *r, const char *data, size_t len, line_f
 			break;
 		data++;
 		len--;
-		n = r->len;
-		r->len = 0;
-		if (n && r->buf[n - 1] == '\r')
-			n--;
-		if (!n)
-			continue;
-		r->buf[n] = '\0';
-		rc = fn(arg, r->buf, n);
+		rc = hand_over(r, fn, arg);
 		if (rc)
 			return rc;
 	}

@@ -79,8 +79,9 @@ static json_t *lab_summary(struct cli *cli, const char *lab)
 		n_ready += json_is_true(json_object_get(json_array_get(vms, i), "ready"));
 		n_over += vm_client_is_over(json_array_get(vms, i));
 	}
-	summary = json_pack("{s:s,s:O,s:s,s:I,s:I}", "name", lab, "file", json_object_get(doc, "file"),
-			    "state", n_ready == n_vms ? "up" : (n_over ? "partly" : "starting"), "vms",
+	summary = json_pack("{s:s,s:O,s:s,s:I,s:I}", "name", lab, "file",
+			    json_object_get(doc, "file"), "state",
+			    n_ready == n_vms ? "up" : (n_over ? "partly" : "starting"), "vms",
 			    (json_int_t)n_vms, "ready", (json_int_t)n_ready);
 	json_decref(vms);
 	json_decref(doc);
@@ -152,10 +153,14 @@ static char *ready_text(const json_t *row)
 void vm_list_print(const json_t *vms)
 {
 	static const struct table_column columns[] = {
-		{"VM", "name", false, NULL},	       {"STATE", "state", false, NULL},
-		{"READY", "ready", false, ready_text}, {"ACCEL", "accel", false, NULL},
-		{"CPUS", "cpus", true, NULL},	       {"MEMORY", "memory_bytes", true, memory_text},
-		{"NICS", "nics", false, nics_text},    {"REASON", "reason", false, NULL},
+		{"VM", "name", false, NULL},
+		{"STATE", "state", false, NULL},
+		{"READY", "ready", false, ready_text},
+		{"ACCEL", "accel", false, NULL},
+		{"CPUS", "cpus", true, NULL},
+		{"MEMORY", "memory_bytes", true, memory_text},
+		{"NICS", "nics", false, nics_text},
+		{"REASON", "reason", false, NULL},
 		{NULL, NULL, false, NULL},
 	};
 
@@ -165,8 +170,8 @@ void vm_list_print(const json_t *vms)
 void lab_list_print(const json_t *labs)
 {
 	static const struct table_column columns[] = {
-		{"LAB", "name", false, NULL}, {"STATE", "state", false, NULL},
-		{"VMS", "vms", true, NULL},   {"READY", "ready", true, NULL},
+		{"LAB", "name", false, NULL},  {"STATE", "state", false, NULL},
+		{"VMS", "vms", true, NULL},    {"READY", "ready", true, NULL},
 		{"FILE", "file", false, NULL}, {NULL, NULL, false, NULL},
 	};
 

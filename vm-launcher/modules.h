@@ -17,7 +17,8 @@
 
 struct module_list {
 	unsigned n;
-	char paths[MODULES_MAX][MODULE_PATH_BYTES]; /* as in modules.dep: kernel/drivers/….ko[.xz] */
+	char paths[MODULES_MAX]
+		  [MODULE_PATH_BYTES]; /* as in modules.dep: kernel/drivers/….ko[.xz] */
 };
 
 /*

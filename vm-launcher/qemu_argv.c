@@ -144,7 +144,8 @@ static void add_nic(struct qemu_argv *a, const struct vm_spec *s, unsigned i, co
 	add(a, "vhost-user,id=net%u,chardev=nic%u", i, i);
 	add(a, "-device");
 	/* 1024: a 64 KiB frame takes some 43 buffers of a Linux guest, six fill a ring of 256. */
-	add(a, "virtio-net-pci,id=%s,netdev=net%u,mac=%s,rx_queue_size=1024,tx_queue_size=1024,romfile=%s",
+	add(a,
+	    "virtio-net-pci,id=%s,netdev=net%u,mac=%s,rx_queue_size=1024,tx_queue_size=1024,romfile=%s",
 	    n->name, i, n->mac, vectors);
 }
 

@@ -38,7 +38,7 @@ static struct request *request_find(struct qmp *q, json_int_t id)
 {
 	struct request *r;
 
-	TAILQ_FOREACH(r, &q->waiting, link)
+	TAILQ_FOREACH (r, &q->waiting, link)
 		if (r->id == id)
 			return r;
 	return NULL;
@@ -47,8 +47,8 @@ static struct request *request_find(struct qmp *q, json_int_t id)
 static void answer(struct qmp *q, const json_t *msg)
 {
 	const json_t *id = json_object_get(msg, "id"), *result = json_object_get(msg, "return");
-	const char *desc = json_string_value(
-		json_object_get(json_object_get(msg, "error"), "desc"));
+	const char *desc =
+		json_string_value(json_object_get(json_object_get(msg, "error"), "desc"));
 	struct request *r = json_is_integer(id) ? request_find(q, json_integer_value(id)) : NULL;
 	struct err err = ERR_NONE;
 

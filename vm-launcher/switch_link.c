@@ -107,8 +107,8 @@ static int attach(struct switch_link *l, bool first, struct err *err)
 		if (!l->spec->nics[i].user)
 			rc = port_add(l, i, first, err);
 	if (rc == 0)
-		rc = loop_fd_add(l->loop, rpc_client_fd(l->client), EPOLLIN | EPOLLRDHUP, on_gone, l,
-				 &l->watch);
+		rc = loop_fd_add(l->loop, rpc_client_fd(l->client), EPOLLIN | EPOLLRDHUP, on_gone,
+				 l, &l->watch);
 	if (rc < 0 && first)
 		/* Half of the ports is as bad as none. */
 		for (unsigned i = 0; i < l->spec->n_nics; i++)
@@ -182,28 +182,34 @@ const char *switch_link_state(const struct switch_link *l)
 	return l->client ? "connected" : "gone";
 }
 
+/* Says what is wrong with one port, if anything is. */
+static void port_complaint(struct switch_link *l, const struct vm_nic *n, char *buf, size_t size)
+{
+	struct err err = ERR_NONE;
+	json_t *items = NULL;
+	const char *state;
+
+	if (rpc_call_all(l->client, "port.list", json_pack("{s:s}", "name", n->port), &items,
+			 &err) < 0) {
+		snprintf(buf, size, "the switch cannot be asked for port \"%s\": %s", n->port,
+			 err.text);
+		return;
+	}
+	state = json_string_value(json_object_get(json_array_get(items, 0), "state"));
+	/* QEMU's side is there when the port negotiates: then it is not what we wait for. */
+	if (!state || (strcmp(state, "up") && strcmp(state, "negotiating")))
+		snprintf(buf, size, "the switch did not connect: port \"%s\" is %s", n->port,
+			 state ? state : "not there");
+	json_decref(items);
+}
+
 const char *switch_link_complaint(struct switch_link *l, char *buf, size_t size)
 {
 	buf[0] = '\0';
-	if (!l || !l->client) {
-		snprintf(buf, size, "%s", l ? "the switch is gone" : "");
-		return buf;
-	}
-	for (unsigned i = 0; i < l->spec->n_nics; i++) {
-		const struct vm_nic *n = &l->spec->nics[i];
-		json_t *items = NULL;
-		const char *state;
-
-		if (n->user || rpc_call_all(l->client, "port.list", json_pack("{s:s}", "name", n->port),
-					    &items, NULL) < 0)
-			continue;
-		state = json_string_value(json_object_get(json_array_get(items, 0), "state"));
-		if (!state || strcmp(state, "up"))
-			snprintf(buf, size, "the switch did not connect: port \"%s\" is %s", n->port,
-				 state ? state : "not there");
-		json_decref(items);
-		if (buf[0])
-			break;
-	}
+	if (l && !l->client)
+		snprintf(buf, size, "the switch is gone");
+	for (unsigned i = 0; l && !buf[0] && i < l->spec->n_nics; i++)
+		if (!l->spec->nics[i].user)
+			port_complaint(l, &l->spec->nics[i], buf, size);
 	return buf;
 }

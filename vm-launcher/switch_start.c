@@ -18,8 +18,13 @@
 static int start(const char *run_dir, const char *state_dir, pid_t *pid, struct err *err)
 {
 	char path[PATH_MAX], log[512];
-	char *argv[] = {path,	       (char *)"--run-dir",	  (char *)run_dir, (char *)"--state-dir",
-			(char *)state_dir, (char *)"--until-unused", NULL};
+	char *argv[] = {path,
+			(char *)"--run-dir",
+			(char *)run_dir,
+			(char *)"--state-dir",
+			(char *)state_dir,
+			(char *)"--until-unused",
+			NULL};
 	int rc = process_find("lanyard-switch", path, sizeof(path), err);
 
 	if (rc == 0)

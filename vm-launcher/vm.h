@@ -67,8 +67,9 @@ struct vm {
 	char qemu_errors[VM_QEMU_ERRORS_BYTES]; /* the last it said on stderr */
 	size_t qemu_errors_len;
 	struct qmp *qmp;
-	bool guest_shut_down;	/* QMP said so */
-	bool end_wanted;	/* stop or kill: the end of QEMU is no failure */
+	bool guest_shut_down; /* QMP said so */
+	bool timed_out;	      /* QEMU did not come up before the deadline */
+	bool end_wanted;      /* stop or kill: the end of QEMU is no failure */
 	struct loop_timer *deadline, *insist, *linger;
 	double stop_within_s;
 	/* the rest */

@@ -15,11 +15,13 @@
 #include "vm-launcher/process.h"
 
 /*
- * Under TCG the boot of a guest is a matter of seconds: no mitigations for a processor that does not
- * speculate, no calibration of a clock that is the host's, no wait for entropy.
+ * Under TCG the boot of a guest is a matter of seconds: no mitigations for a processor that does
+ * not speculate, no calibration of a clock that is the host's, no wait for entropy, no patching of
+ * code that QEMU has translated already, no tests of ciphers.
  */
-#define APPEND_TCG \
-	"mitigations=off tsc=reliable no_timer_check rcupdate.rcu_expedited=1 random.trust_cpu=on"
+#define APPEND_TCG                                                                                  \
+	"mitigations=off tsc=reliable no_timer_check rcupdate.rcu_expedited=1 random.trust_cpu=on " \
+	"noreplace-smp cryptomgr.notests"
 #define APPEND_BUSYBOX "console=ttyS0 quiet"
 
 static int check_file(const struct vm_spec *s, const char *what, char *path, struct err *err)
@@ -30,16 +32,16 @@ static int check_file(const struct vm_spec *s, const char *what, char *path, str
 		return 0;
 	absolute = realpath(path, NULL);
 	if (!absolute || access(absolute, R_OK) < 0) {
-		int rc = err_set(err, -errno, "vm \"%s\": %s \"%.200s\" cannot be read: %s", s->name,
-				 what, path, strerror(errno));
+		int rc = err_set(err, -errno, "vm \"%s\": %s \"%.200s\" cannot be read: %s",
+				 s->name, what, path, strerror(errno));
 
 		free(absolute);
 		return rc;
 	}
 	if (strlen(absolute) >= VM_PATH_BYTES) {
 		free(absolute);
-		return err_set(err, -ENAMETOOLONG, "vm \"%s\": the path of its %s is too long", s->name,
-			       what);
+		return err_set(err, -ENAMETOOLONG, "vm \"%s\": the path of its %s is too long",
+			       s->name, what);
 	}
 	/* The supervisor has another working folder. */
 	snprintf(path, VM_PATH_BYTES, "%s", absolute);
@@ -81,7 +83,8 @@ static int resolve_image(struct vm_spec *s, const char *state_dir, struct err *e
 		return 0;
 	}
 	if (strcmp(s->image, "busybox")) {
-		err_set(err, -EINVAL, "vm \"%s\": image \"%s\" is not known, the only one is \"busybox\"",
+		err_set(err, -EINVAL,
+			"vm \"%s\": image \"%s\" is not known, the only one is \"busybox\"",
 			s->name, s->image);
 		return err_hint(err, "boot a disk image of your own with --disk");
 	}
@@ -100,8 +103,8 @@ static int resolve_image(struct vm_spec *s, const char *state_dir, struct err *e
 			size_t n = strlen(s->boot_append);
 
 			/* QEMU's user network has a DHCP server; the guest takes its address. */
-			snprintf(s->boot_append + n, sizeof(s->boot_append) - n, " lanyard.dhcp=eth%u",
-				 i);
+			snprintf(s->boot_append + n, sizeof(s->boot_append) - n,
+				 " lanyard.dhcp=eth%u", i);
 			break;
 		}
 	return 0;

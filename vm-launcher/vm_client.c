@@ -71,8 +71,8 @@ static void ports_delete(const char *run_dir, const struct vm_spec *spec)
 	rpc_timeout_set(c, CONNECT_TIMEOUT_MS);
 	for (unsigned i = 0; i < spec->n_nics; i++)
 		if (!spec->nics[i].user)
-			rpc_call(c, "port.del", json_pack("{s:s}", "name", spec->nics[i].port), NULL,
-				 NULL);
+			rpc_call(c, "port.del", json_pack("{s:s}", "name", spec->nics[i].port),
+				 NULL, NULL);
 	rpc_close(c);
 }
 
@@ -271,8 +271,8 @@ int vm_client_call(const char *run_dir, const char *name, const char *method, js
 	if (rc < 0)
 		return rc;
 	reason = json_string_value(json_object_get(status, "reason"));
-	err_set(err, -ESRCH, "vm \"%s\" is not running%s%.250s", name, reason && *reason ? ": " : "",
-		reason ? reason : "");
+	err_set(err, -ESRCH, "vm \"%s\" is not running%s%.250s", name,
+		reason && *reason ? ": " : "", reason ? reason : "");
 	err_hint(err, "lanyard vm start %s", name);
 	json_decref(status);
 	return -ESRCH;
@@ -303,8 +303,9 @@ static int await_report(int fd, const char *name, struct err *err)
 	ssize_t n;
 
 	if (poll(&p, 1, REPORT_TIMEOUT_MS) <= 0)
-		return err_set(err, -ETIMEDOUT, "vm \"%s\": its supervisor did not start within %d s",
-			       name, REPORT_TIMEOUT_MS / 1000);
+		return err_set(err, -ETIMEDOUT,
+			       "vm \"%s\": its supervisor did not start within %d s", name,
+			       REPORT_TIMEOUT_MS / 1000);
 	n = read(fd, line, sizeof(line) - 1);
 	line[n > 0 ? n : 0] = '\0';
 	line[strcspn(line, "\n")] = '\0';
@@ -361,7 +362,8 @@ int vm_client_start(const char *run_dir, const struct vm_spec *spec, struct err 
 	if (lock == -EWOULDBLOCK)
 		return err_set(err, -EEXIST, "vm \"%s\" is running already", spec->name);
 	if (lock < 0)
-		return err_set(err, lock, "vm \"%s\": its lock file: %s", spec->name, strerror(-lock));
+		return err_set(err, lock, "vm \"%s\": its lock file: %s", spec->name,
+			       strerror(-lock));
 	vm_path_clean(run_dir, id, 0);
 	unlink(vm_path(path, run_dir, id, "log"));
 	unlink(vm_path(path, run_dir, id, "log.1"));

@@ -106,8 +106,8 @@ static void on_insist(void *arg)
 	struct vm *vm = arg;
 	char reason[128];
 
-	snprintf(reason, sizeof(reason), "the guest did not shut down within %g s and was switched off",
-		 vm->stop_within_s);
+	snprintf(reason, sizeof(reason),
+		 "the guest did not shut down within %g s and was switched off", vm->stop_within_s);
 	vm_kill(vm, reason);
 }
 

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "vm-launcher/vm_methods.h"
 
-#define END              \
-	{                \
-		.name = NULL \
+#define END                                                                                        \
+	{                                                                                          \
+		.name = NULL                                                                       \
 	}
 
-#define PLAIN(symbol, rpc, summary) \
+#define PLAIN(symbol, rpc, summary)                                                                \
 	const struct method symbol = {rpc, NULL, summary, NULL, METHOD_HIDDEN, NULL}
 
 static const struct param wait_params[] = {
@@ -37,8 +37,9 @@ PLAIN(m_vm_console, "vm.console", "Where the console's socket is");
 
 const struct method m_vm_wait = {"vm.wait",   NULL,	     "Wait until the VM is so",
 				 wait_params, METHOD_HIDDEN, NULL};
-const struct method m_vm_stop = {"vm.stop",   NULL,	     "Ask the guest to shut down, then insist",
-				 stop_params, METHOD_HIDDEN, NULL};
+const struct method m_vm_stop = {
+	"vm.stop",   NULL,	    "Ask the guest to shut down, then insist",
+	stop_params, METHOD_HIDDEN, NULL};
 const struct method m_vm_exec = {
 	"vm.exec",   NULL,	    "Run a program in the guest; its output comes in base64",
 	exec_params, METHOD_HIDDEN, NULL};

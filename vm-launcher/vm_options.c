@@ -35,7 +35,8 @@ void vm_options_apply(struct vm_spec *s, const json_t *params)
 	take_text(params, "append", s->append, sizeof(s->append));
 	take_text(params, "accel", s->accel_wanted, sizeof(s->accel_wanted));
 	if (memory) /* whole MiB, as QEMU takes it */
-		s->memory_bytes = ((uint64_t)json_integer_value(memory) + (1 << 20) - 1) >> 20 << 20;
+		s->memory_bytes =
+			((uint64_t)json_integer_value(memory) + (1 << 20) - 1) >> 20 << 20;
 	if (cpus)
 		s->cpus = (unsigned)json_integer_value(cpus);
 }
@@ -58,7 +59,8 @@ static int set_mac(struct vm_nic *n, const char *mac, struct err *err)
 {
 	if (!vm_mac_is_valid(mac))
 		return err_set(err, -EINVAL,
-			       "mac \"%.40s\" is no unicast MAC address like 02:00:00:00:00:01", mac);
+			       "mac \"%.40s\" is no unicast MAC address like 02:00:00:00:00:01",
+			       mac);
 	for (int i = 0; i <= 17; i++)
 		n->mac[i] = (char)tolower((unsigned char)mac[i]);
 	return 0;
@@ -117,7 +119,8 @@ static int set_words(struct vm_nic *n, char *rest, struct err *err)
 			continue;
 		}
 		if (!value)
-			return err_set(err, -EINVAL, "\"%.40s\" is no setting like access=10", word);
+			return err_set(err, -EINVAL, "\"%.40s\" is no setting like access=10",
+				       word);
 		*value++ = '\0';
 		in_trunk = !strcmp(word, "trunk");
 		rc = set_key(n, word, value, err);
@@ -180,8 +183,9 @@ int vm_options_check(const struct vm_spec *s, struct err *err)
 	for (unsigned i = 0; i < s->n_nics; i++)
 		for (unsigned j = i + 1; j < s->n_nics; j++)
 			if (!strcasecmp(s->nics[i].mac, s->nics[j].mac))
-				return err_set(err, -EINVAL, "vm \"%s\": NICs %s and %s have the same "
-							     "MAC %s",
+				return err_set(err, -EINVAL,
+					       "vm \"%s\": NICs %s and %s have the same "
+					       "MAC %s",
 					       s->name, s->nics[i].name, s->nics[j].name,
 					       s->nics[i].mac);
 	return 0;

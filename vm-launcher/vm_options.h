@@ -18,13 +18,18 @@
 #define VM_OPTION_ROWS                                                                             \
 	{"image", PARAM_STRING, 0, 1, 31, "IMG", "boot an image that Lanyard makes (busybox)"},    \
 		{"disk", PARAM_STRING, 0, 1, 511, "FILE", "boot from this disk"},                  \
-		{"disk_format", PARAM_ENUM, 0, 0, 0, "raw|qcow2",                                  \
+		{"disk_format",                                                                    \
+		 PARAM_ENUM,                                                                       \
+		 0,                                                                                \
+		 0,                                                                                \
+		 0,                                                                                \
+		 "raw|qcow2",                                                                      \
 		 "what is in FILE (qcow2 if its name ends so, else raw)"},                         \
 		{"kernel", PARAM_STRING, 0, 1, 511, "FILE", "boot this kernel"},                   \
 		{"initrd", PARAM_STRING, 0, 1, 511, "FILE", "with this initial file system"},      \
 		{"append", PARAM_STRING, 0, 1, 1023, "TEXT", "with these words for the kernel"},   \
-		{"memory", PARAM_SIZE, 0, VM_MEMORY_MIN, VM_MEMORY_MAX, "SIZE",                    \
-		 "main memory (512M)"},                                                            \
+		{"memory", PARAM_SIZE,		0, VM_MEMORY_MIN, VM_MEMORY_MAX,                   \
+		 "SIZE",   "main memory (512M)"},                                                  \
 		{"cpus", PARAM_INT, 0, 1, VM_CPUS_MAX, "N", "processors (1)"},                     \
 	{                                                                                          \
 		"accel", PARAM_ENUM, 0, 0, 0, "auto|kvm|tcg",                                      \

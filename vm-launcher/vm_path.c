@@ -23,8 +23,8 @@ char *vm_path(char path[VM_FILE_BYTES], const char *run_dir, const char *id, con
 
 void vm_path_clean(const char *run_dir, const char *id, int all)
 {
-	static const char *const sockets[] = {"sock", "con", "n0", "n1", "n2", "n3",
-					      "n4",   "n5",  "n6", "n7"};
+	static const char *const sockets[] = {"sock", "con", "n0", "n1", "n2",
+					      "n3",   "n4",  "n5", "n6", "n7"};
 	static const char *const rest[] = {"json", "log", "log.1", "err", "lock"};
 	char path[VM_FILE_BYTES];
 

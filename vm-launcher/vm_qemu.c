@@ -128,7 +128,8 @@ static int watch(struct vm *vm, struct err *err)
 }
 
 /* Gives the supervisor's ends to those who speak on them; each owner closes its own. */
-static int connect_channels(struct vm *vm, int *fds, const struct qmp_opts *qmp_opts, struct err *err)
+static int connect_channels(struct vm *vm, int *fds, const struct qmp_opts *qmp_opts,
+			    struct err *err)
 {
 	const struct agent_opts agent_opts = {
 		.ready = vm_guest_agent_ready, .lost = vm_guest_agent_lost, .arg = vm};

@@ -45,6 +45,7 @@ static void on_deadline(void *arg)
 		 complaint[0] ? complaint : "it says nothing on its control socket");
 	snprintf(reason, sizeof(reason), "QEMU did not come up within %d s: %s",
 		 VM_START_DEADLINE_MS / 1000, words);
+	vm->timed_out = true;
 	if (vm->qemu_pid > 0)
 		kill(vm->qemu_pid, SIGKILL);
 	over(vm, VM_FAILED, reason);

@@ -194,10 +194,17 @@ static int on_log(struct rpc_call *call, const json_t *params, json_t **result, 
 }
 
 static const struct rpc_method methods[] = {
-	{&m_vm_status, on_status}, {&m_vm_wait, on_wait},	{&m_vm_stop, on_stop},
-	{&m_vm_kill, on_kill},	   {&m_vm_reset, on_reset},	{&m_vm_pause, on_pause},
-	{&m_vm_resume, on_resume}, {&m_vm_exec, on_exec},	{&m_vm_console, on_console},
-	{&m_vm_log, on_log},	   {NULL, NULL},
+	{&m_vm_status, on_status},
+	{&m_vm_wait, on_wait},
+	{&m_vm_stop, on_stop},
+	{&m_vm_kill, on_kill},
+	{&m_vm_reset, on_reset},
+	{&m_vm_pause, on_pause},
+	{&m_vm_resume, on_resume},
+	{&m_vm_exec, on_exec},
+	{&m_vm_console, on_console},
+	{&m_vm_log, on_log},
+	{NULL, NULL},
 };
 
 int vm_serve(struct vm *vm, struct err *err)

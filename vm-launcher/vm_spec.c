@@ -96,9 +96,10 @@ static json_t *nic_to_json(const struct vm_nic *n)
 
 	for (unsigned i = 0; i < n->n_ips; i++)
 		json_array_append_new(ips, json_string(n->ips[i]));
-	return json_pack("{s:s,s:b,s:s,s:s,s:s,s:i,s:s,s:i,s:i,s:o}", "name", n->name, "user", n->user,
-			 "bridge", n->bridge, "port", n->port, "mac", n->mac, "access", n->access,
-			 "trunk", n->trunk, "native", n->native, "ssh_port", n->ssh_port, "ips", ips);
+	return json_pack("{s:s,s:b,s:s,s:s,s:s,s:i,s:s,s:i,s:i,s:o}", "name", n->name, "user",
+			 n->user, "bridge", n->bridge, "port", n->port, "mac", n->mac, "access",
+			 n->access, "trunk", n->trunk, "native", n->native, "ssh_port", n->ssh_port,
+			 "ips", ips);
 }
 
 /* Texts of the spec, by JSON key: read and written by the same table. */
@@ -106,15 +107,14 @@ static const struct {
 	const char *key;
 	size_t offset, size;
 } texts[] = {
-#define TEXT(member)                                                    \
-	{                                                               \
-		#member, offsetof(struct vm_spec, member),              \
-			sizeof(((struct vm_spec *)NULL)->member)        \
+#define TEXT(member)                                                                               \
+	{                                                                                          \
+#member, offsetof(struct vm_spec, member),                                         \
+			sizeof(((struct vm_spec *)NULL)->member)                                   \
 	}
-	TEXT(name),	   TEXT(lab),	     TEXT(accel_wanted), TEXT(image),
-	TEXT(disk),	   TEXT(disk_format), TEXT(kernel),	 TEXT(initrd),
-	TEXT(append),	   TEXT(accel),	     TEXT(accel_reason), TEXT(boot_kernel),
-	TEXT(boot_initrd), TEXT(boot_append),
+	TEXT(name),	    TEXT(lab),	       TEXT(accel_wanted), TEXT(image),	      TEXT(disk),
+	TEXT(disk_format),  TEXT(kernel),      TEXT(initrd),	   TEXT(append),      TEXT(accel),
+	TEXT(accel_reason), TEXT(boot_kernel), TEXT(boot_initrd),  TEXT(boot_append),
 #undef TEXT
 };
 
@@ -161,8 +161,9 @@ static int nic_from_json(struct vm_nic *n, const json_t *doc, struct err *err)
 	if (strlen(name) >= sizeof(n->name) || strlen(bridge) >= sizeof(n->bridge) ||
 	    strlen(port) >= sizeof(n->port) || strlen(trunk) >= sizeof(n->trunk) ||
 	    !vm_mac_is_valid(mac))
-		return err_set(err, -EINVAL, "VM file: NIC \"%.16s\" has a text that is too long or a "
-					     "wrong MAC",
+		return err_set(err, -EINVAL,
+			       "VM file: NIC \"%.16s\" has a text that is too long or a "
+			       "wrong MAC",
 			       name);
 	snprintf(n->name, sizeof(n->name), "%s", name);
 	snprintf(n->bridge, sizeof(n->bridge), "%s", bridge);
@@ -176,7 +177,8 @@ static int nic_from_json(struct vm_nic *n, const json_t *doc, struct err *err)
 		if (rc < 0)
 			return rc;
 		if (!vm_cidr_is_valid(n->ips[n->n_ips]))
-			return err_set(err, -EINVAL, "VM file: \"%s\" is not an address with /length",
+			return err_set(err, -EINVAL,
+				       "VM file: \"%s\" is not an address with /length",
 				       n->ips[n->n_ips]);
 	}
 	return 0;

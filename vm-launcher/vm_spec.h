@@ -2,11 +2,10 @@
 /*
  * What a VM shall be: the words of `vm start` or of a lab file, with nothing left open.
  *
- * How      The CLI fills it, writes it to RUN_DIR/vm/<id>.json and starts the supervisor, which reads
- *          it there; so it is also what `vm start NAME` finds again after `vm stop NAME`.
- * Threads  any; plain memory without pointers.
- * Trust    vm_spec_from_json() takes a file that somebody may have edited: types, lengths and
- *          ranges are checked.
+ * How      The CLI fills it, writes it to RUN_DIR/vm/<id>.json and starts the supervisor, which
+ * reads it there; so it is also what `vm start NAME` finds again after `vm stop NAME`. Threads any;
+ * plain memory without pointers. Trust    vm_spec_from_json() takes a file that somebody may have
+ * edited: types, lengths and ranges are checked.
  */
 #ifndef VM_LAUNCHER_VM_SPEC_H
 #define VM_LAUNCHER_VM_SPEC_H
@@ -17,13 +16,13 @@
 
 #include "base/err.h"
 
-#define VM_NICS_MAX	8
-#define VM_IPS_MAX	4
-#define VM_NAME_BYTES	112 /* LAB@COPY/NAME, or the port name of one of its NICs */
-#define VM_PATH_BYTES	512
-#define VM_MEMORY_MIN	(64ull << 20)
-#define VM_MEMORY_MAX	(1ull << 40)
-#define VM_CPUS_MAX	64
+#define VM_NICS_MAX   8
+#define VM_IPS_MAX    4
+#define VM_NAME_BYTES 112 /* LAB@COPY/NAME, or the port name of one of its NICs */
+#define VM_PATH_BYTES 512
+#define VM_MEMORY_MIN (64ull << 20)
+#define VM_MEMORY_MAX (1ull << 40)
+#define VM_CPUS_MAX   64
 
 struct vm_nic {
 	char name[16];		    /* eth0 */
@@ -31,10 +30,10 @@ struct vm_nic {
 	char bridge[VM_NAME_BYTES]; /* full name; empty with user */
 	char port[VM_NAME_BYTES];   /* VM.eth0; empty with user */
 	char mac[18];
-	int access;	  /* VID, 0: not given */
-	char trunk[256];  /* VIDS, empty: not given */
-	int native;	  /* VID, 0: not given */
-	int ssh_port;	  /* host port that leads to the guest's 22; 0: none */
+	int access;	 /* VID, 0: not given */
+	char trunk[256]; /* VIDS, empty: not given */
+	int native;	 /* VID, 0: not given */
+	int ssh_port;	 /* host port that leads to the guest's 22; 0: none */
 	unsigned n_ips;
 	char ips[VM_IPS_MAX][64]; /* CIDR, set through the agent */
 };

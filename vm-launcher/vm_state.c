@@ -29,14 +29,14 @@ bool vm_is_over(const struct vm *vm)
 json_t *vm_status(const struct vm *vm)
 {
 	json_t *doc = vm_status_of_spec(&vm->spec);
+	json_t *pid = vm->qemu_pid ? json_integer(vm->qemu_pid) : json_null();
 
 	json_object_update_new(
-		doc, json_pack("{s:s,s:s,s:o,s:b,s:f,s:I,s:i,s:s}", "state", state_names[vm->state],
-			       "reason", vm->reason, "pid",
-			       vm->qemu_pid ? json_integer(vm->qemu_pid) : json_null(), "ready",
-			       vm->ready, "ready_s", vm->ready_s, "started_at",
-			       (json_int_t)vm->started_at, "supervisor_pid", (int)getpid(), "switch",
-			       switch_link_state(vm->link)));
+		doc, json_pack("{s:s,s:s,s:o,s:b,s:b,s:f,s:I,s:i,s:s}", "state",
+			       state_names[vm->state], "reason", vm->reason, "pid", pid, "ready",
+			       vm->ready, "timed_out", vm->timed_out, "ready_s", vm->ready_s,
+			       "started_at", (json_int_t)vm->started_at, "supervisor_pid",
+			       (int)getpid(), "switch", switch_link_state(vm->link)));
 	return doc;
 }
 
@@ -44,8 +44,8 @@ void vm_save(const struct vm *vm)
 {
 	struct err err = ERR_NONE;
 	char path[VM_FILE_BYTES];
-	json_t *doc = json_pack("{s:o,s:o}", "spec", vm_spec_to_json(&vm->spec), "status",
-				vm_status(vm));
+	json_t *doc =
+		json_pack("{s:o,s:o}", "spec", vm_spec_to_json(&vm->spec), "status", vm_status(vm));
 
 	if (!doc || file_write_json(vm_path(path, vm->run_dir, vm->id, "json"), doc, &err) < 0)
 		LOG_WARN_RL("%s", doc ? err.text : "state not saved: out of memory");

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
 """The lab of the demo, and what must survive in it."""
+import json
 import os
 import signal
 import subprocess
@@ -9,6 +10,11 @@ import session
 from session import Session, await_true, need
 
 LAB = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../examples/two-vlans.yaml")
+
+# A check that nothing can make fail would prove nothing.
+LIES = """  - {name: lie, from: h1, no-ping: h2}
+  - {name: nobody, from: h1, ping: h3, within: 1s}
+"""
 
 
 def wrong_lab_starts_nothing():
@@ -27,11 +33,14 @@ def switch_of(s):
     return s.json("status")["daemon"]["pid"]
 
 
-def vlans_hold(s):
-    done = s.json("check", "--junit", s.path("junit.xml"))
-    assert done["failures"] == 0 and len(done["checks"]) == 2, done
+def vlans_hold_and_a_lie_is_found(s):
+    done = s.cli("--json", "check", "--junit", s.path("junit.xml"), check=False)
+    assert done.returncode == 1, done
+    passed = {c["name"]: c["passed"] for c in json.loads(done.stdout)["checks"]}
+    assert passed == {"same vlan": True, "other vlan": True, "lie": False, "nobody": False}, done
+    assert "10.0.10.12 answered" in done.stdout and "10.0.10.13 did not answer" in done.stdout
     with open(s.path("junit.xml"), encoding="ascii") as f:
-        assert 'tests="2" failures="0"' in f.read()
+        assert 'tests="4" failures="2"' in f.read()
 
 
 def end_of_one_guest_harms_no_other(s):
@@ -64,10 +73,13 @@ def ports_come_back_with_the_switch(s):
 def lab_from_up_to_down():
     with Session(daemon=False) as s:
         try:
-            s.cli("up", LAB, "--wait", "180s", timeout=200)
-            done = s.cli("up", LAB, check=False)
+            lab = s.path("lab.yaml")
+            with open(LAB, encoding="ascii") as f, open(lab, "w", encoding="ascii") as out:
+                out.write(f.read() + LIES)
+            s.cli("up", lab, "--wait", "180s", timeout=200)
+            done = s.cli("up", lab, check=False)
             assert done.returncode == 1 and "is up already" in done.stderr, done
-            for part in (vlans_hold, end_of_one_guest_harms_no_other,
+            for part in (vlans_hold_and_a_lie_is_found, end_of_one_guest_harms_no_other,
                          counters_add_up, ports_come_back_with_the_switch):
                 part(s)
             assert s.json("vm", "list") == [] and s.json("labs") == []

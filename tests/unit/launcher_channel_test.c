@@ -239,10 +239,11 @@ static void agent_ready(struct fixture *f)
 	agent_port_opened(f->agent);
 	id = strstr(heard(f), "\"id\":");
 	assert_non_null(id);
-	snprintf(answer, sizeof(answer),
-		 "{\"error\": {\"class\": \"GenericError\", \"desc\": \"stray\"}}\n\xff{\"return\": "
-		 "%ld}\n",
-		 strtol(id + 5, NULL, 10));
+	snprintf(
+		answer, sizeof(answer),
+		"{\"error\": {\"class\": \"GenericError\", \"desc\": \"stray\"}}\n\xff{\"return\": "
+		"%ld}\n",
+		strtol(id + 5, NULL, 10));
 	say(f, answer);
 	assert_int_equal(f->n_ready, 1);
 }
@@ -308,9 +309,16 @@ static void silent_agent_fails_its_command_and_is_synced_again(void **state)
 static void hostile_agent_is_survived(void **state)
 {
 	static const char *const lines[] = {
-		"null\n", "[]\n", "{\"return\": 1e999}\n", "{\"return\": {\"pid\": \"x\"}}\n",
-		"\xff\xff\xff\n", "{\"return\": {\"exited\": 1}}\n", "{}\n", "\n\n\r\n",
-		"{\"error\": []}\n", "{\"return\": {\"exited\": true, \"out-data\": 5}}\n",
+		"null\n",
+		"[]\n",
+		"{\"return\": 1e999}\n",
+		"{\"return\": {\"pid\": \"x\"}}\n",
+		"\xff\xff\xff\n",
+		"{\"return\": {\"exited\": 1}}\n",
+		"{}\n",
+		"\n\n\r\n",
+		"{\"error\": []}\n",
+		"{\"return\": {\"exited\": true, \"out-data\": 5}}\n",
 	};
 	struct fixture *f = *state;
 
@@ -330,6 +338,32 @@ static void hostile_agent_is_survived(void **state)
 	turn(f);
 	/* Whatever they became, every run has ended. */
 	assert_int_equal(f->n_answers, sizeof(lines) / sizeof(lines[0]));
+}
+
+static void answer_that_is_too_long_costs_only_its_command(void **state)
+{
+	struct fixture *f = *state;
+	static char junk[65536];
+
+	agent_ready(f);
+	agent_call(f->agent, "guest-info", NULL, 5000, on_answer, f);
+	memset(junk, 'x', sizeof(junk));
+	for (size_t sent = 0; sent < (4 << 20) + sizeof(junk);) {
+		ssize_t n = send(f->peer, junk, sizeof(junk), MSG_DONTWAIT);
+
+		sent += n > 0 ? (size_t)n : 0;
+		loop_once(f->loop, 0);
+	}
+	while (send(f->peer, "\n", 1, MSG_DONTWAIT) != 1)
+		loop_once(f->loop, 0);
+	for (int i = 0; i < 1000 && !f->n_answers; i++)
+		loop_once(f->loop, 5);
+	assert_string_equal(f->last, "the guest's agent answered with more than 4 MiB");
+	agent_call(f->agent, "guest-ping", NULL, 1000, on_answer, f);
+	say(f, "{\"return\": {}}\n");
+	assert_int_equal(f->n_answers, 2);
+	assert_string_equal(f->last, "");
+	assert_int_equal(f->n_lost, 0);
 }
 
 static void queue_of_commands_is_bounded(void **state)
@@ -376,6 +410,7 @@ int main(void)
 		AGENT(program_runs_to_its_end),
 		AGENT(silent_agent_fails_its_command_and_is_synced_again),
 		AGENT(hostile_agent_is_survived),
+		AGENT(answer_that_is_too_long_costs_only_its_command),
 		AGENT(queue_of_commands_is_bounded),
 		cmocka_unit_test(reader_stops_when_told),
 	};

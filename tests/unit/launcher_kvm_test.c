@@ -45,8 +45,8 @@ static int fake_ioctl(int fd, unsigned long request, void *arg)
 
 static void *fake_map(int fd, size_t size)
 {
-	struct kvm_run *run = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-				   -1, 0);
+	struct kvm_run *run =
+		mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	run->exit_reason = exit_reason;
 	return run;
@@ -124,9 +124,10 @@ static void guest_that_hangs_is_given_up_at_the_deadline(void **state)
 	assert_int_equal(kvm_prove(&fake, DEADLINE_MS, &err), -ETIMEDOUT);
 	took_ms = (loop_now_ns() - start_ns) / MS_NS;
 	assert_in_range(took_ms, DEADLINE_MS, DEADLINE_MS + 2000);
-	assert_string_equal(err.text, "KVM is too slow or hangs: a test guest did not finish a loop of "
-				      "1000000 rounds in KVM_RUN within 200 ms (hardware needs about "
-				      "1 ms)");
+	assert_string_equal(err.text,
+			    "KVM is too slow or hangs: a test guest did not finish a loop of "
+			    "1000000 rounds in KVM_RUN within 200 ms (hardware needs about "
+			    "1 ms)");
 }
 
 static void guest_that_ends_otherwise_is_refused(void **state)

@@ -16,15 +16,15 @@
 #include "vm-launcher/lab.h"
 
 /* A lab that is right but for what a case puts into its parts. */
-#define LAB_WITH(bridges, nic, links, checks)                     \
-	"name: t\n"                                               \
-	"bridges: {sw1: {}, sw2: {" bridges "}}\n"                \
-	"vms:\n"                                                  \
-	"  h1: {nics: [{to: sw1, ip: 10.0.0.1/24" nic "}]}\n"     \
-	"  h2: {nics: [{to: sw2, ip: 10.0.0.2/24}]}\n"            \
-	"links:\n"                                                \
-	"  - {between: [sw1, sw2]" links "}\n"                    \
-	"checks:\n"                                               \
+#define LAB_WITH(bridges, nic, links, checks)                                                      \
+	"name: t\n"                                                                                \
+	"bridges: {sw1: {}, sw2: {" bridges "}}\n"                                                 \
+	"vms:\n"                                                                                   \
+	"  h1: {nics: [{to: sw1, ip: 10.0.0.1/24" nic "}]}\n"                                      \
+	"  h2: {nics: [{to: sw2, ip: 10.0.0.2/24}]}\n"                                             \
+	"links:\n"                                                                                 \
+	"  - {between: [sw1, sw2]" links "}\n"                                                     \
+	"checks:\n"                                                                                \
 	"  - {from: h1, ping: 10.0.0.2" checks "}\n"
 
 static int read_lab(const char *text, struct lab *lab, struct err *err)
@@ -62,17 +62,19 @@ static void good_lab_becomes_calls_specs_and_checks(void **state)
 	assert_string_equal(dump(json_array_get(lab.network, 1)),
 			    "{\"method\":\"bridge.add\",\"params\":{\"ageing\":10,\"lab\":\"t\","
 			    "\"name\":\"t/sw2\",\"transient\":true}}");
-	assert_string_equal(dump(json_array_get(lab.network, 2)),
-			    "{\"method\":\"port.add\",\"params\":{\"bridge\":\"t/sw1\",\"lab\":\"t\","
-			    "\"name\":\"t/link1\",\"peer_bridge\":\"t/sw2\",\"transient\":true,"
-			    "\"trunk\":[[5,5]],\"type\":\"link\"}}");
+	assert_string_equal(
+		dump(json_array_get(lab.network, 2)),
+		"{\"method\":\"port.add\",\"params\":{\"bridge\":\"t/sw1\",\"lab\":\"t\","
+		"\"name\":\"t/link1\",\"peer_bridge\":\"t/sw2\",\"transient\":true,"
+		"\"trunk\":[[5,5]],\"type\":\"link\"}}");
 	assert_int_equal(lab.n_vms, 2);
 	assert_string_equal(lab.vms[0].name, "t/h1");
 	assert_string_equal(lab.vms[0].nics[0].port, "t/h1.eth0");
 	assert_string_equal(lab.vms[0].nics[0].trunk, "10,20-29");
-	assert_string_equal(dump(lab.checks),
-			    "[{\"address\":\"10.0.0.2\",\"from\":\"t/h1\",\"kind\":\"ping\",\"name\":"
-			    "\"h1 reaches 10.0.0.2\",\"target\":\"t/h2\",\"within\":10.0}]");
+	assert_string_equal(
+		dump(lab.checks),
+		"[{\"address\":\"10.0.0.2\",\"from\":\"t/h1\",\"kind\":\"ping\",\"name\":"
+		"\"h1 reaches 10.0.0.2\",\"target\":\"t/h2\",\"within\":10.0}]");
 	lab_free(&lab);
 }
 
@@ -81,9 +83,9 @@ static void wire_between_guests_is_a_bridge_of_its_own(void **state)
 	struct lab lab;
 	struct err err = ERR_NONE;
 
-	assert_int_equal(read_lab("name: t\nvms: {a: {}, b: }\nlinks: [{between: [a, b]}]\n", &lab,
-				  &err),
-			 0);
+	assert_int_equal(
+		read_lab("name: t\nvms: {a: {}, b: }\nlinks: [{between: [a, b]}]\n", &lab, &err),
+		0);
 	assert_string_equal(dump(lab.network),
 			    "[{\"method\":\"bridge.add\",\"params\":{\"forward_reserved\":\"all\","
 			    "\"lab\":\"t\",\"name\":\"t/wire1\",\"transient\":true}}]");
@@ -99,9 +101,10 @@ static void wrong_lab_is_told_where_and_why(void **state)
 	} cases[] = {
 		{"nmae: t\n", "t.yaml:1:1: a lab has no key \"nmae\"", "did you mean \"name\"?"},
 		{"bridges: {}\n", "t.yaml:1:1: a lab needs a `name:`", ""},
-		{"name: a b\n", "t.yaml:1:7: name \"a b\": a name is up to 32 of a-z A-Z 0-9 _ -", ""},
-		{LAB_WITH("agein: 5s", "", "", ""), "t.yaml:2:26: bridge \"sw2\" has no key \"agein\"",
-		 "did you mean \"ageing\"?"},
+		{"name: a b\n", "t.yaml:1:7: name \"a b\": a name is up to 32 of a-z A-Z 0-9 _ -",
+		 ""},
+		{LAB_WITH("agein: 5s", "", "", ""),
+		 "t.yaml:2:26: bridge \"sw2\" has no key \"agein\"", "did you mean \"ageing\"?"},
 		{LAB_WITH("", ", acces: 10", "", ""), "t.yaml:4:42: a NIC has no key \"acces\"",
 		 "did you mean \"access\"?"},
 		{LAB_WITH("", ", access: 5000", "", ""),
@@ -117,7 +120,8 @@ static void wrong_lab_is_told_where_and_why(void **state)
 		 ""},
 		{LAB_WITH("", "}, {to: sw1, ip: 10.0.0.1/8", "", ""),
 		 "t.yaml:4:43: ip 10.0.0.1/8 is that of t/h1.eth0 already", ""},
-		{LAB_WITH("", ", mac: 02:00:00:00:00:01}, {to: sw1, mac: 02:00:00:00:00:01", "", ""),
+		{LAB_WITH("", ", mac: 02:00:00:00:00:01}, {to: sw1, mac: 02:00:00:00:00:01", "",
+			  ""),
 		 "t.yaml:4:67: mac 02:00:00:00:00:01 is that of t/h1.eth0 already", ""},
 		{LAB_WITH("", "", ", trnk: 5", ""), "t.yaml:7:27: a link has no key \"trnk\"",
 		 "did you mean \"trunk\"?"},
@@ -130,7 +134,8 @@ static void wrong_lab_is_told_where_and_why(void **state)
 		 "[{to: sw1}]`",
 		 ""},
 		{LAB_WITH("", "", "}\n  - {between: [h1, h2], trunk: 5", ""),
-		 "t.yaml:8:5: a wire between two guests carries everything: it has no settings", ""},
+		 "t.yaml:8:5: a wire between two guests carries everything: it has no settings",
+		 ""},
 		{LAB_WITH("", "", "", "}\n  - {from: h4, ping: h1"),
 		 "t.yaml:10:12: this lab has no vm \"h4\"", "did you mean \"h1\"?"},
 		{LAB_WITH("", "", "", ", no-ping: 10.0.0.2"),

@@ -21,7 +21,8 @@ static char *joined(const struct qemu_argv *a)
 
 	for (unsigned i = 0; i < a->n; i++) {
 		strncat(text, a->v[i], 8191 - strlen(text));
-		strncat(text, a->v[i][0] == '-' && i + 1 < a->n && a->v[i + 1][0] != '-' ? " " : "\n",
+		strncat(text,
+			a->v[i][0] == '-' && i + 1 < a->n && a->v[i + 1][0] != '-' ? " " : "\n",
 			8191 - strlen(text));
 	}
 	return text;
@@ -160,7 +161,8 @@ static void wrong_nic_text_is_told_in_a_sentence(void **state)
 	} cases[] = {
 		{"sw1,acess=10", "nic \"sw1,acess=10\": a NIC has no \"acess\"",
 		 "did you mean \"access\"?"},
-		{"sw1,access=5000", "nic \"sw1,access=5000\": access \"5000\" is no vlan of 1-4094", ""},
+		{"sw1,access=5000", "nic \"sw1,access=5000\": access \"5000\" is no vlan of 1-4094",
+		 ""},
 		{"sw1,access=10,trunk=20",
 		 "nic \"sw1,access=10,trunk=20\": access excludes trunk and native", ""},
 		{"sw1,mac=01:00:00:00:00:01",
@@ -169,7 +171,8 @@ static void wrong_nic_text_is_told_in_a_sentence(void **state)
 		 ""},
 		{"sw1,10", "nic \"sw1,10\": \"10\" is no setting like access=10", ""},
 		{"user,access=10", "nic \"user,access=10\": QEMU's user network has no vlans", ""},
-		{"sw1,ssh=22", "nic \"sw1,ssh=22\": ssh \"22\" is a port of 1-65535 with `user`", ""},
+		{"sw1,ssh=22", "nic \"sw1,ssh=22\": ssh \"22\" is a port of 1-65535 with `user`",
+		 ""},
 		{"s w", "nic \"s w\": \"s w\" is no bridge's name", ""},
 	};
 
@@ -221,7 +224,7 @@ static void damaged_spec_is_refused(void **state)
 
 	spec_two_nics(&s);
 	doc = vm_spec_to_json(&s);
-	json_object_foreach(doc, key, value) {
+	json_object_foreach (doc, key, value) {
 		bent = json_deep_copy(doc);
 		json_object_del(bent, key);
 		assert_int_equal(vm_spec_from_json(&back, bent, &err), -EINVAL);
