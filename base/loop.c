@@ -20,7 +20,7 @@ struct loop_fd {
 };
 
 struct loop_timer {
-	LIST_ENTRY(loop_timer) link; /* in order of due_ns */
+	size_t at; /* its place in loop->timers */
 	struct loop *loop;
 	struct loop_timer **slot;
 	loop_fn fn;
@@ -34,7 +34,8 @@ struct loop {
 	int result;
 	LIST_HEAD(, loop_fd) fds;
 	LIST_HEAD(, loop_fd) dead; /* deleted in this round; events may still name them */
-	LIST_HEAD(, loop_timer) timers;
+	struct loop_timer **timers; /* a binary heap: the earliest one first */
+	size_t n_timers, timers_size;
 };
 
 uint64_t loop_now_ns(void)
@@ -78,8 +79,9 @@ void loop_destroy(struct loop *l)
 		return;
 	while (!LIST_EMPTY(&l->fds))
 		loop_fd_del(LIST_FIRST(&l->fds));
-	while (!LIST_EMPTY(&l->timers))
-		loop_timer_del(LIST_FIRST(&l->timers));
+	while (l->n_timers)
+		loop_timer_del(l->timers[0]);
+	free(l->timers);
 	bury(l);
 	close(l->epfd);
 	free(l);
@@ -125,37 +127,87 @@ void loop_fd_del(struct loop_fd *w)
 	LIST_INSERT_HEAD(&w->loop->dead, w, link);
 }
 
+static void heap_put(struct loop *l, size_t at, struct loop_timer *t)
+{
+	l->timers[at] = t;
+	t->at = at;
+}
+
+/* Moves t, which belongs at place at or nearer to the first, to where it is in order. */
+static void heap_up(struct loop *l, size_t at, struct loop_timer *t)
+{
+	for (; at && l->timers[(at - 1) / 2]->due_ns > t->due_ns; at = (at - 1) / 2)
+		heap_put(l, at, l->timers[(at - 1) / 2]);
+	heap_put(l, at, t);
+}
+
+static void heap_down(struct loop *l, size_t at, struct loop_timer *t)
+{
+	for (;;) {
+		size_t child = 2 * at + 1;
+
+		if (child + 1 < l->n_timers &&
+		    l->timers[child + 1]->due_ns < l->timers[child]->due_ns)
+			child++;
+		if (child >= l->n_timers || l->timers[child]->due_ns >= t->due_ns)
+			break;
+		heap_put(l, at, l->timers[child]);
+		at = child;
+	}
+	heap_put(l, at, t);
+}
+
+static int heap_grow(struct loop *l)
+{
+	size_t size = l->timers_size ? 2 * l->timers_size : 16;
+	struct loop_timer **timers;
+
+	if (l->n_timers < l->timers_size)
+		return 0;
+	timers = reallocarray(l->timers, size, sizeof(struct loop_timer *));
+	if (!timers)
+		return -ENOMEM;
+	l->timers = timers;
+	l->timers_size = size;
+	return 0;
+}
+
 int loop_timer_add(struct loop *l, uint64_t delay_ns, loop_fn fn, void *arg,
 		   struct loop_timer **slot)
 {
-	struct loop_timer *t = calloc(1, sizeof(*t)), *at, *last = NULL;
+	struct loop_timer *t = calloc(1, sizeof(*t));
 
-	if (!t)
+	if (!t || heap_grow(l) < 0) {
+		free(t);
 		return -ENOMEM;
+	}
 	t->loop = l;
 	t->slot = slot;
 	t->fn = fn;
 	t->arg = arg;
 	t->due_ns = loop_now_ns() + delay_ns;
-	LIST_FOREACH(at, &l->timers, link) {
-		if (at->due_ns > t->due_ns)
-			break;
-		last = at;
-	}
-	if (last)
-		LIST_INSERT_AFTER(last, t, link);
-	else
-		LIST_INSERT_HEAD(&l->timers, t, link);
+	heap_up(l, l->n_timers++, t);
 	*slot = t;
 	return 0;
 }
 
 void loop_timer_del(struct loop_timer *t)
 {
+	struct loop *l;
+	struct loop_timer *last;
+
 	if (!t)
 		return;
+	l = t->loop;
 	*t->slot = NULL;
-	LIST_REMOVE(t, link);
+	last = l->timers[--l->n_timers];
+	if (last != t) {
+		/* The last one takes its place, and moves whichever way is right. */
+		if (last->due_ns < t->due_ns)
+			heap_up(l, t->at, last);
+		else
+			heap_down(l, t->at, last);
+	}
 	free(t);
 }
 
@@ -164,7 +216,7 @@ static void timers_run(struct loop *l)
 	uint64_t now_ns = loop_now_ns();
 	struct loop_timer *t;
 
-	while ((t = LIST_FIRST(&l->timers)) && t->due_ns <= now_ns) {
+	while (l->n_timers && (t = l->timers[0])->due_ns <= now_ns) {
 		loop_fn fn = t->fn;
 		void *arg = t->arg;
 
@@ -175,11 +227,12 @@ static void timers_run(struct loop *l)
 
 static int wait_ms(struct loop *l, int timeout_ms)
 {
-	struct loop_timer *t = LIST_FIRST(&l->timers);
 	uint64_t now_ns = loop_now_ns(), left_ms;
+	const struct loop_timer *t;
 
-	if (!t)
+	if (!l->n_timers)
 		return timeout_ms;
+	t = l->timers[0];
 	/* Rounded up: a timer that is called early would be called twice. */
 	left_ms = t->due_ns <= now_ns ? 0 : (t->due_ns - now_ns + MS_NS - 1) / MS_NS;
 	if (left_ms > 1000000)

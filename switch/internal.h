@@ -43,6 +43,7 @@ struct switch_ {
 	struct rte_rcu_qsbr *qsbr;
 	_Atomic(struct view *) view; /* written by control, read by workers */
 	atomic_bool stop;	     /* ctl: rw, worker: ro */
+	bool closing;		     /* ctl: the workers have gone, views are built no more */
 	struct worker **workers;
 	unsigned n_workers_started;
 	int fault_fd; /* workers write, control reads */

@@ -97,7 +97,8 @@ void port_fini(struct port *p)
 	while (switch_publish(sw) < 0)
 		usleep(1000);
 	/* No worker can learn on it any more: forget it before the id is somebody else's. */
-	fdb_flush(p->bridge->fdb, p->id, true);
+	if (!sw->closing)
+		fdb_flush(p->bridge->fdb, p->id, true);
 	p->bridge->n_ports--;
 	sw->by_id[p->id] = NULL;
 	free(p->counters);

@@ -52,8 +52,11 @@ static void grace_period(struct switch_ *sw)
 int switch_publish(struct switch_ *sw)
 {
 	struct view *v, *old;
-	int rc = view_build(sw, &v);
+	int rc;
 
+	if (sw->closing)
+		return 0;
+	rc = view_build(sw, &v);
 	if (rc < 0) {
 		LOG_ERR("switch: out of memory for a new view; the last change is not in effect");
 		return rc;
@@ -168,17 +171,13 @@ fail:
 	return rc;
 }
 
-static void workers_stop(struct switch_ *sw)
+static void workers_join(struct switch_ *sw)
 {
 	atomic_store(&sw->stop, true);
 	for (unsigned i = 0; i < sw->n_workers_started; i++)
 		worker_wake(sw->workers[i]);
 	if (sw->n_workers_started)
 		rte_eal_mp_wait_lcore();
-	for (unsigned i = 0; sw->workers && i < sw->opts.n_workers; i++)
-		worker_destroy(sw->workers[i]);
-	free(sw->workers);
-	sw->workers = NULL;
 	sw->n_workers_started = 0;
 }
 
@@ -186,12 +185,16 @@ void switch_destroy(struct switch_ *sw)
 {
 	if (!sw)
 		return;
-	/* Ports leave while workers run: each waits for its grace period as at any other time. */
+	/* Without workers nobody reads views: thousands of ports go in the time of one. */
+	workers_join(sw);
+	sw->closing = true;
 	while (!TAILQ_EMPTY(&sw->ports))
 		port_del(TAILQ_FIRST(&sw->ports), NULL);
 	while (!TAILQ_EMPTY(&sw->bridges))
 		bridge_del(TAILQ_FIRST(&sw->bridges), NULL);
-	workers_stop(sw);
+	for (unsigned i = 0; sw->workers && i < sw->opts.n_workers; i++)
+		worker_destroy(sw->workers[i]);
+	free(sw->workers);
 	loop_timer_del(sw->sweep_timer);
 	loop_fd_del(sw->fault_watch);
 	if (sw->fault_fd >= 0)

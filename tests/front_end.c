@@ -238,7 +238,8 @@ static int memory_make(struct fe *fe, struct err *err)
 	fe->stride = (uint32_t)align_up(fe->opts.buf_size, 64) + 64;
 	fe->mem_size = fe->n_rings * (n * (16 + 2 + 8 + 32 + fe->stride) + 5 * 4096);
 	fe->mem_size = align_up(fe->mem_size, 2 << 20);
-	fe->mem_fd = memfd_create("front-end", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	fe->mem_fd = memfd_create("front-end",
+				  MFD_CLOEXEC | (fe->opts.no_seal ? 0 : MFD_ALLOW_SEALING));
 	if (fe->mem_fd < 0 || ftruncate(fe->mem_fd, (off_t)fe->mem_size) < 0)
 		return err_set(err, -errno, "no memory for the front end: %s", strerror(errno));
 	fe->mem = mmap(NULL, fe->mem_size, PROT_READ | PROT_WRITE, MAP_SHARED, fe->mem_fd, 0);
@@ -266,7 +267,7 @@ static void rings_fill(struct fe *fe)
 		for (uint16_t k = 0; k < r->size; k++) {
 			struct vring_desc *d = &r->desc[k];
 
-			d->next = (uint16_t)(k + 1);
+			*d = (struct vring_desc){.next = (uint16_t)(k + 1)};
 			if (i & 1)
 				continue;
 			d->addr = fe_gpa(fe, r->bufs + (size_t)k * fe->stride);
@@ -274,10 +275,25 @@ static void rings_fill(struct fe *fe)
 			d->flags = VRING_DESC_WRITE;
 			r->avail->ring[k] = k;
 		}
+		memset(r->used, 0, sizeof(*r->used) + 8 * (size_t)r->size + 2);
+		r->last_used = 0;
+		r->free_head = 0;
 		r->n_free = r->size;
 		r->next_avail = i & 1 ? 0 : r->size;
 		r->avail->idx = r->next_avail;
 	}
+}
+
+int fe_reset(struct fe *fe)
+{
+	int rc = 0;
+
+	for (unsigned i = 0; rc == 0 && i < fe->n_rings; i++)
+		rc = fe_ring_stop(fe, i, NULL);
+	rings_fill(fe);
+	for (unsigned i = 0; rc == 0 && i < fe->n_rings; i++)
+		rc = fe_ring_start(fe, i, 0);
+	return rc;
 }
 
 static int socket_open(struct fe *fe, struct err *err)
@@ -333,7 +349,8 @@ int fe_open(const struct fe_opts *opts, struct fe **out, struct err *err)
 	rc = memory_make(fe, err);
 	if (rc == 0)
 		rc = socket_open(fe, err);
-	if (rc == 0)
+	fe->opts.no_rings |= fe->opts.no_handshake;
+	if (rc == 0 && !fe->opts.no_handshake)
 		rc = negotiate(fe, err);
 	if (rc == 0)
 		rings_fill(fe);

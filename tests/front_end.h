@@ -33,6 +33,8 @@ struct fe_opts {
 	unsigned n_regions; /* the memory is told as this many regions; default 1 */
 	bool no_rings;	   /* stop before the rings are set up */
 	bool no_kick_fd;   /* the back end polls */
+	bool no_handshake; /* connect and say nothing */
+	bool no_seal;	   /* the memory's file refuses seals: it can be truncated */
 };
 
 /* VERSION_1, MRG_RXBUF, INDIRECT_DESC, EVENT_IDX, PROTOCOL_FEATURES (and MQ for several pairs). */
@@ -92,5 +94,7 @@ int fe_set_state(struct fe *fe, uint32_t request, uint32_t index, uint32_t num);
 int fe_ring_stop(struct fe *fe, unsigned ring, uint32_t *base);
 /* Sets a ring up from base on and starts it. */
 int fe_ring_start(struct fe *fe, unsigned ring, uint16_t base);
+/* As a driver's reset: stops all rings, lays them out anew and starts them from 0. */
+int fe_reset(struct fe *fe);
 
 #endif

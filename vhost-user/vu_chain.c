@@ -10,6 +10,9 @@ void vu_ring_fault_set(struct vu_ring *r, enum vu_ring_fault what, uint64_t a, u
 {
 	if (atomic_load_explicit(&r->fault, memory_order_relaxed))
 		return;
+	/* The zeros that stand in for vanished memory are not the guest's word. */
+	if (atomic_load_explicit(&r->mem->lost, memory_order_relaxed))
+		what = VU_FAULT_MEMORY_LOST;
 	r->fault_a = a;
 	r->fault_b = b;
 	atomic_store_explicit(&r->fault, (uint8_t)what, memory_order_release);

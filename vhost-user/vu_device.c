@@ -49,13 +49,20 @@ static void ring_stop(struct vu_device *d, unsigned i)
 	d->dev.rings[i].base = r->last_avail;
 }
 
-static int ring_start(struct vu_device *d, unsigned i, struct err *err)
+/* virtio has no way to tell a driver that its ring is broken; the front end is told by this. */
+static void error_signal(struct vu_device *d, unsigned i)
+{
+	uint64_t one = 1;
+
+	if (d->queues[i].err_fd >= 0 && write(d->queues[i].err_fd, &one, sizeof(one)) < 0)
+		LOG_DEBUG("port \"%s\": its error eventfd is full", d->port->name);
+}
+
+static int ring_try(struct vu_device *d, unsigned i, struct err *err)
 {
 	struct vu_queue *q = &d->queues[i];
 	int rc;
 
-	if (d->held || q->ring.running || !vu_ring_runs(&d->dev, i))
-		return 0;
 	q->ring.call_fd = q->call_fd;
 	rc = vu_ring_start(&q->ring, &d->dev.rings[i], d->dev.features, &d->mem, err);
 	if (rc < 0) {
@@ -76,19 +83,25 @@ static int ring_start(struct vu_device *d, unsigned i, struct err *err)
 	return 0;
 }
 
+static int ring_start(struct vu_device *d, unsigned i, struct err *err)
+{
+	int rc;
+
+	if (d->held || d->queues[i].ring.running || !vu_ring_runs(&d->dev, i))
+		return 0;
+	rc = ring_try(d, i, err);
+	if (rc < 0)
+		error_signal(d, i);
+	return rc;
+}
+
 int vu_device_rings_start(struct vu_device *d, struct err *err)
 {
 	for (unsigned i = 0; i < d->dev.n_rings; i++) {
 		int rc = ring_start(d, i, err);
 
-		if (rc < 0) {
-			uint64_t one = 1;
-
-			if (d->queues[i].err_fd >= 0 &&
-			    write(d->queues[i].err_fd, &one, sizeof(one)) < 0)
-				LOG_DEBUG("port \"%s\": its error eventfd is full", d->port->name);
+		if (rc < 0)
 			return rc;
-		}
 	}
 	return 0;
 }
@@ -225,16 +238,13 @@ bool vu_device_fault(struct vu_device *d, char *text, size_t size)
 {
 	for (unsigned i = 0; i < d->dev.n_rings; i++) {
 		struct vu_queue *q = &d->queues[i];
-		uint64_t one = 1;
 		int n;
 
-		if (!atomic_load(&q->ring.fault))
+		if (!q->ring.running || !atomic_load(&q->ring.fault))
 			continue;
 		n = snprintf(text, size, "queue %u: ", i);
 		vu_ring_fault_text(&q->ring, text + n, size - (size_t)n);
-		/* virtio has no way to tell a driver; the front end is told by this eventfd. */
-		if (q->err_fd >= 0 && write(q->err_fd, &one, sizeof(one)) < 0)
-			LOG_DEBUG("port \"%s\": its error eventfd is full", d->port->name);
+		error_signal(d, i);
 		return true;
 	}
 	return false;

@@ -48,7 +48,8 @@ bool vu_device_pair_runs(const struct vu_device *d);
 unsigned vu_device_n_pairs(const struct vu_device *d);
 bool vu_device_any_started(const struct vu_device *d);
 
-/* The sentence of a ring's fault, which is also told to the front end; false when there is none. */
+/* The sentence of a running ring's fault, which is also told to the front end; false when there is
+ * none. */
 bool vu_device_fault(struct vu_device *d, char *text, size_t size);
 
 #endif

@@ -49,14 +49,10 @@ static void on_sigbus(int sig, siginfo_t *info, void *context)
 
 void vu_mem_guard_install(void)
 {
-	static bool installed;
 	struct sigaction sa = {.sa_sigaction = on_sigbus, .sa_flags = SA_SIGINFO | SA_NODEFER};
 
-	if (installed)
-		return;
 	sigemptyset(&sa.sa_mask);
 	sigaction(SIGBUS, &sa, NULL);
-	installed = true;
 }
 
 static int guard_take(struct vu_mem *m, void *map, size_t size, unsigned *slot)

@@ -35,7 +35,7 @@ struct vu_mem {
 	struct vu_region regions[VU_MEM_SLOTS];
 };
 
-/* Installs the SIGBUS handler, once a process; later calls do nothing. */
+/* Installs the process's SIGBUS handler, also over one that somebody else has put in its place. */
 void vu_mem_guard_install(void);
 
 /* Maps r from fd (which stays the caller's). -errno with a sentence. */

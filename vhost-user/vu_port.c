@@ -372,10 +372,12 @@ static void vu_fault(struct port *p)
 	struct vu_port *vp = vu_of(p);
 	char text[160];
 
+	/* A driver that has reset its device since the worker told us has healed its port. */
+	if (!vu_device_fault(&vp->device, text, sizeof(text)))
+		return;
 	vp->device.held = true;
 	vu_device_rings_stop(&vp->device);
-	if (vu_device_fault(&vp->device, text, sizeof(text)) && !vp->admin_down)
-		port_state_set(p, PORT_ERRORED, "%s", text);
+	port_state_set(p, PORT_ERRORED, "%s", text);
 }
 
 static void vu_info(const struct port *p, struct port_info *info)

@@ -86,13 +86,30 @@ static int file_load(const char *path, struct yaml_doc **doc, struct err *err)
 	return rc;
 }
 
+/* True for a lab file, which is the launcher's to compare. */
+static bool is_lab(const struct yaml_doc *doc)
+{
+	static const char *const keys[] = {"name", "vms", "links", "checks"};
+
+	for (unsigned i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+		if (yaml_get(yaml_root(doc), keys[i]))
+			return true;
+	return false;
+}
+
 /* Sends the file's document. The plan comes back. */
 static int send_document(struct cli *cli, const struct yaml_doc *doc, bool dry_run,
 			 const json_t *confirm, json_t **result, struct err *err)
 {
 	json_t *document = NULL, *call;
-	int rc = document_read(doc, &document, err);
+	int rc;
 
+	if (is_lab(doc)) {
+		err_set(err, -EINVAL, "the file is a lab, and this is for what is made by hand");
+		err_hint(err, "`lanyard up FILE` takes a lab");
+		return EXIT_USAGE;
+	}
+	rc = document_read(doc, &document, err);
 	if (rc < 0)
 		return cli_exit_code(rc);
 	call = json_pack("{sosb}", "document", document, "dry_run", dry_run);
@@ -112,17 +129,6 @@ int apply_run(struct cli *cli, const json_t *params, json_t **result, struct err
 			   json_object_get(params, "confirm"), result, err);
 	yaml_doc_free(doc);
 	return rc;
-}
-
-/* True for a lab file, which is the launcher's to compare. */
-static bool is_lab(const struct yaml_doc *doc)
-{
-	static const char *const keys[] = {"name", "vms", "links", "checks"};
-
-	for (unsigned i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
-		if (yaml_get(yaml_root(doc), keys[i]))
-			return true;
-	return false;
 }
 
 int diff_run(struct cli *cli, const json_t *params, json_t **result, struct err *err)

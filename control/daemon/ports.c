@@ -50,19 +50,22 @@ int port_settings_check(struct daemon *d, const json_t *settings, struct err *er
 static int bridges_resolve(struct daemon *d, struct owner *owner, struct bridge **out,
 			   struct err *err)
 {
-	static const char *const keys[] = {"peer_bridge", "bridge"};
+	static const char *const keys[] = {"bridge", "peer_bridge"};
 
 	for (unsigned i = 0; i < 2; i++) {
 		const char *name = json_string_value(json_object_get(owner->settings, keys[i]));
+		struct bridge *br;
 		int rc;
 
 		if (!name)
 			continue;
-		rc = bridge_resolve(d, name, owner->lab, out, err);
+		rc = bridge_resolve(d, name, owner->lab, &br, err);
 		if (rc < 0)
 			return rc;
-		name = bridge_name(*out);
-		if (!owner->transient && !owner_saved(bridge_owner(*out))) {
+		name = bridge_name(br);
+		if (i == 0)
+			*out = br;
+		if (!owner->transient && !owner_saved(bridge_owner(br))) {
 			err_set(err, -EINVAL, "bridge \"%s\" is not part of what is saved", name);
 			err_hint(err, "a port made by hand can only be on a bridge made by hand");
 			return -EINVAL;

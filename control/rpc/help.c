@@ -66,7 +66,7 @@ static void pieces(FILE *f, size_t *column, const struct param *rows, bool posit
 
 void help_usage(FILE *f, const char *prog, const struct method *m)
 {
-	size_t column = (prog ? strlen(prog) + 1 : 0) + strlen(m->words);
+	size_t column = strlen("Usage: ") + (prog ? strlen(prog) + 1 : 0) + strlen(m->words);
 
 	fprintf(f, "%s%s%s", prog ? prog : "", prog ? " " : "", m->words);
 	pieces(f, &column, m->params, true);

@@ -315,6 +315,9 @@ static void long_lists_come_in_pages(void **state)
 	assert_non_null(strstr(f->text, "\"b4\""));
 	assert_null(strstr(f->text, "\"b2\""));
 	assert_non_null(strstr(f->text, "\"next\":null"));
+	expect(f, "config.list", "{\"limit\":2,\"cursor\":\"2\"}",
+	       "{\"items\":[{\"section\":\"bridges\",\"name\":\"b2\",\"settings\":{}},"
+	       "{\"section\":\"bridges\",\"name\":\"b3\",\"settings\":{}}],\"next\":\"4\"}");
 }
 
 /* ---- fdb ---- */

@@ -284,6 +284,8 @@ static void check_step(const struct vu_dev *before, const struct vu_msg *m,
 	}
 	if (acted(VU_ACT_MEM_CLEAR) || acted(VU_ACT_MEM_ADD) || acted(VU_ACT_MEM_DEL))
 		CHECK(res.actions[res.n_actions - 1].type == VU_ACT_RINGS_RESOLVE);
+	if (m->request == VU_SET_MEM_TABLE)
+		CHECK(dev.n_regions == n_fds);
 	if (memcmp(dev.regions, before->regions, sizeof(dev.regions)))
 		check_memory(&dev);
 	check_rings(&dev);
@@ -311,13 +313,14 @@ static void states_make(struct vu_dev s[N_STATES])
 	s[6].refused_logged = ~0ull;
 }
 
-/* Every state, request, flag, number and kind of descriptors with one payload. */
+/* Every state, request, flag and kind of descriptors with one payload; first, first + step … 9 of
+ * them. */
 static void everything_with(const struct vu_dev *states, const void *payload, uint32_t size,
-			    unsigned fds_step)
+			    unsigned first, unsigned step_fds)
 {
 	struct vu_msg *m = message(0, payload, size);
 
-	for (unsigned n = 0; n <= 9; n += fds_step)
+	for (unsigned n = first; n <= 9; n += step_fds)
 		for (unsigned kind = VU_FD_EVENT; kind <= (n ? VU_FD_OTHER : VU_FD_EVENT); kind++) {
 			struct vu_fd_fact *facts = calloc(n ? n : 1, sizeof(*facts));
 
@@ -341,10 +344,11 @@ static void every_request_of_every_size_keeps_the_invariants(void **state)
 	states_make(states);
 	memset(payload, 0, sizeof(payload));
 	for (uint32_t size = 0; size <= VU_PAYLOAD_MAX; size++)
-		everything_with(states, payload, size, size == 0 || size == 8 || size == 40 ? 1 : 9);
+		everything_with(states, payload, size, 0,
+				size == 0 || size == 8 || size == 40 ? 1 : 9);
 	memset(payload, 0xff, sizeof(payload));
 	for (uint32_t size = 8; size <= VU_PAYLOAD_MAX; size += 32)
-		everything_with(states, payload, size, 1);
+		everything_with(states, payload, size, 0, 1);
 }
 
 static void every_ring_number_keeps_the_invariants(void **state)
@@ -361,9 +365,9 @@ static void every_ring_number_keeps_the_invariants(void **state)
 			struct vu_vring_addr a = {indexes[i], 0, nums[k], nums[k] & ~1u,
 						  nums[k] & ~3u, 0};
 
-			everything_with(states, p, sizeof(p), 1);
-			everything_with(states, q, sizeof(q), 3);
-			everything_with(states, &a, sizeof(a), 3);
+			everything_with(states, p, sizeof(p), 0, 1);
+			everything_with(states, q, sizeof(q), 0, 3);
+			everything_with(states, &a, sizeof(a), 0, 3);
 		}
 	}
 }
@@ -385,15 +389,19 @@ static void every_memory_table_keeps_the_invariants(void **state)
 		struct vu_mem_region r = {gpa, size, other, i % 3 ? 0 : 16 * MB - size};
 
 		t.r[0] = r;
-		t.r[1] = (struct vu_mem_region){other, size, gpa, 0};
-		everything_with(states, (uint32_t *)&t, 40, 4); /* as ADD_MEM_REG */
+		everything_with(states, &t, 40, 1, 8); /* as ADD_MEM_REG */
 		t.n = 2;
-		everything_with(states, &t, 72, 2);
+		t.r[1] = (struct vu_mem_region){other, size, gpa ^ 1ull << (40 + i % 2), 0};
+		everything_with(states, &t, 72, 2, 6);
+		t.r[1] = (struct vu_mem_region){other ^ 1ull << (40 + i % 2), size, gpa, 0};
+		everything_with(states, &t, 72, 2, 6);
 		t.n = 0;
 	}
+	for (uint64_t i = 0; i < VU_MSG_FDS; i++)
+		t.r[i] = (struct vu_mem_region){i * MB, MB, i * MB, 0};
 	for (t.n = 0; t.n <= 9; t.n++)
 		for (uint32_t said = 0; said <= VU_MSG_FDS; said++)
-			everything_with(states, &t, 8 + said * 32, 1);
+			everything_with(states, &t, 8 + said * 32, 0, 1);
 }
 
 /* ---- one rule each ---- */

@@ -1,0 +1,210 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""The command line and the daemon as an administrator and a hostile client meet them: exit codes,
+sentences, JSON, help, saved configuration, locks, leases, limits."""
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import time
+
+from session import Session, await_true, binary
+
+HELP = """Usage: lanyard bridge add BR [--ageing TIME] [--max-macs N]
+        [--forward-reserved LIST]
+
+Make a learning bridge.
+
+Arguments:
+  BR                      the bridge
+
+Options:
+  --ageing TIME           forget a learned address after this time without a
+                          frame from it (300s)
+  --max-macs N            learn at most so many addresses (65536)
+  --forward-reserved LIST
+                          forward these reserved groups: stp,lldp,lacp,eapol,
+                          all or none (none)
+
+Options of every command:
+  --json                  print the result as one JSON document
+  --run-dir DIR           folder of sockets
+  --state-dir DIR         folder of what is saved
+  --help                  explain the command
+  --version               print the version
+"""
+
+
+def expect(done, code, *parts):
+    text = done.stdout + done.stderr
+    assert done.returncode == code, (done.args, done.returncode, code, text)
+    for part in parts:
+        assert part in text, (part, text)
+
+
+def help_is_made_from_the_row(s):
+    assert s.cli("bridge", "add", "--help").stdout == HELP, s.cli("bridge", "add", "--help").stdout
+
+
+def errors_are_one_sentence_with_a_way_out(s):
+    expect(s.cli("brigde", check=False), 2, 'there is no command "brigde"; did you mean "bridge"?')
+    expect(s.cli("st", check=False), 2, '"st" may be one of status, stats, stop')
+    expect(s.cli("bridge", "add", "b", "--agein=0s", check=False), 2,
+           "--ageing: 0 s is outside 1-30000")
+    expect(s.cli("port", "add", "p", "--bridge", "nix", "--type", "link", "--peer-bridge", "x",
+                 check=False), 1, 'port "p": there is no bridge "nix"')
+    done = s.cli("port", "show", "nix", "--json", check=False)
+    assert json.loads(done.stdout)["error"]["message"] == 'there is no port "nix"', done.stdout
+    assert done.stderr == 'lanyard: there is no port "nix"\n', done.stderr
+
+
+def configuration_round_trip(s):
+    s.cli("bridge", "add", "sw1")
+    s.cli("bridge", "add", "sw2", "--ageing", "10m", "--forward-reserved", "stp,lldp")
+    s.cli("port", "add", "up", "--bridge", "sw1", "--type", "link", "--peer-bridge", "sw2",
+          "--trunk", "10,20-29")
+    s.cli("port", "add", "web", "--bridge", "sw1", "--type", "vhost-user", "--listen", "--path",
+          s.path("web.sock"), "--access", "10", "--mtu", "9000")
+    text = s.cli("show", "config").stdout
+    with open(s.path("c.yaml"), "w") as f:
+        f.write(text)
+    expect(s.cli("diff", s.path("c.yaml")), 0, "nothing to change")
+    s.cli("port", "del", "up")
+    expect(s.cli("diff", s.path("c.yaml"), check=False), 1, "+ port up")
+    s.cli("apply", s.path("c.yaml"))
+    s.cli("apply", "-", stdin=text)
+    assert sorted(s.cli("show", "config").stdout.split()) == sorted(text.split())
+    expect(s.cli("apply", "-", stdin="bridges:\n  b: {aging: 5}\n", check=False), 2,
+           'standard input:2:7: a bridge has no key "aging"; did you mean "ageing"?')
+
+
+def port_show_has_the_keys_of_the_contract(s):
+    port = s.port("web")
+    for key in ("name lab type bridge state reason path vlan mtu queues features counters").split():
+        assert key in port, key
+    assert port["vlan"] == {"mode": "access", "vid": 10, "vids": None, "native": None}
+    assert port["mtu"] == 9000 and port["state"] == "waiting"
+    assert set(port["counters"]) == {"rx_frames", "rx_bytes", "rx_forwarded", "tx_frames",
+                                     "tx_bytes", "rx_drops", "tx_drops"}
+    status = s.json("status")
+    assert set(status) == {"daemon", "bridges", "ports", "vms", "labs"}, status.keys()
+    assert status["daemon"]["pid"] == s.daemon.pid and status["daemon"]["keeper_pid"] is None
+    assert "cycles_per_frame" in s.json("stats")["workers"][0]
+    expect(s.cli("port", "show", "web", "--qemu"), 0, "-netdev vhost-user", s.path("web.sock"))
+    expect(s.cli("port", "show", "web", "--libvirt"), 0, "mode='client'")
+
+
+def second_daemon_is_refused(s):
+    done = subprocess.run([binary("lanyard-switch"), "--run-dir", s.run_dir, "--state-dir",
+                           s.path("other")], capture_output=True, text=True, timeout=20)
+    assert done.returncode == 1 and f"(process {s.daemon.pid}) uses" in done.stderr, done.stderr
+    done = subprocess.run([binary("lanyard-switch"), "--run-dir", s.path("other"), "--state-dir",
+                           s.state_dir], capture_output=True, text=True, timeout=20)
+    assert done.returncode == 1 and "uses" in done.stderr, done.stderr
+
+
+def killed_daemon_comes_back_with_its_configuration(s):
+    before = s.cli("show", "config").stdout
+    s.end(s.daemon, signal.SIGKILL)
+    expect(s.cli("status", check=False), 5, "the switch is not running", "lanyard-switch")
+    s.start()
+    assert sorted(s.cli("show", "config").stdout.split()) == sorted(before.split())
+
+
+def stop_and_sigterm_end_it_at_once(s):
+    for how in ("stop", "sigterm"):
+        start = time.monotonic()
+        s.cli("stop") if how == "stop" else s.daemon.terminate()
+        s.daemon.wait(5)
+        took = time.monotonic() - start
+        assert s.daemon.returncode == 0 and took < 0.4, (how, took, s.daemon.returncode)
+        assert not os.path.exists(os.path.join(s.run_dir, "switch.sock"))
+        s.start()
+
+
+# ---- hostile clients ----
+
+def connect(s):
+    c = socket.socket(socket.AF_UNIX)
+    c.connect(os.path.join(s.run_dir, "switch.sock"))
+    c.settimeout(5)
+    return c
+
+
+def rss_anon_kib(pid):
+    with open(f"/proc/{pid}/status") as f:
+        return int(re.search(r"RssAnon:\s+(\d+)", f.read()).group(1))
+
+
+def open_files(pid):
+    files = []
+    for fd in os.listdir(f"/proc/{pid}/fd"):
+        try:
+            files.append(os.readlink(f"/proc/{pid}/fd/{fd}").split(":")[0])
+        except FileNotFoundError:
+            pass  # closed meanwhile
+    return sorted(files)
+
+
+def hostile_clients_leave_nothing(s):
+    request = b'{"jsonrpc":"2.0","id":1,"method":"%s","params":%s}\n'
+    said = [bytes(range(1, 256)) + b"\n", b"[" * 5000 + b"\n", request % (b"rpc.list", b"{}") * 50,
+            b'{"jsonrpc":"2.0","id":1,"method":"port.add","params":{"name":"' + b"a" * 3000,
+            request % (b"bridge.list", b"[" + b"1," * 2000 + b"1]")]
+    files, rss = open_files(s.daemon.pid), None
+    for i in range(1000):
+        with connect(s) as c:
+            try:
+                c.sendall(said[i % len(said)])
+            except OSError:
+                pass  # cut off: as it should be
+        if i == 99:
+            s.cli("status")
+            rss = rss_anon_kib(s.daemon.pid)
+    await_true("the connections are closed", lambda: open_files(s.daemon.pid) == files)
+    assert rss_anon_kib(s.daemon.pid) - rss < 1024, (rss, rss_anon_kib(s.daemon.pid))
+
+
+def idle_connections_do_not_lock_anybody_out(s):
+    idle = []
+    for _ in range(600):
+        idle.append(connect(s))
+    assert b"256 clients are connected already" in idle[-1].recv(300)
+    time.sleep(1.1)
+    s.cli("status")
+    for c in idle:
+        c.close()
+
+
+# ---- leases ----
+
+def switch_for_a_vm_ends_with_it():
+    with Session("--until-unused") as s:
+        holder = connect(s)
+        holder.sendall(b'{"jsonrpc":"2.0","id":1,"method":"lease.hold","params":{"name":"vm x"}}\n')
+        assert b'"until_unused":true' in holder.recv(300)
+        time.sleep(1.2)
+        s.cli("status")
+        holder.close()
+        await_true("the daemon has ended", lambda: s.daemon.poll() is not None, 4)
+        assert s.daemon.returncode == 0
+        s.daemon = None
+
+
+def main():
+    with Session() as s:
+        for rule in (help_is_made_from_the_row, errors_are_one_sentence_with_a_way_out,
+                     configuration_round_trip, port_show_has_the_keys_of_the_contract,
+                     second_daemon_is_refused, killed_daemon_comes_back_with_its_configuration,
+                     stop_and_sigterm_end_it_at_once, hostile_clients_leave_nothing,
+                     idle_connections_do_not_lock_anybody_out):
+            rule(s)
+            print("ok:", rule.__name__)
+    switch_for_a_vm_ends_with_it()
+    print("ok: switch_for_a_vm_ends_with_it")
+
+
+if __name__ == "__main__":
+    main()
