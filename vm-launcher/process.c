@@ -15,8 +15,9 @@
 #define FDS_MAX 4
 
 /* Relative to the folder of the running program, which in the build tree is control/cli. */
-static const char *const places[] = {"",    "../libexec/lanyard/", "../../vm-launcher/",
-				     "../", "../daemon/",	   "../../control/"};
+static const char *const places[] = {
+	"",    "../libexec/lanyard/", "../sbin/",      "../../vm-launcher/",
+	"../", "../daemon/",	      "../../control/"};
 
 int process_find(const char *name, char *path, size_t size, struct err *err)
 {

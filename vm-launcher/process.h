@@ -12,8 +12,8 @@
 #include "base/err.h"
 
 /*
- * Finds `name` ("lanyard-vm") beside the running program, in ../libexec/lanyard, in the installed
- * libexec folder, or where the build tree has it. -ENOENT with a sentence.
+ * Finds `name` ("lanyard-vm") beside the running program, in ../libexec/lanyard or ../sbin, in the
+ * installed libexec folder, or where the build tree has it. -ENOENT with a sentence.
  */
 int process_find(const char *name, char *path, size_t size, struct err *err);
 
