@@ -385,10 +385,13 @@ static void static_entry_takes_the_place_of_a_learned_one(void **state)
 {
 	struct fdb *t = table(16);
 
-	for (unsigned i = 0; i < 5000; i++)
-		learn(t, key_of(0x1000 + i, 1), (uint16_t)(i % 50), 1);
-	assert_int_equal(fdb_add(t, key_of(1, 1), 60, 1), 0);
-	assert_int_equal(lookup(t, key_of(1, 1), 1), 60);
+	/* So many ports that every bucket is full and none has much to give up. */
+	for (unsigned i = 0; i < 20000; i++)
+		learn(t, key_of(0x1000 + i, 1), (uint16_t)(i % 200), 1);
+	for (unsigned i = 0; i < 20; i++) {
+		assert_int_equal(fdb_add(t, key_of(i, 1), 300, 1), 0);
+		assert_int_equal(lookup(t, key_of(i, 1), 1), 300);
+	}
 	fdb_destroy(t);
 }
 
