@@ -214,7 +214,7 @@ static void header_without_payload_ends_after_a_deadline(void **state)
 	scene_close(s);
 }
 
-/* The end of one message and the beginning of the next in every write, for longer than one may take. */
+/* Every write ends one message and begins the next, for longer than one may take. */
 static void deadline_is_of_each_message(void **state)
 {
 	const uint32_t header[3] = {VU_SET_OWNER, VU_VERSION, 0};
@@ -397,7 +397,8 @@ static void ring_sizes_are_refused_where_a_reply_is_asked_for(void **state)
 	scene_close(s);
 }
 
-/* part: 0 desc, 1 avail, 2 used is moved by `by`. The port is errored, the socket stays. */
+/* part: 0 desc, 1 avail is moved by `by`, 2 used to the last 64 bytes of memory. The port is errored,
+ * the socket stays. */
 static void ring_address_moved(void **state, unsigned part, uint64_t by)
 {
 	struct scene *s = scene_open(*state);
@@ -412,7 +413,7 @@ static void ring_address_moved(void **state, unsigned part, uint64_t by)
 	else if (part == 1)
 		r->avail = (void *)((uintptr_t)r->avail + by);
 	else
-		r->used = (void *)((uintptr_t)r->used + by);
+		r->used = (void *)(fe->mem + fe->mem_size - 64);
 	assert_int_equal(fe_ring_start(fe, 1, 0), 0);
 	await_reason(s, PORT_ERRORED, "queue 1: a part of a ring of 256 entries is outside");
 	p.fd = r->err_fd;
@@ -434,7 +435,7 @@ static void available_ring_outside_memory_errors_the_port(void **state)
 
 static void used_ring_that_leaves_memory_errors_the_port(void **state)
 {
-	ring_address_moved(state, 2, 8 << 20);
+	ring_address_moved(state, 2, 0);
 }
 
 static void raise_fault(struct rig *rig, void *arg)
