@@ -115,13 +115,15 @@ void vu_mem_del(struct vu_mem *m, unsigned slot)
 	munmap(r->map, r->map_size);
 	memmove(r, r + 1, (m->n - slot - 1) * sizeof(*r));
 	m->n--;
+	/* Which region it was is not kept: all are new when the last old one has gone. */
+	if (!m->n)
+		atomic_store(&m->lost, false);
 }
 
 void vu_mem_clear(struct vu_mem *m)
 {
 	while (m->n)
 		vu_mem_del(m, m->n - 1);
-	atomic_store(&m->lost, false);
 }
 
 void *vu_mem_uva(const struct vu_mem *m, uint64_t uva, uint64_t size)

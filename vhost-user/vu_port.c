@@ -212,6 +212,8 @@ static void conn_ready(void *arg, int fd, uint32_t events)
 
 	for (unsigned i = 0; i < MESSAGES_TURN && rc > 0; i++) {
 		rc = vu_conn_read(&vp->conn, &err);
+		if (rc > 0)
+			loop_timer_del(vp->message_timer);
 		if (rc > 0 && message_handle(vp, &err) < 0)
 			rc = -EPROTO;
 	}

@@ -214,6 +214,26 @@ static void header_without_payload_ends_after_a_deadline(void **state)
 	scene_close(s);
 }
 
+/* Every write ends one message and begins the next, for longer than one may take. */
+static void deadline_is_of_each_message(void **state)
+{
+	const uint32_t header[3] = {VU_SET_OWNER, VU_VERSION, 0};
+	struct scene *s = scene_open(*state);
+	struct fe *fe = attacker(s, (struct fe_opts){.no_handshake = true});
+	uint64_t end_ns = loop_now_ns() + 5500 * MS_NS;
+
+	assert_int_equal(send(fe->fd, header, 4, 0), 4);
+	while (loop_now_ns() < end_ns) {
+		const uint32_t rest[3] = {header[1], header[2], header[0]};
+
+		usleep(100000);
+		assert_int_equal(send(fe->fd, rest, sizeof(rest), MSG_NOSIGNAL), sizeof(rest));
+		assert_int_equal(rig_state(s->rig, 0), PORT_NEGOTIATING);
+	}
+	fe_close(fe);
+	scene_close(s);
+}
+
 static void garbage_is_a_violation(void **state)
 {
 	struct scene *s = scene_open(*state);
@@ -377,7 +397,8 @@ static void ring_sizes_are_refused_where_a_reply_is_asked_for(void **state)
 	scene_close(s);
 }
 
-/* part: 0 desc, 1 avail, 2 used is moved by `by`. The port is errored, the socket stays. */
+/* part: 0 desc, 1 avail is moved by `by`, 2 used to the last 64 bytes of memory. The port is errored,
+ * the socket stays. */
 static void ring_address_moved(void **state, unsigned part, uint64_t by)
 {
 	struct scene *s = scene_open(*state);
@@ -392,7 +413,7 @@ static void ring_address_moved(void **state, unsigned part, uint64_t by)
 	else if (part == 1)
 		r->avail = (void *)((uintptr_t)r->avail + by);
 	else
-		r->used = (void *)((uintptr_t)r->used + by);
+		r->used = (void *)(fe->mem + fe->mem_size - 64);
 	assert_int_equal(fe_ring_start(fe, 1, 0), 0);
 	await_reason(s, PORT_ERRORED, "queue 1: a part of a ring of 256 entries is outside");
 	p.fd = r->err_fd;
@@ -414,7 +435,7 @@ static void available_ring_outside_memory_errors_the_port(void **state)
 
 static void used_ring_that_leaves_memory_errors_the_port(void **state)
 {
-	ring_address_moved(state, 2, 8 << 20);
+	ring_address_moved(state, 2, 0);
 }
 
 static void raise_fault(struct rig *rig, void *arg)
@@ -503,6 +524,45 @@ static void truncated_receive_buffers_error_the_receiver_alone(void **state)
 	fe_close(fe);
 	fe_close(sender);
 	rig_port_del(s->rig, 1);
+	scene_close(s);
+}
+
+static void region(struct fe *fe, uint32_t request)
+{
+	const struct {
+		uint64_t padding;
+		struct vu_mem_region r;
+	} p = {0, {FE_GPA, fe->mem_size, (uintptr_t)fe->mem, 0}};
+	struct vu_msg reply;
+
+	assert_int_equal(fe_msg_send(fe, request, VU_NEED_REPLY, &p, sizeof(p), &fe->mem_fd,
+				     request == VU_ADD_MEM_REG), 0);
+	assert_int_equal(fe_msg_reply(fe, &reply), 0);
+	assert_int_equal(reply.u.u64, 0);
+}
+
+static void new_memory_heals_a_truncated_port(void **state)
+{
+	uint8_t f[60] = {2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2};
+	struct scene *s = scene_open(*state);
+	struct fe *fe = attacker(s, (struct fe_opts){.no_seal = true});
+	uint64_t end_ns;
+
+	assert_int_equal(ftruncate(fe->mem_fd, 0), 0);
+	fe_kick(fe, 1);
+	rig_await(s->rig, 0, PORT_ERRORED);
+	assert_int_equal(ftruncate(fe->mem_fd, (off_t)fe->mem_size), 0);
+	for (unsigned i = 0; i < 2; i++)
+		assert_int_equal(fe_ring_stop(fe, i, NULL), 0);
+	region(fe, VU_REM_MEM_REG);
+	region(fe, VU_ADD_MEM_REG);
+	assert_int_equal(fe_reset(fe), 0);
+	rig_await(s->rig, 0, PORT_UP);
+	assert_true(fe_send(fe, 0, f, sizeof(f)));
+	for (end_ns = loop_now_ns() + 2 * S_NS; !fe_reclaim(fe, 0);)
+		if (loop_now_ns() > end_ns)
+			fail_msg("not served again: %s", rig_reason(s->rig, 0));
+	fe_close(fe);
 	scene_close(s);
 }
 
@@ -652,6 +712,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(silent_front_end_is_waited_for),
 		T(header_without_payload_ends_after_a_deadline),
+		T(deadline_is_of_each_message),
 		T(garbage_is_a_violation),
 		T(random_messages_cost_the_connection_at_most),
 		T(more_than_8_descriptors_are_a_violation),
@@ -668,6 +729,7 @@ int main(void)
 		T(truncated_rings_error_the_port),
 		T(truncated_frames_error_the_port),
 		T(truncated_receive_buffers_error_the_receiver_alone),
+		T(new_memory_heals_a_truncated_port),
 		T(rewriting_guest_spoils_its_own_port_only),
 	};
 
