@@ -131,17 +131,19 @@ void vu_ring_call(struct vu_ring *r)
 
 void vu_used_publish(struct vu_ring *r)
 {
-	uint16_t old = r->signalled;
-	bool valid = r->signalled_valid;
+	uint16_t old = r->published;
+	bool valid = r->published_valid;
 
 	__atomic_store_n(&r->used->idx, r->last_used, __ATOMIC_RELEASE);
 	/* The guest's wish must be read after it can see the new index. */
 	atomic_thread_fence(memory_order_seq_cst);
 	if (r->event_idx) {
-		r->signalled_valid = true;
+		/* From the last publication on, called or not: a range that reaches back to the last
+		 * call is empty again after 65,536 entries, and the event in it is lost. */
+		r->published = r->last_used;
+		r->published_valid = true;
 		if (valid && !need_event(load_once(used_event(r)), r->last_used, old))
 			return;
-		r->signalled = r->last_used;
 	} else if (load_once(&r->avail->flags) & VRING_AVAIL_NO_INTERRUPT) {
 		return;
 	}

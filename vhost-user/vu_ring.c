@@ -35,7 +35,7 @@ int vu_ring_start(struct vu_ring *r, const struct vu_ring_state *state, uint64_t
 		return err_set(err, -EINVAL,
 			       "the ring is to go on at entry %u, but its used index is %u",
 			       r->last_avail, r->last_used);
-	r->signalled_valid = false;
+	r->published_valid = false;
 	r->n_taken = 0;
 	r->fault_told = false;
 	atomic_store(&r->fault, VU_FAULT_NONE);

@@ -91,8 +91,8 @@ struct vu_ring {
 	/* The worker's. */
 	uint16_t last_avail; /* next available entry to take */
 	uint16_t last_used;  /* next used entry to publish */
-	uint16_t signalled;  /* last_used at the last call */
-	bool signalled_valid;
+	uint16_t published;  /* last_used when it was published last */
+	bool published_valid;
 	unsigned n_taken; /* frames between rx and rx_done */
 	uint16_t heads[BURST_MAX];
 	bool fault_told;	 /* the driver has raised it */
