@@ -137,7 +137,7 @@ struct vu_ring_state {
 	bool enabled; /* SET_VRING_ENABLE; by itself where PROTOCOL_FEATURES was not negotiated */
 	bool has_addr;
 	uint16_t num;  /* entries; 0: not told */
-	uint16_t base; /* where to go on in the available ring */
+	uint16_t base; /* where the front end says that it goes on, or where it was stopped */
 	struct vu_vring_addr addr;
 };
 

@@ -102,8 +102,8 @@ struct vu_ring {
 	_Atomic uint8_t fault;
 };
 
-/* Looks up the ring's parts and takes its state. state->base is where to go on in the available
- * ring; the used index in memory is checked against it. -EINVAL with a sentence; the ring is then
+/* Looks up the ring's parts and goes on at its used index, whatever state->base says: virtio-user says 0
+ * also where it takes up a ring again after a reconnect. -EINVAL with a sentence; the ring is then
  * left stopped. */
 int vu_ring_start(struct vu_ring *r, const struct vu_ring_state *state, uint64_t features,
 		  const struct vu_mem *mem, struct err *err);

@@ -417,6 +417,27 @@ static void down_port_comes_back_where_it_was(void **state)
 	fe_close(b);
 }
 
+/* virtio-user as server tells base 0 to a back end that has come back. */
+static void ring_goes_on_at_its_used_index(void **state)
+{
+	struct rig *rig = *state;
+	struct fe *a = rig_port(rig, 0, (struct fe_opts){0});
+	struct fe *b = rig_port(rig, 1, (struct fe_opts){0});
+	uint32_t base;
+
+	exchange(a, b, 1514);
+	exchange(b, a, 1514);
+	for (unsigned i = 0; i < 2; i++)
+		assert_int_equal(fe_ring_stop(a, i, &base), 0);
+	for (unsigned i = 0; i < 2; i++)
+		assert_int_equal(fe_ring_start(a, i, 0), 0);
+	rig_await(rig, 0, PORT_UP);
+	exchange(a, b, 200);
+	exchange(b, a, 200);
+	fe_close(a);
+	fe_close(b);
+}
+
 static void shared_memory_cannot_be_truncated(void **state)
 {
 	struct rig *rig = *state;
@@ -479,6 +500,7 @@ int main(void)
 		T(violation_header_is_short),
 		T(administrator_heals_a_violation),
 		T(down_port_comes_back_where_it_was),
+		T(ring_goes_on_at_its_used_index),
 		T(shared_memory_cannot_be_truncated),
 		T(protocol_violation_closes_and_backs_off),
 	};
