@@ -148,12 +148,51 @@ static void event_is_met_however_long_nobody_was_called(void **state)
 	assert_int_equal(s->c.tx_frames, 0x10000 + 2);
 }
 
+static void chain_may_end_in_a_table(void **state)
+{
+	struct scene *s = *state;
+	struct guest *g = s->guest;
+	struct frame *f = &s->burst.frames[0];
+
+	for (unsigned i = 0; i < 100; i++)
+		g->buf[0][VNET_HDR + i] = (uint8_t)i;
+	desc(s, &g->desc[2], g->buf[0], VNET_HDR, VRING_DESC_NEXT, 1);
+	desc(s, &g->desc[1], g->table, 2 * sizeof(g->table[0]), VRING_DESC_INDIRECT | VRING_DESC_WRITE,
+	     0);
+	desc(s, &g->table[0], g->buf[0] + VNET_HDR, 30, VRING_DESC_NEXT, 1);
+	desc(s, &g->table[1], g->buf[0] + VNET_HDR + 30, 70, 0, 0);
+	ring_start(s, V1 | VU_BIT(VIRTIO_RING_F_INDIRECT_DESC));
+	avail_push(s, 2);
+	assert_int_equal(vu_ring_rx(&s->ring, &s->burst), 1);
+	assert_int_equal(f->len, 100);
+	assert_memory_equal(f->head, g->buf[0] + VNET_HDR, FRAME_HEAD);
+	assert_int_equal(f->n_segs, 1);
+	assert_ptr_equal(f->segs[0].va, g->buf[0] + VNET_HDR + FRAME_HEAD);
+	vu_ring_rx_done(&s->ring);
+	assert_int_equal(g->used.ring[0].id, 2);
+}
+
+static void nothing_follows_a_table(void **state)
+{
+	struct scene *s = *state;
+	struct guest *g = s->guest;
+
+	desc(s, &g->desc[0], g->buf[0], 50, VRING_DESC_NEXT, 1);
+	desc(s, &g->desc[1], g->table, sizeof(g->table[0]), VRING_DESC_INDIRECT | VRING_DESC_NEXT, 0);
+	ring_start(s, V1 | VU_BIT(VIRTIO_RING_F_INDIRECT_DESC));
+	avail_push(s, 0);
+	assert_int_equal(vu_ring_rx(&s->ring, &s->burst), 0);
+	assert_int_equal(s->ring.fault, VU_FAULT_INDIRECT);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, scene_setup, scene_teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(event_is_met_however_long_nobody_was_called),
+		T(chain_may_end_in_a_table),
+		T(nothing_follows_a_table),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
