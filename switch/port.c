@@ -170,6 +170,11 @@ void port_stop_all(struct port *p)
 	rings_stop(p, ~0u, ~0u);
 }
 
+void port_grace_period(struct port *p)
+{
+	switch_grace_period(p->sw);
+}
+
 void port_state_set(struct port *p, enum port_state s, const char *fmt, ...)
 {
 	char reason[PORT_REASON_MAX];

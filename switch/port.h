@@ -100,6 +100,9 @@ void port_rx_stop(struct port *p, unsigned q);
 void port_tx_stop(struct port *p, unsigned q);
 void port_stop_all(struct port *p);
 
+/* On return no worker uses what it can only have seen before: for what changes in running rings. */
+void port_grace_period(struct port *p);
+
 /* Sets the state and its reason ("" clears it), logs a change. */
 void port_state_set(struct port *p, enum port_state s, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));

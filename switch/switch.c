@@ -40,7 +40,7 @@ enum switch_mode switch_mode(const struct switch_ *sw)
 
 /* Not rte_rcu_qsbr_synchronize(): it spins, and the worker may need this very core to come to its
  * quiescent state. */
-static void grace_period(struct switch_ *sw)
+void switch_grace_period(struct switch_ *sw)
 {
 	uint64_t token = rte_rcu_qsbr_start(sw->qsbr);
 	const struct timespec ts = {.tv_nsec = GRACE_POLL_NS};
@@ -65,7 +65,7 @@ int switch_publish(struct switch_ *sw)
 	for (unsigned i = 0; i < sw->n_workers_started; i++)
 		worker_wake(sw->workers[i]);
 	if (old)
-		grace_period(sw);
+		switch_grace_period(sw);
 	view_free(old);
 	return 0;
 }

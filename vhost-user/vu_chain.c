@@ -123,10 +123,11 @@ static inline bool need_event(uint16_t event, uint16_t new_idx, uint16_t old_idx
 
 void vu_ring_call(struct vu_ring *r)
 {
+	int fd = atomic_load_explicit(&r->call_fd, memory_order_acquire);
 	uint64_t one = 1;
 
 	/* EAGAIN: the guest has 2^64 - 2 calls to read already. */
-	if (r->call_fd >= 0 && write(r->call_fd, &one, sizeof(one)) < 0)
+	if (fd >= 0 && write(fd, &one, sizeof(one)) < 0)
 		return;
 }
 

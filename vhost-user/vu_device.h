@@ -19,7 +19,7 @@
 /* A ring and the descriptors that go with it. Even rings are the guest's receive queues. */
 struct vu_queue {
 	struct vu_ring ring;
-	int kick_fd, call_fd, err_fd; /* -1: none */
+	int kick_fd, err_fd; /* -1: none; the call's is the ring's */
 };
 
 struct vu_device {

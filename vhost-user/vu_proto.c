@@ -392,19 +392,15 @@ static void on_set_vring_kick(struct step *s)
 		act(s, VU_ACT_RING_START, i, -1, 0);
 }
 
-/* Call and error descriptors change under a running ring: workers step out meanwhile. */
+/* Call and error descriptors change under a running ring: QEMU changes the one for calls whenever a
+ * guest masks an interrupt, and no frame must be lost for that. */
 static void event_swap(struct step *s, enum vu_action_type type)
 {
 	unsigned i = s->msg->u.u64 & QUEUE_MASK;
 	int fd;
 
-	if (!event_ring(s, &fd))
-		return;
-	if (vu_ring_runs(s->dev, i))
-		act(s, VU_ACT_RING_STOP, i, -1, 0);
-	act(s, type, i, fd, 0);
-	if (vu_ring_runs(s->dev, i))
-		act(s, VU_ACT_RING_START, i, -1, 0);
+	if (event_ring(s, &fd))
+		act(s, type, i, fd, 0);
 }
 
 static void on_set_vring_call(struct step *s)

@@ -176,7 +176,7 @@ enum vu_action_type {
 	VU_ACT_RINGS_RESOLVE, /* memory has changed: look up all ring addresses, let workers in again */
 	VU_ACT_FEATURES,     /* dev->features changed: header size, EVENT_IDX … */
 	VU_ACT_RING_KICK,    /* take descriptor `fd` (-1: poll) as the ring's kick */
-	VU_ACT_RING_CALL,    /* take descriptor `fd` (-1: none) as the ring's call */
+	VU_ACT_RING_CALL,    /* take descriptor `fd` (-1: none) as the ring's call; workers may be in it */
 	VU_ACT_RING_ERR,     /* take descriptor `fd` (-1: none) as the ring's error */
 	VU_ACT_RING_START,   /* the ring is started and enabled: let workers in */
 	VU_ACT_RING_STOP,    /* take workers out of the ring */

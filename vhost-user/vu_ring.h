@@ -86,7 +86,7 @@ struct vu_ring {
 	uint8_t hdr_len;
 	bool mergeable, indirect, event_idx;
 	bool running; /* control: workers may be in it */
-	int call_fd;  /* -1: the guest polls */
+	_Atomic int call_fd; /* -1: the guest polls; control: rw at any time, worker: ro */
 
 	/* The worker's. */
 	uint16_t last_avail; /* next available entry to take */

@@ -9,6 +9,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 static void frame_fill(uint8_t *f, uint8_t dst, uint8_t src, uint32_t len, unsigned seed)
@@ -438,6 +439,34 @@ static void ring_goes_on_at_its_used_index(void **state)
 	fe_close(b);
 }
 
+/* As QEMU does it when its guest masks an interrupt and unmasks it. */
+static void call_descriptor_changes_without_loss(void **state)
+{
+	struct rig *rig = *state;
+	struct fe *a = rig_port(rig, 0, (struct fe_opts){0});
+	struct fe *b = rig_port(rig, 1, (struct fe_opts){0});
+	int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+	unsigned n_received = 0;
+	uint64_t ring = 0;
+	uint8_t f[60], got[2048];
+
+	exchange(a, b, 100);
+	frame_fill(f, 2, 1, sizeof(f), 1);
+	for (unsigned n = 0; n < 2000; n++) {
+		assert_true(fe_send(a, 0, f, sizeof(f)));
+		if (n % 10 == 0)
+			fe_msg_send(b, VU_SET_VRING_CALL, 0, &ring, sizeof(ring),
+				    n % 20 ? &fd : &b->rings[0].call_fd, 1);
+		n_received += fe_recv_wait(b, 0, got, sizeof(got)) == sizeof(f);
+	}
+	assert_int_equal(n_received, 2000);
+	assert_int_equal(poll(&p, 1, 1000), 1);
+	close(fd);
+	fe_close(a);
+	fe_close(b);
+}
+
 static void shared_memory_cannot_be_truncated(void **state)
 {
 	struct rig *rig = *state;
@@ -501,6 +530,7 @@ int main(void)
 		T(administrator_heals_a_violation),
 		T(down_port_comes_back_where_it_was),
 		T(ring_goes_on_at_its_used_index),
+		T(call_descriptor_changes_without_loss),
 		T(shared_memory_cannot_be_truncated),
 		T(protocol_violation_closes_and_backs_off),
 	};
