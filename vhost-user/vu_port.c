@@ -41,7 +41,6 @@ struct vu_port {
 	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
 	bool listen;
 	bool admin_down;
-	bool mtu_given;
 	int listen_fd;
 	struct loop_fd *listen_watch, *conn_watch;
 	struct loop_timer *timer, *message_timer;
@@ -124,8 +123,7 @@ static void conn_drop(struct vu_port *vp)
 	vu_device_reset(&vp->device);
 	vu_conn_close(&vp->conn);
 	vp->device.held = vp->admin_down;
-	if (!vp->mtu_given && vp->port.mtu)
-		port_mtu_set(&vp->port, 0, NULL);
+	port_mtu_tell(&vp->port, 0);
 }
 
 static void timer_retry(void *arg)
@@ -196,8 +194,7 @@ static int message_handle(struct vu_port *vp, struct err *err)
 
 	if (rc < 0)
 		return rc;
-	if (!vp->mtu_given && d->dev.mtu && d->dev.mtu != vp->port.mtu)
-		port_mtu_set(&vp->port, d->dev.mtu, NULL);
+	port_mtu_tell(&vp->port, d->dev.mtu);
 	vu_conn_next(&vp->conn);
 	reset_heals(vp);
 	state_update(vp);
@@ -440,7 +437,6 @@ int vu_port_add(struct switch_ *sw, const struct vu_port_opts *opts, struct port
 	vp->listen_fd = -1;
 	vp->conn.fd = -1;
 	vp->listen = opts->listen;
-	vp->mtu_given = opts->port.mtu != 0;
 	memcpy(vp->path, opts->path, strlen(opts->path));
 	if (opts->listen) {
 		rc = socket_listen(vp, name, err);

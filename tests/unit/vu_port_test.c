@@ -439,6 +439,67 @@ static void ring_goes_on_at_its_used_index(void **state)
 	fe_close(b);
 }
 
+static void mtu_set(struct rig *rig, void *arg)
+{
+	struct err err = ERR_NONE;
+
+	if (port_mtu_set(port_find(rig_switch(rig), "v0"), *(uint32_t *)arg, &err) < 0)
+		fail_msg("%s", err.text);
+}
+
+static void mtu_get(struct rig *rig, void *arg)
+{
+	struct port_info info;
+
+	port_info(port_find(rig_switch(rig), "v0"), &info);
+	*(uint32_t *)arg = info.mtu;
+}
+
+static uint32_t rig_mtu(struct rig *rig)
+{
+	uint32_t mtu;
+
+	rig_call(rig, mtu_get, &mtu);
+	return mtu;
+}
+
+/* Tells an MTU and waits until it has been read. */
+static void mtu_tell(struct fe *fe, uint64_t mtu)
+{
+	uint64_t pairs;
+
+	assert_int_equal(fe_set_u64(fe, VU_NET_SET_MTU, mtu), 0);
+	assert_int_equal(fe_get_u64(fe, VU_GET_QUEUE_NUM, &pairs), 0);
+}
+
+static void front_ends_mtu_ends_with_its_connection(void **state)
+{
+	struct rig *rig = *state;
+	struct fe *fe = rig_port(rig, 0, (struct fe_opts){0});
+
+	mtu_tell(fe, 1500);
+	assert_int_equal(rig_mtu(rig), 1500);
+	mtu_tell(fe, 9000); /* its own word does not bind it */
+	assert_int_equal(rig_mtu(rig), 9000);
+	fe_close(fe);
+	rig_await(rig, 0, PORT_WAITING);
+	assert_int_equal(rig_mtu(rig), 0);
+}
+
+static void administrators_mtu_outlives_connections(void **state)
+{
+	struct rig *rig = *state;
+	struct fe *fe = rig_port(rig, 0, (struct fe_opts){0});
+	uint32_t mtu = 2000;
+
+	rig_call(rig, mtu_set, &mtu);
+	mtu_tell(fe, 1500);
+	assert_int_equal(rig_mtu(rig), 2000);
+	fe_close(fe);
+	rig_await(rig, 0, PORT_WAITING);
+	assert_int_equal(rig_mtu(rig), 2000);
+}
+
 /* As QEMU does it when its guest masks an interrupt and unmasks it. */
 static void call_descriptor_changes_without_loss(void **state)
 {
@@ -530,6 +591,8 @@ int main(void)
 		T(administrator_heals_a_violation),
 		T(down_port_comes_back_where_it_was),
 		T(ring_goes_on_at_its_used_index),
+		T(front_ends_mtu_ends_with_its_connection),
+		T(administrators_mtu_outlives_connections),
 		T(call_descriptor_changes_without_loss),
 		T(shared_memory_cannot_be_truncated),
 		T(protocol_violation_closes_and_backs_off),
