@@ -8,6 +8,7 @@
  *          holds the rings and leaves the socket open until the driver resets the device or
  *          the administrator says up. A protocol violation closes the socket; the next front
  *          end is let in after VIOLATION_MIN, doubling to VIOLATION_MAX until one gets to up.
+ *          Delays between tries begin anew after a connection that got to up, too.
  * Threads  control, but for the six functions that workers call on the rings.
  * Trust    The front end and the guest are hostile; see vu_proto.h, vu_conn.h, vu_ring.h.
  */
@@ -109,6 +110,7 @@ static void state_update(struct vu_port *vp)
 		port_state_set(p, PORT_DOWN, "set down by the administrator");
 	} else if (vp->conn.fd >= 0 && vu_device_pair_runs(&vp->device)) {
 		vp->violation_ns = 0;
+		vp->retry_ns = 0;
 		port_state_set(p, PORT_UP, "%s", "");
 	} else if (vp->conn.fd >= 0 && !vp->device.held) {
 		port_state_set(p, PORT_NEGOTIATING, "connected; the guest's driver has not started");
@@ -148,11 +150,27 @@ static void conn_violated(struct vu_port *vp, const char *text)
 	retry_in(vp, vp->violation_ns);
 }
 
+static void retry_later(struct vu_port *vp)
+{
+	vp->retry_ns = vp->retry_ns ? 2 * vp->retry_ns : RETRY_MIN;
+	if (vp->retry_ns > RETRY_MAX)
+		vp->retry_ns = RETRY_MAX;
+	retry_in(vp, vp->retry_ns);
+}
+
 static void conn_gone(struct vu_port *vp)
 {
 	conn_drop(vp);
-	vp->retry_ns = 0;
-	front_end_await(vp);
+	/* The first try comes at once. Somebody who accepts and hangs up again would have us go round
+	 * as fast as we can: the next ones wait. */
+	if (vp->listen || !vp->retry_ns) {
+		vp->retry_ns = RETRY_MIN;
+		front_end_await(vp);
+		return;
+	}
+	if (!vp->admin_down)
+		port_state_set(&vp->port, PORT_CONNECTING, "%s: the front end has hung up", vp->path);
+	retry_later(vp);
 }
 
 /* ---- messages ---- */
@@ -236,7 +254,6 @@ static void conn_start(struct vu_port *vp, int fd)
 		retry_in(vp, RETRY_MAX);
 		return;
 	}
-	vp->retry_ns = 0;
 	state_update(vp);
 }
 
@@ -276,10 +293,7 @@ static void connect_try(struct vu_port *vp)
 		port_state_set(&vp->port, PORT_CONNECTING, "%s: %s", vp->path, strerror(errno));
 	if (fd >= 0)
 		close(fd);
-	vp->retry_ns = vp->retry_ns ? 2 * vp->retry_ns : RETRY_MIN;
-	if (vp->retry_ns > RETRY_MAX)
-		vp->retry_ns = RETRY_MAX;
-	retry_in(vp, vp->retry_ns);
+	retry_later(vp);
 }
 
 /* Lets the next front end come, or goes to look for it. */

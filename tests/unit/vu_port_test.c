@@ -10,7 +10,11 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
+
+#include "base/loop.h"
 
 static void frame_fill(uint8_t *f, uint8_t dst, uint8_t src, uint32_t len, unsigned seed)
 {
@@ -439,6 +443,39 @@ static void ring_goes_on_at_its_used_index(void **state)
 	fe_close(b);
 }
 
+/* Accepts and hangs up for 300 ms; returns how often. */
+static unsigned hang_up_on_all(int fd)
+{
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+	uint64_t end_ns = loop_now_ns() + 300 * MS_NS;
+	unsigned n = 0;
+
+	while (loop_now_ns() < end_ns)
+		if (poll(&p, 1, 10) > 0) {
+			close(accept(fd, NULL, NULL));
+			n++;
+		}
+	return n;
+}
+
+static void hanging_up_slows_the_tries_down(void **state)
+{
+	struct rig *rig = *state;
+	struct sockaddr_un sun = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	unsigned n;
+
+	snprintf(sun.sun_path, sizeof(sun.sun_path), "%s", rig_port_add(rig, 0, false));
+	assert_int_equal(bind(fd, (struct sockaddr *)&sun, sizeof(sun)), 0);
+	assert_int_equal(listen(fd, 4), 0);
+	n = hang_up_on_all(fd);
+	if (n < 2 || n > 10)
+		fail_msg("%u connections in 300 ms", n);
+	assert_int_equal(rig_state(rig, 0), PORT_CONNECTING);
+	close(fd);
+	unlink(sun.sun_path);
+}
+
 static void mtu_set(struct rig *rig, void *arg)
 {
 	struct err err = ERR_NONE;
@@ -591,6 +628,7 @@ int main(void)
 		T(administrator_heals_a_violation),
 		T(down_port_comes_back_where_it_was),
 		T(ring_goes_on_at_its_used_index),
+		T(hanging_up_slows_the_tries_down),
 		T(front_ends_mtu_ends_with_its_connection),
 		T(administrators_mtu_outlives_connections),
 		T(call_descriptor_changes_without_loss),
