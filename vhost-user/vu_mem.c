@@ -144,13 +144,14 @@ void vu_fd_fact(int fd, struct vu_fd_fact *fact)
 
 	fact->kind = VU_FD_OTHER;
 	fact->size = 0;
-	if (fstat(fd, &st) < 0)
-		return;
-	if (S_ISREG(st.st_mode)) {
-		/* O_PATH and read-only descriptors cannot be mapped for writing. */
+	/* Only files of tmpfs (memfds too) and hugetlbfs know seals. A page of any other file may take
+	 * as long to come as its disk, server or FUSE daemon likes, and a worker would wait for it
+	 * with everybody's frames. */
+	if (fcntl(fd, F_GET_SEALS) >= 0) {
 		int flags = fcntl(fd, F_GETFL);
 
-		if (flags >= 0 && (flags & O_ACCMODE) == O_RDWR && !(flags & O_PATH)) {
+		/* A read-only descriptor cannot be mapped for writing. */
+		if ((flags & O_ACCMODE) == O_RDWR && fstat(fd, &st) == 0 && S_ISREG(st.st_mode)) {
 			fact->kind = VU_FD_FILE;
 			fact->size = (uint64_t)st.st_size;
 		}

@@ -43,7 +43,8 @@ int vu_mem_add(struct vu_mem *m, const struct vu_mem_region *r, int fd, struct e
 void vu_mem_del(struct vu_mem *m, unsigned slot);
 void vu_mem_clear(struct vu_mem *m);
 
-/* What a descriptor is: a file that can be mapped, an eventfd, anything else. */
+/* What a descriptor is: shared memory that can be mapped, an eventfd, anything else. Asks no file system
+ * that could make us wait. */
 void vu_fd_fact(int fd, struct vu_fd_fact *fact);
 
 /* Where gpa is here, and through *len how many bytes follow it in its region; NULL: nowhere. */

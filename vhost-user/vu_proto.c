@@ -180,8 +180,8 @@ static bool region_check(struct step *s, const struct vu_mem_region *r, const st
 		return false;
 	}
 	if (fd->kind != VU_FD_FILE) {
-		refuse(s, "the region at guest address 0x%llx came with a descriptor that is no file",
-		       gpa);
+		refuse(s, "the region at guest address 0x%llx is in no memfd, nor in a writable file in "
+			  "tmpfs or hugetlbfs", gpa);
 		return false;
 	}
 	if (r->mmap_offset + r->size > fd->size) {

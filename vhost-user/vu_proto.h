@@ -118,7 +118,7 @@ struct vu_msg {
 enum vu_fd_kind { VU_FD_EVENT, VU_FD_FILE, VU_FD_OTHER };
 
 struct vu_fd_fact {
-	enum vu_fd_kind kind; /* an eventfd; a file that can be mapped (memfd, shm, hugetlbfs) */
+	enum vu_fd_kind kind; /* an eventfd; a file in memory (memfd, tmpfs, hugetlbfs) */
 	uint64_t size;	      /* of a VU_FD_FILE, bytes */
 };
 

@@ -6,12 +6,16 @@
 #include "tests/unit/rig.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "base/loop.h"
@@ -443,6 +447,35 @@ static void ring_goes_on_at_its_used_index(void **state)
 	fe_close(b);
 }
 
+static enum vu_fd_kind kind_of(int fd)
+{
+	struct vu_fd_fact fact;
+
+	vu_fd_fact(fd, &fact);
+	return fact.kind;
+}
+
+/* A worker that touches a page of anything else may wait for a disk, or for a liar. */
+static void guest_memory_is_in_memory(void **state)
+{
+	int memfd = memfd_create("test", MFD_CLOEXEC), file = open(".", O_TMPFILE | O_RDWR, 0600);
+	char path[40];
+	struct statfs fs;
+	int ro;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", memfd);
+	ro = open(path, O_RDONLY | O_CLOEXEC);
+	assert_int_equal(kind_of(memfd), VU_FD_FILE);
+	assert_int_equal(kind_of(ro), VU_FD_OTHER);
+	assert_int_equal(kind_of(STDIN_FILENO), VU_FD_OTHER);
+	if (file >= 0 && fstatfs(file, &fs) == 0)
+		assert_int_equal(kind_of(file),
+				 fs.f_type == TMPFS_MAGIC ? VU_FD_FILE : VU_FD_OTHER);
+	close(file);
+	close(ro);
+	close(memfd);
+}
+
 /* Accepts and hangs up for 300 ms; returns how often. */
 static unsigned hang_up_on_all(int fd)
 {
@@ -628,6 +661,7 @@ int main(void)
 		T(administrator_heals_a_violation),
 		T(down_port_comes_back_where_it_was),
 		T(ring_goes_on_at_its_used_index),
+		cmocka_unit_test(guest_memory_is_in_memory),
 		T(hanging_up_slows_the_tries_down),
 		T(front_ends_mtu_ends_with_its_connection),
 		T(administrators_mtu_outlives_connections),
