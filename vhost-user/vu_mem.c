@@ -30,8 +30,11 @@ static void on_sigbus(int sig, siginfo_t *info, void *context)
 	for (unsigned i = 0; i < n; i++) {
 		uintptr_t start = atomic_load(&guards[i].start);
 		size_t size = atomic_load(&guards[i].size);
+		atomic_bool *lost = atomic_load(&guards[i].lost);
 
-		if (!start || at - start >= size)
+		/* Control may give this slot to another region meanwhile: start and size of two
+		 * regions together would be somebody else's memory. */
+		if (!start || at - start >= size || atomic_load(&guards[i].start) != start)
 			continue;
 		/* The rest of a truncated file is gone as a whole. Huge pages cannot be split by a
 		 * mapping: from the start of the region then. */
@@ -40,7 +43,7 @@ static void on_sigbus(int sig, siginfo_t *info, void *context)
 		    mmap((void *)start, size, PROT_READ | PROT_WRITE,
 			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED)
 			break;
-		atomic_store(atomic_load(&guards[i].lost), true);
+		atomic_store(lost, true);
 		return;
 	}
 	/* Not a guest's memory: our own bug. The default action happens when the access is retried. */

@@ -50,7 +50,9 @@ void vu_fd_fact(int fd, struct vu_fd_fact *fact);
 /* Where gpa is here, and through *len how many bytes follow it in its region; NULL: nowhere. */
 static inline uint8_t *vu_mem_at(const struct vu_mem *m, uint64_t gpa, uint64_t *len)
 {
-	for (unsigned i = 0; i < m->n; i++) {
+	unsigned n = __atomic_load_n(&m->n, __ATOMIC_ACQUIRE);
+
+	for (unsigned i = 0; i < n; i++) {
 		const struct vu_region *r = &m->regions[i];
 		uint64_t off = gpa - r->gpa;
 
