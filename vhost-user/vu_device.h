@@ -5,7 +5,7 @@
  *
  * How      vu_device_message() hands a message to vu_step() and carries its actions out, taking
  *          workers out of rings before it touches what they use.
- * Threads  control only; the ring functions of vu_device_ops-style wrappers run in workers.
+ * Threads  control only; workers use a queue's ring alone, by the functions of vu_ring.h.
  */
 #ifndef VHOST_USER_VU_DEVICE_H
 #define VHOST_USER_VU_DEVICE_H
