@@ -120,13 +120,14 @@ static int workers_start(struct switch_ *sw, struct err *err)
 	if (!sw->workers)
 		return err_set(err, -ENOMEM, "switch: out of memory");
 	for (unsigned i = 0; i < sw->opts.n_workers; i++) {
-		int rc = worker_create(sw, i, &sw->workers[i], err);
+		int rc;
 
-		if (rc < 0)
-			return rc;
 		if (lcore >= RTE_MAX_LCORE)
 			return err_set(err, -EINVAL, "switch: %u workers wanted, EAL has %u lcores for them",
 				       sw->opts.n_workers, i);
+		rc = worker_create(sw, i, lcore, &sw->workers[i], err);
+		if (rc < 0)
+			return rc;
 		rc = rte_eal_remote_launch(worker_run, sw->workers[i], lcore);
 		if (rc < 0)
 			return err_set(err, rc, "worker %u: cannot start on lcore %u: %s", i, lcore,
