@@ -4,6 +4,8 @@
  */
 #include "switch/forward.h"
 
+#include <rte_pause.h>
+
 #include "switch/classify.h"
 #include "switch/flow.h"
 #include "switch/internal.h"
@@ -42,7 +44,7 @@ static void tx(struct forward *fw, const struct view_port *vp, unsigned q,
 
 	if (fw->lock_tx)
 		while (atomic_flag_test_and_set_explicit(&p->tx_lock[q], memory_order_acquire))
-			__builtin_ia32_pause();
+			rte_pause();
 	vp->ops->tx_burst(p, q, fw->burst.frames, d, n, counters(fw, vp));
 	if (fw->lock_tx)
 		atomic_flag_clear_explicit(&p->tx_lock[q], memory_order_release);

@@ -106,7 +106,7 @@ struct port_info {
 	const char *reason; /* why it is not up; "" when there is nothing to say */
 	const char *path;   /* socket, or NULL */
 	struct vlan_policy vlan;
-	uint32_t mtu;	   /* bytes; 0: none given */
+	uint32_t mtu;	   /* bytes, given or else told by the peer; 0: neither */
 	unsigned n_queues; /* queue pairs in use */
 	uint64_t features; /* negotiated virtio feature bits; 0 where there are none */
 };

@@ -8,13 +8,20 @@
 
 #define ETH_AND_TAGS 22 /* bytes: header and two tags, what a port's MTU does not count */
 
+static uint32_t len_max(const struct port *p)
+{
+	uint32_t mtu = p->mtu ? p->mtu : p->mtu_told;
+
+	return mtu && mtu < FRAME_MAX - ETH_AND_TAGS ? mtu + ETH_AND_TAGS : FRAME_MAX;
+}
+
 static void view_port_fill(struct view_port *vp, struct port *p)
 {
 	vp->port = p;
 	vp->ops = p->ops;
 	vp->id = p->id;
 	vp->vlan = p->vlan;
-	vp->len_max = p->mtu ? p->mtu + ETH_AND_TAGS : FRAME_MAX;
+	vp->len_max = len_max(p);
 	for (unsigned q = 0; q < PORT_QUEUES_MAX; q++)
 		if (p->tx_mask >> q & 1)
 			vp->txq[vp->n_txq++] = (uint8_t)q;

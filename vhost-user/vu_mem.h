@@ -43,13 +43,16 @@ int vu_mem_add(struct vu_mem *m, const struct vu_mem_region *r, int fd, struct e
 void vu_mem_del(struct vu_mem *m, unsigned slot);
 void vu_mem_clear(struct vu_mem *m);
 
-/* What a descriptor is: a file that can be mapped, an eventfd, anything else. */
+/* What a descriptor is: shared memory that can be mapped, an eventfd, anything else. Asks no file system
+ * that could make us wait. */
 void vu_fd_fact(int fd, struct vu_fd_fact *fact);
 
 /* Where gpa is here, and through *len how many bytes follow it in its region; NULL: nowhere. */
 static inline uint8_t *vu_mem_at(const struct vu_mem *m, uint64_t gpa, uint64_t *len)
 {
-	for (unsigned i = 0; i < m->n; i++) {
+	unsigned n = __atomic_load_n(&m->n, __ATOMIC_ACQUIRE);
+
+	for (unsigned i = 0; i < n; i++) {
 		const struct vu_region *r = &m->regions[i];
 		uint64_t off = gpa - r->gpa;
 
