@@ -33,7 +33,7 @@
 #define VIOLATION_MIN (250 * MS_NS)
 #define VIOLATION_MAX (10 * S_NS)
 #define MESSAGE_MAX   (5 * S_NS) /* from a message's first byte to its last */
-#define MESSAGES_TURN 64	 /* handled before other ports have their turn */
+#define TURN	      (2 * MS_NS) /* of messages, before other ports have theirs; one may take longer */
 
 struct vu_port {
 	struct port port; /* first */
@@ -223,15 +223,16 @@ static void conn_ready(void *arg, int fd, uint32_t events)
 {
 	struct vu_port *vp = arg;
 	struct err err = ERR_NONE;
-	int rc = 1;
+	uint64_t end_ns = loop_now_ns() + TURN;
+	int rc;
 
-	for (unsigned i = 0; i < MESSAGES_TURN && rc > 0; i++) {
+	do {
 		rc = vu_conn_read(&vp->conn, &err);
 		if (rc > 0)
 			loop_timer_del(vp->message_timer);
 		if (rc > 0 && message_handle(vp, &err) < 0)
 			rc = -EPROTO;
-	}
+	} while (rc > 0 && loop_now_ns() < end_ns);
 	if (rc >= 0) {
 		int waits = vu_conn_flush(&vp->conn);
 

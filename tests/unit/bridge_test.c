@@ -5,6 +5,7 @@
 #include "tests/unit/lab.h"
 
 #include <stdio.h>
+#include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -103,6 +104,26 @@ static void static_address_never_moves(void **state)
 	lab_send(lab, 0, 2, 1, -1);
 	assert_n_out(lab, 1, 1);
 	assert_n_out(lab, 2, 0);
+}
+
+static void smaller_table_loses_no_static_address(void **state)
+{
+	struct bridge_opts o = {.ageing_s = 300, .max_macs = BRIDGE_MACS_MIN};
+	struct lab *lab = *state;
+	struct err err = ERR_NONE;
+
+	lab_ports(lab, 1);
+	for (unsigned i = 0; i < 100; i++) {
+		const uint8_t mac[6] = {2, 0, 0, 0, 1, (uint8_t)i};
+
+		assert_int_equal(bridge_fdb_add(lab->br, mac, 1, fake_port(lab->port[0]), NULL), 0);
+	}
+	assert_int_equal(bridge_set(lab->br, &o, &err), -ENOSPC);
+	assert_non_null(strstr(err.text, "static addresses do not fit into max-macs 16"));
+	assert_int_equal(bridge_n_macs(lab->br), 100);
+	o.max_macs = 1000;
+	assert_int_equal(bridge_set(lab->br, &o, &err), 0);
+	assert_int_equal(bridge_n_macs(lab->br), 100);
 }
 
 static void every_size_is_delivered_byte_for_byte(void **state)
@@ -349,6 +370,7 @@ int main(void)
 		T(expired_address_is_flooded),
 		T(frame_to_own_port_is_dropped),
 		T(static_address_never_moves),
+		T(smaller_table_loses_no_static_address),
 		T(every_size_is_delivered_byte_for_byte),
 		T(order_is_kept_over_bursts),
 		T(invalid_sources_are_dropped),
