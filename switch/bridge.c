@@ -167,6 +167,16 @@ uint32_t bridge_n_macs(const struct bridge *br)
 	return fdb_n_entries(br->fdb);
 }
 
+uint64_t bridge_n_macs_refused(const struct bridge *br)
+{
+	return fdb_n_full(br->fdb);
+}
+
+uint64_t bridge_n_macs_evicted(const struct bridge *br)
+{
+	return fdb_n_evicted(br->fdb);
+}
+
 void bridge_user_set(struct bridge *br, void *user)
 {
 	br->user = user;

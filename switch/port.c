@@ -130,11 +130,17 @@ int port_rx_start(struct port *p, unsigned q, int kick_fd, struct err *err)
 	return 0;
 }
 
-void port_tx_start(struct port *p, unsigned q)
+int port_tx_start(struct port *p, unsigned q, struct err *err)
 {
+	int rc;
+
 	p->tx_mask |= 1u << q;
-	if (switch_publish(p->sw) < 0)
+	rc = switch_publish(p->sw);
+	if (rc < 0) {
 		p->tx_mask &= ~(1u << q);
+		return err_set(err, rc, "port \"%s\": out of memory", p->name);
+	}
+	return 0;
 }
 
 static void rings_stop(struct port *p, uint32_t rx, uint32_t tx)

@@ -94,7 +94,7 @@ void port_fini(struct port *p);
 /* A ring that workers may now use. kick_fd becomes readable when frames wait (-1: polled); it stays
  * the driver's and is watched until port_rx_stop(). */
 int port_rx_start(struct port *p, unsigned q, int kick_fd, struct err *err);
-void port_tx_start(struct port *p, unsigned q);
+int port_tx_start(struct port *p, unsigned q, struct err *err);
 
 /* On return no worker is in the ring or will be. */
 void port_rx_stop(struct port *p, unsigned q);

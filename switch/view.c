@@ -73,14 +73,15 @@ static void view_fill(struct switch_ *sw, struct view *v)
 	TAILQ_FOREACH(p, &sw->ports, link)
 		if (p->peer)
 			v->by_id[p->id]->peer = v->by_id[p->peer->id];
-	for (unsigned i = 0; i < n; i++) {
-		struct view_bridge *vb = &v->bridges[i];
+	TAILQ_FOREACH(br, &sw->bridges, link) {
+		v->bridges[br->index].members = member;
+		member += br->n_ports;
+	}
+	TAILQ_FOREACH(p, &sw->ports, link) {
+		struct view_bridge *vb = &v->bridges[p->bridge->index];
 
-		vb->members = member;
-		TAILQ_FOREACH(p, &sw->ports, link)
-			if (p->bridge->index == i && v->by_id[p->id]->n_txq)
-				vb->members[vb->n_members++] = v->by_id[p->id];
-		member += vb->n_members;
+		if (v->by_id[p->id]->n_txq)
+			vb->members[vb->n_members++] = v->by_id[p->id];
 	}
 	view_sources_fill(sw, v);
 }

@@ -68,14 +68,11 @@ static int ring_try(struct vu_device *d, unsigned i, struct err *err)
 		err_prefix(err, "queue %u", i);
 		return rc;
 	}
-	if (IS_TX(i)) {
-		rc = port_rx_start(d->port, i / 2, q->kick_fd, err);
-		if (rc < 0) {
-			vu_ring_stop(&q->ring);
-			return rc;
-		}
-	} else {
-		port_tx_start(d->port, i / 2);
+	rc = IS_TX(i) ? port_rx_start(d->port, i / 2, q->kick_fd, err) :
+			port_tx_start(d->port, i / 2, err);
+	if (rc < 0) {
+		vu_ring_stop(&q->ring);
+		return rc;
 	}
 	/* Whoever served the ring before may have gone without the last call. */
 	vu_ring_call(&q->ring);

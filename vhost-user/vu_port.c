@@ -342,11 +342,15 @@ static int socket_listen(struct vu_port *vp, const char *name, struct err *err)
 	}
 	unlink(vp->path);
 	vp->listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (vp->listen_fd < 0 ||
-	    bind(vp->listen_fd, (struct sockaddr *)&sun, sizeof(sun)) < 0 ||
-	    chmod(vp->path, 0660) < 0 || listen(vp->listen_fd, 4) < 0)
-		return err_set(err, -errno, "port \"%s\": cannot listen on %s: %s", name, vp->path,
+	if (vp->listen_fd < 0 || bind(vp->listen_fd, (struct sockaddr *)&sun, sizeof(sun)) < 0)
+		return err_set(err, -errno, "port \"%s\": cannot bind %s: %s", name, vp->path,
 			       strerror(errno));
+	if (chmod(vp->path, 0660) < 0 || listen(vp->listen_fd, 4) < 0) {
+		err_set(err, -errno, "port \"%s\": cannot listen on %s: %s", name, vp->path,
+			strerror(errno));
+		unlink(vp->path);
+		return err->code;
+	}
 	return 0;
 }
 

@@ -224,10 +224,12 @@ void vu_step(struct vu_dev *dev, const struct vu_msg *msg, const struct vu_fd_fa
 /* "SET_MEM_TABLE", or NULL for a request the specification does not know. */
 const char *vu_request_name(uint32_t request);
 
-/* True when workers may be in this ring. */
+/* True when workers may be in this ring. Without MQ a ring beyond the first pair is no data queue:
+ * some front ends pass their control queue on as ring 2. */
 static inline bool vu_ring_runs(const struct vu_dev *dev, unsigned i)
 {
-	return dev->rings[i].phase == VU_RING_STARTED && dev->rings[i].enabled;
+	return dev->rings[i].phase == VU_RING_STARTED && dev->rings[i].enabled &&
+	       (i < 2 || dev->features & VU_BIT(VIRTIO_NET_F_MQ));
 }
 
 #endif

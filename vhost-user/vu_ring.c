@@ -92,7 +92,7 @@ void vu_ring_fault_text(const struct vu_ring *r, char *text, size_t size)
 		snprintf(text, size, "the receive buffer at descriptor %llu has no bytes", a);
 		break;
 	case VU_FAULT_MEMORY_LOST:
-		snprintf(text, size, "its front end truncated the guest's memory");
+		snprintf(text, size, "its front end truncated the guest's memory, or the host has no page for it");
 		break;
 	}
 }

@@ -7,28 +7,32 @@
 /* The available entries of one vu_ring_tx(), each loaded once. */
 struct supply {
 	unsigned n;	   /* available */
-	unsigned n_loaded; /* of them in heads[] and descs[] */
+	unsigned n_loaded; /* of them in the arrays */
 	unsigned taken;
 	uint16_t heads[BURST_MAX];
 	struct vring_desc descs[BURST_MAX];
+	uint8_t *va[BURST_MAX];	  /* of an entry that is one writable buffer … */
+	uint32_t room[BURST_MAX]; /* … of so many bytes; 0: look at the descriptor */
 };
 
 static void supply_load(struct vu_ring *r, struct supply *s, unsigned n_frames)
 {
+	struct vu_window w = vu_window_first(r->mem);
+	unsigned n;
+
 	s->taken = 0;
 	s->n = n_available(r);
-	s->n_loaded = s->n < n_frames ? s->n : n_frames;
-	s->n_loaded = heads_load(r, s->heads, s->n_loaded);
-	for (unsigned i = 0; i < s->n_loaded; i++) {
-		uint64_t here;
-		uint8_t *va;
+	n = heads_load(r, s->heads, s->n < n_frames ? s->n : n_frames);
+	s->n_loaded = n;
+	for (unsigned i = 0; i < n; i++) {
+		struct vring_desc d = desc_load(&r->desc[s->heads[i]]);
+		uint8_t *va = vu_window_at(r->mem, &w, d.addr, d.len);
 
-		s->descs[i] = desc_load(&r->desc[s->heads[i]]);
-		va = vu_mem_at(r->mem, s->descs[i].addr, &here);
-		if (likely(va != NULL)) {
-			__builtin_prefetch(va, 1);
-			__builtin_prefetch(va + 64, 1);
-		}
+		s->descs[i] = d;
+		s->va[i] = va;
+		s->room[i] = d.flags == VRING_DESC_WRITE && va ? d.len : 0;
+		__builtin_prefetch(va, 1);
+		__builtin_prefetch(va + 64, 1);
 	}
 }
 
@@ -52,10 +56,7 @@ static bool supply_get(struct vu_ring *r, struct supply *s, unsigned k, uint16_t
 
 static inline void used_put(struct vu_ring *r, unsigned k, uint16_t head, uint32_t len)
 {
-	struct vring_used_elem *e = &r->used->ring[(r->last_used + k) & (r->size - 1)];
-
-	e->id = head;
-	e->len = len;
+	r->used->ring[(r->last_used + k) & (r->size - 1u)] = (struct vring_used_elem){head, len};
 }
 
 /* A cursor over receive buffers. */
@@ -145,10 +146,10 @@ static inline void put_simple(struct vu_ring *r, uint8_t *va, const struct frame
 	const struct vnet_hdr hdr = {.num_buffers = 1};
 	uint8_t *to = va + r->hdr_len;
 
+	/* num_buffers is written where there is one; 10 bytes of header are 12 less the rest. */
+	memcpy(va, &hdr, VNET_HDR_LEGACY);
 	if (likely(r->hdr_len == VNET_HDR))
-		memcpy(va, &hdr, VNET_HDR);
-	else
-		memcpy(va, &hdr, VNET_HDR_LEGACY);
+		memcpy(va + VNET_HDR_LEGACY, &hdr.num_buffers, sizeof(hdr.num_buffers));
 	if (likely(d->as_is)) {
 		if (likely(f->head_len == FRAME_HEAD))
 			memcpy(to, f->head, FRAME_HEAD);
@@ -169,24 +170,18 @@ static inline void put_simple(struct vu_ring *r, uint8_t *va, const struct frame
 	}
 }
 
-static enum put put_frame(struct vu_ring *r, struct supply *s, const struct frame *f,
-			  const struct delivery *d, uint32_t need)
+static inline enum put put_frame(struct vu_ring *r, struct supply *s, const struct frame *f,
+				 const struct delivery *d, uint32_t need)
 {
-	struct vring_desc desc;
-	uint64_t here;
-	uint16_t head;
-	uint8_t *va;
+	unsigned k = s->taken;
 
-	if (unlikely(s->taken >= s->n))
+	if (unlikely(k >= s->n))
 		return PUT_FULL;
-	if (!supply_get(r, s, s->taken, &head, &desc))
-		return PUT_FAULT;
-	va = vu_mem_at(r->mem, desc.addr, &here);
-	if (unlikely(desc.flags != VRING_DESC_WRITE || !va || here < desc.len || desc.len < need))
+	if (unlikely(k >= s->n_loaded || s->room[k] < need))
 		return put_gather(r, s, f, d, need);
-	put_simple(r, va, f, d);
-	used_put(r, 0, head, need);
-	s->taken++;
+	put_simple(r, s->va[k], f, d);
+	used_put(r, 0, s->heads[k], need);
+	s->taken = k + 1;
 	r->last_used++;
 	return PUT_DONE;
 }
