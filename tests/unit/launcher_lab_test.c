@@ -153,7 +153,7 @@ static void wrong_lab_is_told_where_and_why(void **state)
 		{"name: t\nbridges: {x: }\nvms: {x: {}}\n",
 		 "t.yaml:3:7: \"x\" is a bridge of this lab already", ""},
 		{"name: t\nvms: {h1: {memory: 1K}}\n",
-		 "t.yaml:2:20: memory: 1024 is outside 67108864-1099511627776", ""},
+		 "t.yaml:2:20: memory: 1K is outside 64M-1T", ""},
 		{"name: t\nvms: [h1]\n", "t.yaml:2:6: `vms:` is a map of at most 256 names", ""},
 	};
 
