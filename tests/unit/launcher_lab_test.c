@@ -186,6 +186,32 @@ static void every_prefix_of_a_lab_is_read_without_harm(void **state)
 	}
 }
 
+static void files_of_a_lab_lie_beside_it(void **state)
+{
+	struct lab lab;
+	struct err err = ERR_NONE;
+	char far[VM_PATH_BYTES + 8];
+
+	assert_int_equal(read_lab("name: t\nvms:\n  h1: {disk: a.qcow2}\n"
+				  "  h2: {kernel: ../k, initrd: /i}\n",
+				  &lab, &err),
+			 0);
+	assert_int_equal(lab_paths_from(&lab, "t.yaml", &err), 0);
+	assert_string_equal(lab.vms[0].disk, "a.qcow2");
+	assert_int_equal(lab_paths_from(&lab, "labs/t.yaml", &err), 0);
+	assert_string_equal(lab.vms[0].disk, "labs/a.qcow2");
+	assert_string_equal(lab.vms[0].kernel, "");
+	assert_string_equal(lab.vms[1].kernel, "labs/../k");
+	assert_string_equal(lab.vms[1].initrd, "/i");
+	memset(far, 'd', sizeof(far));
+	far[sizeof(far) - 3] = '/';
+	far[sizeof(far) - 1] = '\0';
+	assert_int_equal(lab_paths_from(&lab, far, &err), -ENAMETOOLONG);
+	assert_string_equal(err.text, "vm \"t/h1\": file \"labs/a.qcow2\", beside the lab's file, has "
+				      "a path longer than 511 bytes");
+	lab_free(&lab);
+}
+
 static void console_text_is_made_harmless(void **state)
 {
 	char text[] = "a\x1b[31mred\x1b[0m\x1b]0;title\a b\x1b\r\n\x9b\t\x01z\x1b[6";
@@ -218,6 +244,7 @@ int main(void)
 		cmocka_unit_test(wire_between_guests_is_a_bridge_of_its_own),
 		cmocka_unit_test(wrong_lab_is_told_where_and_why),
 		cmocka_unit_test(every_prefix_of_a_lab_is_read_without_harm),
+		cmocka_unit_test(files_of_a_lab_lie_beside_it),
 		cmocka_unit_test(console_text_is_made_harmless),
 		cmocka_unit_test(base64_is_decoded),
 	};
