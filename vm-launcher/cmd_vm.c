@@ -60,6 +60,8 @@ static const struct param console_params[] = {
 };
 static const struct param exec_params[] = {
 	VM_NAME,
+	{"stdin", PARAM_BOOL, 0, 0, 0, NULL,
+	 "wait for the end of standard input, however late its beginning comes"},
 	{"argv", PARAM_REST, PARAM_REQUIRED, 0, 0, "CMD", "the program and its arguments"},
 	END,
 };
@@ -287,7 +289,16 @@ ROW(m_resume, "vm.resume", "vm resume", "Let a paused VM go on", one_params);
 ROW(m_rm, "vm.rm", "vm rm", "Delete a VM that is stopped", one_params);
 ROW(m_log, "vm.log", "vm log", "Print what a VM's console said", log_params);
 ROW(m_console, "vm.console", "console", "Sit down at a VM's console", console_params);
-ROW(m_exec, "vm.exec", "exec", "Run a command in a guest", exec_params);
+
+static const struct method m_exec = {
+	"vm.exec",
+	"exec",
+	"Run a command in a guest",
+	exec_params,
+	METHOD_LOCAL,
+	"Ends with the command's own status; with 125 when Lanyard failed.\n"
+	"What is piped in, up to 512 KiB, is the command's standard input: it is read to its end "
+	"before the command starts."};
 
 const struct cli_command vm_commands[] = {
 	{&m_cli_vm_start, cmd_vm_start, NULL, NULL},

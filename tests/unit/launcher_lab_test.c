@@ -10,9 +10,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "vm-launcher/base64.h"
 #include "vm-launcher/console_log.h"
+#include "vm-launcher/exec_input.h"
 #include "vm-launcher/lab.h"
 
 /* A lab that is right but for what a case puts into its parts. */
@@ -237,6 +239,58 @@ static void base64_is_decoded(void **state)
 	assert_int_equal(base64_decode("a*b", &data, &len), -EINVAL);
 }
 
+static void base64_is_encoded(void **state)
+{
+	static const char *const texts[] = {"", "h", "hi", "hel", "hello", "\xff\x01\xfe"};
+	static const char *const codes[] = {"", "aA==", "aGk=", "aGVs", "aGVsbG8=", "/wH+"};
+
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		char *code = base64_encode(texts[i], strlen(texts[i]));
+
+		assert_string_equal(code, codes[i]);
+		free(code);
+	}
+}
+
+/* A pipe with that many bytes and an end, or none when n < 0; what becomes of it. */
+static int input_of(long n, struct err *err)
+{
+	static char junk[EXEC_INPUT_MAX + 1];
+	char *code = NULL;
+	FILE *f = tmpfile();
+	int fds[2], rc;
+
+	if (n < 0) {
+		assert_int_equal(pipe(fds), 0);
+		rc = exec_input_read(fds[0], false, &code, err);
+		close(fds[0]);
+		close(fds[1]);
+	} else {
+		fwrite(junk, 1, (size_t)n, f);
+		rewind(f);
+		rc = exec_input_read(fileno(f), false, &code, err);
+	}
+	fclose(f);
+	if (rc == 0 && n > 0)
+		assert_int_equal(strlen(code), (n + 2) / 3 * 4);
+	else
+		assert_null(code);
+	free(code);
+	return rc;
+}
+
+static void input_is_whole_or_refused(void **state)
+{
+	struct err err = ERR_NONE;
+
+	assert_int_equal(input_of(0, &err), 0);
+	assert_int_equal(input_of(1000, &err), 0);
+	assert_int_equal(input_of(EXEC_INPUT_MAX, &err), 0);
+	assert_int_equal(input_of(EXEC_INPUT_MAX + 1, &err), -EFBIG);
+	assert_non_null(strstr(err.text, "standard input is longer than 512 KiB"));
+	assert_int_equal(input_of(-1, &err), 1); /* nobody writes: not for ever */
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -247,6 +301,8 @@ int main(void)
 		cmocka_unit_test(files_of_a_lab_lie_beside_it),
 		cmocka_unit_test(console_text_is_made_harmless),
 		cmocka_unit_test(base64_is_decoded),
+		cmocka_unit_test(base64_is_encoded),
+		cmocka_unit_test(input_is_whole_or_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
