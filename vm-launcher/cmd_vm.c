@@ -15,6 +15,7 @@
 #include "vm-launcher/vm_commands.h"
 #include "vm-launcher/vm_methods.h"
 #include "vm-launcher/vm_path.h"
+#include "vm-launcher/vm_store.h"
 
 #define CALL_MS	      35000 /* vm.kill waits 30 s for the end of a QEMU that hangs in the kernel */
 #define GRACE_MS      35000 /* what the supervisor adds to the time that it is given */
@@ -78,8 +79,19 @@ int cmd_vm_exit(int rc)
 	}
 }
 
+static void warn(const char *text)
+{
+	fprintf(stderr, "lanyard: %s\n", text);
+}
+
+void cmd_vm_restore(struct cli *cli)
+{
+	vm_store_restore(cli->state_dir, cli->run_dir, warn);
+}
+
 int cmd_vm_name(struct cli *cli, const json_t *params, char full[VM_NAME_BYTES], struct err *err)
 {
+	cmd_vm_restore(cli);
 	return vm_client_find(cli->run_dir, json_string_value(json_object_get(params, "name")),
 			      full, err);
 }
@@ -88,6 +100,7 @@ void cmd_vm_complete(struct cli *cli, const char *param)
 {
 	json_t *list;
 
+	cmd_vm_restore(cli);
 	if (strcmp(param, "name") || vm_client_list(cli->run_dir, NULL, &list, NULL) < 0)
 		return;
 	for (size_t i = 0; i < json_array_size(list); i++)
@@ -170,14 +183,17 @@ static int run_rm(struct cli *cli, const json_t *params, json_t **result, struct
 	int rc = cmd_vm_name(cli, params, full, err);
 
 	if (rc == 0)
-		rc = vm_client_remove(cli->run_dir, full, err);
+		rc = vm_client_remove(cli->run_dir, cli->state_dir, full, err);
 	return rc < 0 ? cmd_vm_exit(rc) : EXIT_DONE;
 }
 
 static int run_list(struct cli *cli, const json_t *params, json_t **result, struct err *err)
 {
-	int rc = vm_client_list(cli->run_dir, json_string_value(json_object_get(params, "lab")),
-				result, err);
+	int rc;
+
+	cmd_vm_restore(cli);
+	rc = vm_client_list(cli->run_dir, json_string_value(json_object_get(params, "lab")), result,
+			    err);
 
 	if (rc < 0)
 		return cmd_vm_exit(rc);

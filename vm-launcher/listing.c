@@ -57,15 +57,6 @@ void vm_links_add(struct cli *cli, json_t *vms)
 	json_decref(states);
 }
 
-int vm_list_json(struct cli *cli, json_t **out)
-{
-	int rc = vm_client_list(cli->run_dir, NULL, out, NULL);
-
-	if (rc == 0 && json_array_size(*out))
-		vm_links_add(cli, *out);
-	return rc;
-}
-
 static json_t *lab_summary(struct cli *cli, const char *lab)
 {
 	json_t *doc, *vms = NULL, *summary;

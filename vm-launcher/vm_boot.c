@@ -11,6 +11,7 @@
 #include "control/rpc/dirs.h"
 #include "vm-launcher/accel.h"
 #include "vm-launcher/file.h"
+#include "vm-launcher/host_memory.h"
 #include "vm-launcher/image.h"
 #include "vm-launcher/process.h"
 
@@ -124,7 +125,9 @@ int vm_boot_resolve(struct vm_spec *s, const char *run_dir, const char *state_di
 	if (s->image[0] && s->disk[0])
 		return err_set(err, -EINVAL, "vm \"%s\": an image and a disk exclude each other",
 			       s->name);
-	rc = dir_make(run_dir, 0755, err);
+	rc = host_memory_check("/proc/meminfo", s, err);
+	if (rc == 0)
+		rc = dir_make(run_dir, 0755, err);
 	if (rc == 0)
 		rc = accel_choose(s->accel_wanted, run_dir, &kvm_ops_host, &choice, err);
 	if (rc < 0)

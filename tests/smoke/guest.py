@@ -4,6 +4,8 @@
 import hashlib
 import json
 import os
+import resource
+import shutil
 import signal
 import subprocess
 
@@ -38,6 +40,30 @@ def input_goes_to_the_command(s):
 def output_is_never_cut_in_silence(s):
     done = s.cli("exec", "u1", "--", "sh", "-c", "dd if=/dev/zero bs=1k count=100 | tr '\\0' x")
     assert len(done.stdout) == 90 * 1024 and "longer than the 90 KiB" in done.stderr, done.stderr
+
+
+def definition_outlives_the_run_dir(s):
+    s.cli("vm", "kill", "u1")
+    await_true("its supervisor has ended", lambda: not any(
+        f.endswith(".sock") for f in os.listdir(os.path.join(s.run_dir, "vm"))))
+    shutil.rmtree(s.run_dir)  # as a tmpfs is after the host's start
+    vm = s.json("vm", "list")[0]
+    assert vm["name"] == "u1" and vm["state"] == "stopped" and vm["pid"] is None, vm
+    assert s.json("status", check=False)["vms"][0]["name"] == "u1"
+    s.cli("vm", "start", "u1")
+    assert s.json("vm", "show", "u1")["state"] == "running"
+
+
+def too_much_memory_is_refused(s):
+    done = s.cli("vm", "start", "big", "--memory", "1T", check=False)
+    assert done.returncode == 4 and "that this host has left" in done.stderr, done
+    # The kernel says no only when QEMU asks: an address space that is too small for it.
+    limit = 1536 << 20
+    done = subprocess.run([session.binary("lanyard"), "vm", "start", "big", "--memory", "1400M"],
+                          env=s.env, capture_output=True, text=True, timeout=60,
+                          preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (limit, limit)))
+    assert done.returncode == 4 and "Cannot allocate memory" in done.stderr, done
+    s.cli("vm", "rm", "big")
 
 
 def list_has_the_agreed_keys(s):
@@ -101,7 +127,6 @@ def killed_supervisor_takes_its_qemu_along(s):
 
 
 def stopped_vm_is_found_and_deleted(s):
-    s.cli("vm", "start", "u1")
     s.cli("vm", "wait", "u1")
     s.cli("vm", "stop", "u1", "--within", "10s")
     vm = s.json("vm", "list")[0]
@@ -121,7 +146,8 @@ def guest_from_start_to_removal():
             for part in (agent_runs_commands, input_goes_to_the_command,
                          output_is_never_cut_in_silence, list_has_the_agreed_keys, console_remembers_and_talks,
                          pause_stops_the_clock, reset_boots_again, killed_qemu_is_a_failed_vm,
-                         killed_supervisor_takes_its_qemu_along, stopped_vm_is_found_and_deleted):
+                         killed_supervisor_takes_its_qemu_along, definition_outlives_the_run_dir,
+                         too_much_memory_is_refused, stopped_vm_is_found_and_deleted):
                 part(s)
         finally:
             s.cli("vm", "kill", "u1", check=False)
