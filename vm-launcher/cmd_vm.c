@@ -316,6 +316,10 @@ static const struct method m_exec = {
 	"What is piped in, up to 512 KiB, is the command's standard input: it is read to its end "
 	"before the command starts."};
 
+/* For doctor, which finds it by its name. */
+static const struct method m_facts = {
+	"vm.facts", NULL, "Findings about running VMs here", NULL, METHOD_LOCAL | METHOD_HIDDEN, NULL};
+
 const struct cli_command vm_commands[] = {
 	{&m_cli_vm_start, cmd_vm_start, NULL, NULL},
 	{&m_stop, run_stop, NULL, cmd_vm_complete},
@@ -330,5 +334,6 @@ const struct cli_command vm_commands[] = {
 	{&m_log, run_log, print_log, cmd_vm_complete},
 	{&m_console, cmd_console, NULL, cmd_vm_complete},
 	{&m_exec, cmd_exec, cmd_exec_print, cmd_vm_complete},
+	{&m_facts, cmd_vm_facts, NULL, NULL},
 	{NULL, NULL, NULL, NULL},
 };

@@ -76,6 +76,16 @@ def list_has_the_agreed_keys(s):
     assert vm["name"] == "u1" and vm["state"] == "running" and vm["ready"] is True, vm
 
 
+def accelerator_is_said_with_its_reason(s):
+    vm = s.json("status", check=False)["vms"][0]
+    assert vm["accel"] in ("kvm", "tcg") and vm["accel_reason"], vm
+    assert f"accelerator {vm['accel']}: {vm['accel_reason']}\n" in s.cli("vm", "list").stdout
+    facts = {f["name"]: f for f in s.json("doctor", check=False)}
+    assert facts["kvm"]["text"].startswith(f"VMs run with {vm['accel']}"), facts["kvm"]
+    for name in ("qemu-system-x86_64", "busybox", "qemu-ga", "kernel"):
+        assert facts[name]["state"] == "ok" and "advice" in facts[name], facts
+
+
 def console_remembers_and_talks(s):
     assert "BusyBox" in s.cli("vm", "log", "u1").stdout
     out = s.spawn(session.binary("lanyard"), "console", "u1", env=s.env, stdin=-1, stdout=-1)
@@ -144,7 +154,8 @@ def guest_from_start_to_removal():
             s.cli("vm", "start", "u1", "--nic", "user")
             s.cli("vm", "wait", "u1", "--for", "90s")
             for part in (agent_runs_commands, input_goes_to_the_command,
-                         output_is_never_cut_in_silence, list_has_the_agreed_keys, console_remembers_and_talks,
+                         output_is_never_cut_in_silence, list_has_the_agreed_keys,
+                         accelerator_is_said_with_its_reason, console_remembers_and_talks,
                          pause_stops_the_clock, reset_boots_again, killed_qemu_is_a_failed_vm,
                          killed_supervisor_takes_its_qemu_along, definition_outlives_the_run_dir,
                          too_much_memory_is_refused, stopped_vm_is_found_and_deleted):
