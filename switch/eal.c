@@ -80,9 +80,9 @@ static int init(int argc, char **argv)
 	else
 		unsetenv(variable);
 	free(kept);
-	strcpy(dir + len, "/dpdk/rte");
+	snprintf(dir + len, sizeof(dir) - len, "/dpdk/rte");
 	rmdir(dir);
-	strcpy(dir + len, "/dpdk");
+	snprintf(dir + len, sizeof(dir) - len, "/dpdk");
 	rmdir(dir);
 	dir[len] = '\0';
 	rmdir(dir);

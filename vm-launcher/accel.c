@@ -50,7 +50,7 @@ static int verdict_load(const char *path, const char *key, int *rc, struct err *
 	return found;
 }
 
-static int prove_cached(const char *cache_dir, const struct kvm_ops *ops, struct err *err)
+int accel_kvm_prove(const char *cache_dir, const struct kvm_ops *ops, struct err *err)
 {
 	char path[512], key[160];
 	json_t *doc;
@@ -85,7 +85,7 @@ int accel_choose(const char *want, const char *cache_dir, const struct kvm_ops *
 		snprintf(out->reason, sizeof(out->reason), "asked for");
 		return 0;
 	}
-	rc = prove_cached(cache_dir, ops, &why);
+	rc = accel_kvm_prove(cache_dir, ops, &why);
 	if (rc == 0) {
 		out->accel = ACCEL_KVM;
 		snprintf(out->reason, sizeof(out->reason), "KVM ran a test guest in time");

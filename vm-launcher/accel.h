@@ -29,4 +29,7 @@ const char *accel_name(enum accel accel);
 int accel_choose(const char *want, const char *cache_dir, const struct kvm_ops *ops,
 		 struct accel_choice *out, struct err *err);
 
+/* The proof alone: 0, or -errno and why KVM is not to be had. */
+int accel_kvm_prove(const char *cache_dir, const struct kvm_ops *ops, struct err *err);
+
 #endif

@@ -50,9 +50,11 @@ void agent_call(struct agent *a, const char *command, json_t *args, int timeout_
 		void *arg);
 
 /*
- * Runs argv (an array of texts) and waits for its end, at most timeout_ms. The result is an object:
+ * Runs argv (an array of texts) and waits for its end, at most timeout_ms. input (base64) may be NULL:
+ * none. The result is an object:
  * status (exit status, 128 + signal), out and err (base64), truncated (bool).
  */
-void agent_exec(struct agent *a, const json_t *argv, int timeout_ms, agent_fn fn, void *arg);
+void agent_exec(struct agent *a, const json_t *argv, const json_t *input, int timeout_ms,
+		agent_fn fn, void *arg);
 
 #endif

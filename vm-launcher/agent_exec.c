@@ -120,11 +120,12 @@ static void on_started(void *arg, const json_t *result, const struct err *err)
 	}
 }
 
-void agent_exec(struct agent *a, const json_t *argv, int timeout_ms, agent_fn fn, void *arg)
+void agent_exec(struct agent *a, const json_t *argv, const json_t *input, int timeout_ms,
+		agent_fn fn, void *arg)
 {
 	struct run *r = calloc(1, sizeof(*r));
 	struct err err = ERR_NONE;
-	json_t *rest = json_array();
+	json_t *rest = json_array(), *args;
 
 	if (!r || !rest || !json_array_size(argv)) {
 		err_set(&err, -EINVAL, "there is no command to run");
@@ -141,8 +142,9 @@ void agent_exec(struct agent *a, const json_t *argv, int timeout_ms, agent_fn fn
 	r->poll_ns = POLL_FIRST_NS;
 	r->fn = fn;
 	r->arg = arg;
-	agent_call(a, "guest-exec",
-		   json_pack("{s:O,s:o,s:b}", "path", json_array_get(argv, 0), "arg", rest,
-			     "capture-output", 1),
-		   CALL_TIMEOUT_MS, on_started, r);
+	args = json_pack("{s:O,s:o,s:b}", "path", json_array_get(argv, 0), "arg", rest,
+			 "capture-output", 1);
+	if (input)
+		json_object_set(args, "input-data", (json_t *)input);
+	agent_call(a, "guest-exec", args, CALL_TIMEOUT_MS, on_started, r);
 }

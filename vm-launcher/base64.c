@@ -5,6 +5,29 @@
 #include <stdlib.h>
 #include <string.h>
 
+char *base64_encode(const void *data, size_t len)
+{
+	static const char digits[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	const unsigned char *in = data;
+	char *text = malloc((len + 2) / 3 * 4 + 1), *out = text;
+
+	for (; out && len; in += 3) {
+		size_t n = len < 3 ? len : 3;
+		unsigned word = (unsigned)in[0] << 16 | (n > 1 ? (unsigned)in[1] << 8 : 0) |
+				(n > 2 ? in[2] : 0);
+
+		*out++ = digits[word >> 18];
+		*out++ = digits[word >> 12 & 63];
+		*out++ = n > 1 ? digits[word >> 6 & 63] : '=';
+		*out++ = n > 2 ? digits[word & 63] : '=';
+		len -= n;
+	}
+	if (out)
+		*out = '\0';
+	return text;
+}
+
 static int value(char c)
 {
 	if (c >= 'A' && c <= 'Z')

@@ -8,7 +8,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "vm-launcher/agent.h"
 #include "vm-launcher/base64.h"
+#include "vm-launcher/exec_input.h"
 #include "vm-launcher/file.h"
 #include "vm-launcher/vm_client.h"
 #include "vm-launcher/vm_commands.h"
@@ -40,16 +42,41 @@ static int failed(int rc, struct err *err)
 	return EXIT_EXEC_FAILED;
 }
 
+/* {argv, input} for the supervisor, or NULL with the reason in err. */
+static json_t *exec_args(const json_t *params, struct err *err)
+{
+	json_t *args = json_pack("{s:O}", "argv", json_object_get(params, "argv"));
+	char *input;
+	int rc = exec_input_read(STDIN_FILENO, json_is_true(json_object_get(params, "stdin")),
+				 &input, err);
+
+	if (rc < 0) {
+		json_decref(args);
+		return NULL;
+	}
+	if (rc > 0)
+		fprintf(stderr,
+			"lanyard: nothing came on standard input within %d s: the command runs "
+			"without; --stdin waits for it\n",
+			EXEC_INPUT_WAIT_MS / 1000);
+	if (input)
+		json_object_set_new(args, "input", json_string(input));
+	free(input);
+	return args;
+}
+
 int cmd_exec(struct cli *cli, const json_t *params, json_t **result, struct err *err)
 {
-	json_t *answer = NULL;
+	json_t *answer = NULL, *args;
 	char full[VM_NAME_BYTES];
 	int rc = cmd_vm_name(cli, params, full, err);
 
-	if (rc == 0)
-		rc = vm_client_call(cli->run_dir, full, "vm.exec",
-				    json_pack("{s:O}", "argv", json_object_get(params, "argv")),
-				    CALL_MS, &answer, err);
+	if (rc < 0)
+		return EXIT_EXEC_FAILED;
+	args = exec_args(params, err);
+	if (!args)
+		return EXIT_EXEC_FAILED;
+	rc = vm_client_call(cli->run_dir, full, "vm.exec", args, CALL_MS, &answer, err);
 	if (rc < 0)
 		return failed(rc, err);
 	*result = json_pack("{s:O,s:O}", "status", json_object_get(answer, "status"), "truncated",
@@ -79,5 +106,8 @@ void cmd_exec_print(struct cli *cli, const json_t *params, const json_t *result)
 	write_stream(STDOUT_FILENO, json_object_get(result, "stdout_base64"));
 	write_stream(STDERR_FILENO, json_object_get(result, "stderr_base64"));
 	if (json_is_true(json_object_get(result, "truncated")))
-		fprintf(stderr, "lanyard: the output was longer; the rest is left out\n");
+		fprintf(stderr,
+			"lanyard: the command's output was longer than the %d KiB of a stream that "
+			"come through; the rest is cut off\n",
+			AGENT_OUTPUT_MAX / 1024);
 }

@@ -54,6 +54,11 @@ static int read_file(const char *file, struct lab *lab, struct err *err)
 		return rc;
 	rc = lab_read(doc, lab, err);
 	yaml_doc_free(doc);
+	if (rc < 0)
+		return rc;
+	rc = lab_paths_from(lab, file, err);
+	if (rc < 0)
+		lab_free(lab);
 	return rc;
 }
 

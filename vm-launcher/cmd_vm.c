@@ -15,6 +15,7 @@
 #include "vm-launcher/vm_commands.h"
 #include "vm-launcher/vm_methods.h"
 #include "vm-launcher/vm_path.h"
+#include "vm-launcher/vm_store.h"
 
 #define CALL_MS	      35000 /* vm.kill waits 30 s for the end of a QEMU that hangs in the kernel */
 #define GRACE_MS      35000 /* what the supervisor adds to the time that it is given */
@@ -60,6 +61,8 @@ static const struct param console_params[] = {
 };
 static const struct param exec_params[] = {
 	VM_NAME,
+	{"stdin", PARAM_BOOL, 0, 0, 0, NULL,
+	 "wait for the end of standard input, however late its beginning comes"},
 	{"argv", PARAM_REST, PARAM_REQUIRED, 0, 0, "CMD", "the program and its arguments"},
 	END,
 };
@@ -76,8 +79,19 @@ int cmd_vm_exit(int rc)
 	}
 }
 
+static void warn(const char *text)
+{
+	fprintf(stderr, "lanyard: %s\n", text);
+}
+
+void cmd_vm_restore(struct cli *cli)
+{
+	vm_store_restore(cli->state_dir, cli->run_dir, warn);
+}
+
 int cmd_vm_name(struct cli *cli, const json_t *params, char full[VM_NAME_BYTES], struct err *err)
 {
+	cmd_vm_restore(cli);
 	return vm_client_find(cli->run_dir, json_string_value(json_object_get(params, "name")),
 			      full, err);
 }
@@ -86,6 +100,7 @@ void cmd_vm_complete(struct cli *cli, const char *param)
 {
 	json_t *list;
 
+	cmd_vm_restore(cli);
 	if (strcmp(param, "name") || vm_client_list(cli->run_dir, NULL, &list, NULL) < 0)
 		return;
 	for (size_t i = 0; i < json_array_size(list); i++)
@@ -168,14 +183,17 @@ static int run_rm(struct cli *cli, const json_t *params, json_t **result, struct
 	int rc = cmd_vm_name(cli, params, full, err);
 
 	if (rc == 0)
-		rc = vm_client_remove(cli->run_dir, full, err);
+		rc = vm_client_remove(cli->run_dir, cli->state_dir, full, err);
 	return rc < 0 ? cmd_vm_exit(rc) : EXIT_DONE;
 }
 
 static int run_list(struct cli *cli, const json_t *params, json_t **result, struct err *err)
 {
-	int rc = vm_client_list(cli->run_dir, json_string_value(json_object_get(params, "lab")),
-				result, err);
+	int rc;
+
+	cmd_vm_restore(cli);
+	rc = vm_client_list(cli->run_dir, json_string_value(json_object_get(params, "lab")), result,
+			    err);
 
 	if (rc < 0)
 		return cmd_vm_exit(rc);
@@ -287,7 +305,20 @@ ROW(m_resume, "vm.resume", "vm resume", "Let a paused VM go on", one_params);
 ROW(m_rm, "vm.rm", "vm rm", "Delete a VM that is stopped", one_params);
 ROW(m_log, "vm.log", "vm log", "Print what a VM's console said", log_params);
 ROW(m_console, "vm.console", "console", "Sit down at a VM's console", console_params);
-ROW(m_exec, "vm.exec", "exec", "Run a command in a guest", exec_params);
+
+static const struct method m_exec = {
+	"vm.exec",
+	"exec",
+	"Run a command in a guest",
+	exec_params,
+	METHOD_LOCAL,
+	"Ends with the command's own status; with 125 when Lanyard failed.\n"
+	"What is piped in, up to 512 KiB, is the command's standard input: it is read to its end "
+	"before the command starts."};
+
+/* For doctor, which finds it by its name. */
+static const struct method m_facts = {
+	"vm.facts", NULL, "Findings about running VMs here", NULL, METHOD_LOCAL | METHOD_HIDDEN, NULL};
 
 const struct cli_command vm_commands[] = {
 	{&m_cli_vm_start, cmd_vm_start, NULL, NULL},
@@ -303,5 +334,6 @@ const struct cli_command vm_commands[] = {
 	{&m_log, run_log, print_log, cmd_vm_complete},
 	{&m_console, cmd_console, NULL, cmd_vm_complete},
 	{&m_exec, cmd_exec, cmd_exec_print, cmd_vm_complete},
+	{&m_facts, cmd_vm_facts, NULL, NULL},
 	{NULL, NULL, NULL, NULL},
 };

@@ -48,8 +48,14 @@ static int spec_from_params(struct cli *cli, const json_t *params, struct vm_spe
 	char full[VM_NAME_BYTES];
 	int rc;
 
-	if (!describes(params) && vm_client_find(cli->run_dir, name, full, NULL) == 0)
-		return vm_client_spec(cli->run_dir, full, spec, err);
+	cmd_vm_restore(cli);
+	if (!describes(params)) {
+		rc = vm_client_find(cli->run_dir, name, full, err);
+		if (rc == 0)
+			return vm_client_spec(cli->run_dir, full, spec, err);
+		if (rc != -ENOENT) /* one of several: not a new one */
+			return rc;
+	}
 	if (!name_is_plain(name)) {
 		err_set(err, -EINVAL, "name \"%.60s\": a VM of one's own has no prefix", name);
 		return err_hint(err, "names are up to 32 of a-z A-Z 0-9 _ -");
@@ -90,7 +96,7 @@ static int await_running(struct cli *cli, const char *name, json_t **result, str
 	if (!*result)
 		return err_set(err, -ETIMEDOUT, "vm \"%s\" is still starting", name);
 	reason = json_string_value(json_object_get(*result, "reason"));
-	code = json_is_true(json_object_get(*result, "timed_out")) ? -ETIMEDOUT : -EIO;
+	code = vm_client_end_code(*result);
 	err_set(err, code, "vm \"%s\" did not start: %.300s", name, reason ? reason : "");
 	json_decref(*result);
 	*result = NULL;
@@ -110,7 +116,7 @@ static int start(struct cli *cli, struct vm_spec *spec, struct err *err)
 	if (rc == 0 && needs_switch)
 		rc = switch_ensure(cli->run_dir, cli->state_dir, who, &lease, NULL, err);
 	if (rc == 0)
-		rc = vm_client_start(cli->run_dir, spec, err);
+		rc = vm_client_start(cli->run_dir, cli->state_dir, spec, err);
 	if (rc == 0) {
 		json_t *status = NULL;
 

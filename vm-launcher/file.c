@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -114,36 +115,78 @@ int file_write_fd(int fd, const void *data, size_t len)
 	return 0;
 }
 
-int file_write(const char *path, const void *data, size_t len, struct err *err)
+/* The folder that path is in, so that a new name in it is on the disk too. */
+static int sync_folder(const char *path)
 {
-	char tmp[PATH_BYTES];
-	int fd, rc;
+	char dir[PATH_BYTES];
+	const char *slash = strrchr(path, '/');
+	int fd, rc = 0;
 
-	if (snprintf(tmp, sizeof(tmp), "%s.%d.tmp", path, (int)getpid()) >= (int)sizeof(tmp))
-		return err_set(err, -ENAMETOOLONG, "file \"%.200s\": the path is too long", path);
-	fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	snprintf(dir, sizeof(dir), "%.*s", slash ? (int)(slash - path) + 1 : 1, slash ? path : ".");
+	fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
-		return err_set(err, -errno, "file \"%s\" cannot be written: %s", path,
-			       strerror(errno));
+		return -errno;
+	if (fsync(fd) < 0)
+		rc = -errno;
+	close(fd);
+	return rc;
+}
+
+static int write_beside(const char *path, const char *tmp, const void *data, size_t len,
+			bool durable)
+{
+	int fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600), rc;
+
+	if (fd < 0)
+		return -errno;
 	rc = file_write_fd(fd, data, len);
+	if (rc == 0 && durable && fsync(fd) < 0)
+		rc = -errno;
 	close(fd);
 	if (rc == 0 && rename(tmp, path) < 0)
 		rc = -errno;
-	if (rc < 0) {
+	if (rc == 0 && durable)
+		return sync_folder(path);
+	if (rc < 0)
 		unlink(tmp);
-		return err_set(err, rc, "file \"%s\" cannot be written: %s", path, strerror(-rc));
-	}
-	return 0;
+	return rc;
 }
 
-int file_write_json(const char *path, const json_t *doc, struct err *err)
+static int write_file(const char *path, const void *data, size_t len, bool durable, struct err *err)
+{
+	char tmp[PATH_BYTES];
+	int rc;
+
+	if (snprintf(tmp, sizeof(tmp), "%s.%d.tmp", path, (int)getpid()) >= (int)sizeof(tmp))
+		return err_set(err, -ENAMETOOLONG, "file \"%.200s\": the path is too long", path);
+	rc = write_beside(path, tmp, data, len, durable);
+	return rc < 0 ? err_set(err, rc, "file \"%s\" cannot be written: %s", path, strerror(-rc))
+		      : 0;
+}
+
+int file_write(const char *path, const void *data, size_t len, struct err *err)
+{
+	return write_file(path, data, len, false, err);
+}
+
+static int write_json(const char *path, const json_t *doc, bool durable, struct err *err)
 {
 	char *text = json_dumps(doc, JSON_INDENT(1) | JSON_SORT_KEYS);
 	int rc;
 
 	if (!text)
 		return err_set(err, -ENOMEM, "file \"%s\" cannot be written: out of memory", path);
-	rc = file_write(path, text, strlen(text), err);
+	rc = write_file(path, text, strlen(text), durable, err);
 	free(text);
 	return rc;
+}
+
+int file_write_json(const char *path, const json_t *doc, struct err *err)
+{
+	return write_json(path, doc, false, err);
+}
+
+int file_write_json_durable(const char *path, const json_t *doc, struct err *err)
+{
+	return write_json(path, doc, true, err);
 }

@@ -25,6 +25,9 @@ int file_read_json(const char *path, size_t max, json_t **doc, struct err *err);
 int file_write(const char *path, const void *data, size_t len, struct err *err);
 int file_write_json(const char *path, const json_t *doc, struct err *err);
 
+/* The same; on the disk, under its name, when it returns. */
+int file_write_json_durable(const char *path, const json_t *doc, struct err *err);
+
 /* The whole buffer, or -errno. */
 int file_write_fd(int fd, const void *data, size_t len);
 

@@ -44,22 +44,34 @@ static const char *first_readable(const char *forced, const char *const *paths)
 	return NULL;
 }
 
+const char *image_find_busybox(const struct image_sources *src)
+{
+	static const char *const paths[] = {"/usr/lib/busybox/busybox-static", "/usr/bin/busybox",
+					    "/bin/busybox", NULL};
+
+	return first_readable(src->busybox, paths);
+}
+
+const char *image_find_agent(const struct image_sources *src)
+{
+	static const char *const paths[] = {"/usr/sbin/qemu-ga", "/usr/bin/qemu-ga", NULL};
+
+	return first_readable(src->agent, paths);
+}
+
 static int find_inputs(const struct image_sources *src, struct build *b)
 {
-	static const char *const busyboxes[] = {"/usr/lib/busybox/busybox-static",
-						"/usr/bin/busybox", "/bin/busybox", NULL};
-	static const char *const agents[] = {"/usr/sbin/qemu-ga", "/usr/bin/qemu-ga", NULL};
 	int rc = guest_kernel_find(src->boot_dir, src->modules_dir, &b->kernel, b->err);
 
 	if (rc < 0)
 		return rc;
-	b->busybox = first_readable(src->busybox, busyboxes);
+	b->busybox = image_find_busybox(src);
 	if (!b->busybox) {
 		err_set(b->err, -ENOENT, "image \"busybox\": there is no busybox on this host");
 		err_hint(b->err, "apt-get install busybox-static");
 		return -ENOENT;
 	}
-	b->agent = first_readable(src->agent, agents);
+	b->agent = image_find_agent(src);
 	if (!b->agent) {
 		err_set(b->err, -ENOENT, "image \"busybox\": there is no qemu-ga on this host");
 		err_hint(b->err, "apt-get install qemu-guest-agent");

@@ -31,6 +31,10 @@ struct image_files {
 
 extern const struct image_sources image_sources_host;
 
+/* Where they are on this host, or NULL. */
+const char *image_find_busybox(const struct image_sources *src);
+const char *image_find_agent(const struct image_sources *src);
+
 /* Finds or makes it. -ENOENT with the name of the Debian package that is missing. */
 int image_busybox(const struct image_sources *src, const char *state_dir, struct image_files *out,
 		  struct err *err);

@@ -118,6 +118,43 @@ void lab_free(struct lab *lab)
 	memset(lab, 0, sizeof(*lab));
 }
 
+static int path_from(char path[VM_PATH_BYTES], const char *file, size_t dir_len, struct err *err)
+{
+	char joined[VM_PATH_BYTES];
+	size_t len = strlen(path);
+
+	if (!len || path[0] == '/')
+		return 0;
+	if (dir_len + len >= sizeof(joined))
+		return err_set(err, -ENAMETOOLONG,
+			       "file \"%.150s\", beside the lab's file, has a path longer than %d bytes",
+			       path, VM_PATH_BYTES - 1);
+	memcpy(joined, file, dir_len);
+	memcpy(joined + dir_len, path, len + 1);
+	memcpy(path, joined, dir_len + len + 1);
+	return 0;
+}
+
+int lab_paths_from(struct lab *lab, const char *file, struct err *err)
+{
+	const char *slash = strrchr(file, '/');
+	size_t dir_len = slash ? (size_t)(slash + 1 - file) : 0;
+	int rc = 0;
+
+	for (unsigned i = 0; rc == 0 && i < lab->n_vms; i++) {
+		struct vm_spec *vm = &lab->vms[i];
+
+		rc = path_from(vm->kernel, file, dir_len, err);
+		if (rc == 0)
+			rc = path_from(vm->initrd, file, dir_len, err);
+		if (rc == 0)
+			rc = path_from(vm->disk, file, dir_len, err);
+		if (rc < 0)
+			err_prefix(err, "vm \"%s\"", vm->name);
+	}
+	return rc;
+}
+
 json_t *lab_document(const struct lab *lab, const char *file)
 {
 	json_t *vms = json_array();

@@ -35,6 +35,10 @@ struct lab {
 int lab_read(const struct yaml_doc *doc, struct lab *lab, struct err *err);
 void lab_free(struct lab *lab);
 
+/* Kernels, initrds and disks are named relative to the lab's file: puts its folder before those that
+ * are not absolute. Once, after lab_read(). -ENAMETOOLONG. */
+int lab_paths_from(struct lab *lab, const char *file, struct err *err);
+
 /* What is saved in RUN_DIR/lab/<name>.json. */
 json_t *lab_document(const struct lab *lab, const char *file);
 

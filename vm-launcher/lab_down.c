@@ -31,7 +31,7 @@ static int remove_vm(struct cli *cli, const char *name, struct err *err)
 	int rc = -EBUSY;
 
 	for (int i = 0; rc == -EBUSY && i < REMOVE_TRIES; i++)
-		rc = vm_client_remove(cli->run_dir, name, err);
+		rc = vm_client_remove(cli->run_dir, cli->state_dir, name, err);
 	return rc;
 }
 

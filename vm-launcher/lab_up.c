@@ -92,7 +92,7 @@ static int start_some(struct up *u, struct err *err)
 
 		if (u->progress[i] != VM_TO_START || interrupted)
 			continue;
-		rc = vm_client_start(u->cli->run_dir, &u->lab->vms[i], err);
+		rc = vm_client_start(u->cli->run_dir, u->cli->state_dir, &u->lab->vms[i], err);
 		if (rc < 0)
 			return rc;
 		u->progress[i] = VM_BOOTING;
@@ -119,7 +119,7 @@ static int look(struct up *u, unsigned i, struct err *err)
 		    json_number_value(json_object_get(status, "ready_s")));
 	} else if (vm_client_is_over(status)) {
 		reason = json_string_value(json_object_get(status, "reason"));
-		rc = json_is_true(json_object_get(status, "timed_out")) ? -ETIMEDOUT : -EIO;
+		rc = vm_client_end_code(status);
 		err_set(err, rc, "lab \"%s\": vm \"%s\" did not come up: %.250s", u->lab->name,
 			vm_spec_host(vm), reason ? reason : "");
 	}

@@ -57,15 +57,6 @@ void vm_links_add(struct cli *cli, json_t *vms)
 	json_decref(states);
 }
 
-int vm_list_json(struct cli *cli, json_t **out)
-{
-	int rc = vm_client_list(cli->run_dir, NULL, out, NULL);
-
-	if (rc == 0 && json_array_size(*out))
-		vm_links_add(cli, *out);
-	return rc;
-}
-
 static json_t *lab_summary(struct cli *cli, const char *lab)
 {
 	json_t *doc, *vms = NULL, *summary;
@@ -150,6 +141,22 @@ static char *ready_text(const json_t *row)
 	return asprintf(&text, "after %.1f s", s) < 0 ? NULL : text;
 }
 
+/* Which accelerator runs and why, once for each reason. */
+static void accels_print(const json_t *vms)
+{
+	for (size_t i = 0; i < json_array_size(vms); i++) {
+		const json_t *vm = json_array_get(vms, i);
+		const char *why = text_of(vm, "accel_reason");
+		bool said = vm_client_is_over(vm) || !why[0];
+
+		for (size_t j = 0; !said && j < i; j++)
+			said = !vm_client_is_over(json_array_get(vms, j)) &&
+			       !strcmp(text_of(json_array_get(vms, j), "accel_reason"), why);
+		if (!said)
+			printf("accelerator %s: %s\n", text_of(vm, "accel"), why);
+	}
+}
+
 void vm_list_print(const json_t *vms)
 {
 	static const struct table_column columns[] = {
@@ -165,6 +172,7 @@ void vm_list_print(const json_t *vms)
 	};
 
 	table_print(columns, vms);
+	accels_print(vms);
 }
 
 void lab_list_print(const json_t *labs)

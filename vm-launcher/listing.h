@@ -11,9 +11,6 @@
 
 #include "control/cli/command.h"
 
-/* All VMs with the keys of cli.md; `link` of their NICs is asked of the switch when one runs. */
-int vm_list_json(struct cli *cli, json_t **out);
-
 /* All labs: name, file, vms (number), ready (number), state: up, partly, down. */
 int lab_list_json(struct cli *cli, json_t **out);
 

@@ -69,6 +69,7 @@ struct vm {
 	struct qmp *qmp;
 	bool guest_shut_down; /* QMP said so */
 	bool timed_out;	      /* QEMU did not come up before the deadline */
+	bool no_memory;	      /* QEMU ended for want of memory */
 	bool end_wanted;      /* stop or kill: the end of QEMU is no failure */
 	struct loop_timer *deadline, *insist, *linger;
 	double stop_within_s;

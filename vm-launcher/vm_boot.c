@@ -6,12 +6,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/sysinfo.h>
 #include <unistd.h>
 
 #include "control/rpc/dirs.h"
 #include "vm-launcher/accel.h"
 #include "vm-launcher/file.h"
+#include "vm-launcher/host_memory.h"
 #include "vm-launcher/image.h"
 #include "vm-launcher/process.h"
 
@@ -111,22 +111,6 @@ static int resolve_image(struct vm_spec *s, const char *state_dir, struct err *e
 	return 0;
 }
 
-/* More than RAM and swap together is never to be had; what is less the kernel may still refuse. */
-static int check_memory(const struct vm_spec *s, struct err *err)
-{
-	struct sysinfo info;
-	uint64_t host;
-
-	if (sysinfo(&info) < 0)
-		return 0;
-	host = ((uint64_t)info.totalram + info.totalswap) * info.mem_unit;
-	if (s->memory_bytes <= host)
-		return 0;
-	return err_set(err, -ENOMEM, "vm \"%s\": memory %lluM is more than the %lluM of this host",
-		       s->name, (unsigned long long)s->memory_bytes >> 20,
-		       (unsigned long long)host >> 20);
-}
-
 int vm_boot_resolve(struct vm_spec *s, const char *run_dir, const char *state_dir, struct err *err)
 {
 	struct accel_choice choice;
@@ -141,7 +125,7 @@ int vm_boot_resolve(struct vm_spec *s, const char *run_dir, const char *state_di
 	if (s->image[0] && s->disk[0])
 		return err_set(err, -EINVAL, "vm \"%s\": an image and a disk exclude each other",
 			       s->name);
-	rc = check_memory(s, err);
+	rc = host_memory_check("/proc/meminfo", s, err);
 	if (rc == 0)
 		rc = dir_make(run_dir, 0755, err);
 	if (rc == 0)

@@ -10,7 +10,8 @@
 #include "base/err.h"
 #include "vm-launcher/vm_spec.h"
 
-/* Fills the part of the spec that is found out at start. -ENOENT names what is missing. */
+/* Fills the part of the spec that is found out at start. -ENOENT names what is missing,
+ * -ENOMEM says that the host has too little memory. */
 int vm_boot_resolve(struct vm_spec *s, const char *run_dir, const char *state_dir, struct err *err);
 
 #endif

@@ -9,16 +9,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "control/rpc/dirs.h"
 #include "vm-launcher/file.h"
 #include "vm-launcher/process.h"
 #include "vm-launcher/switch_find.h"
+#include "vm-launcher/vm_lock.h"
 #include "vm-launcher/vm_path.h"
 #include "vm-launcher/vm_status.h"
+#include "vm-launcher/vm_store.h"
 
 #define FILE_BYTES_MAX	   (1 << 20)
 #define CONNECT_TIMEOUT_MS 1000
@@ -27,32 +27,6 @@
 #define LOCK_TRIES	   100 /* every 20 ms: a supervisor lives a moment after its VM */
 
 static const char lost_reason[] = "its supervisor ended without a word";
-
-static void pause_20ms(void)
-{
-	const struct timespec t = {.tv_nsec = 20 * 1000 * 1000};
-
-	nanosleep(&t, NULL);
-}
-
-/* The VM's lock: a descriptor, or -EWOULDBLOCK while a supervisor holds it. */
-static int lock_take(const char *run_dir, const char *id, int tries)
-{
-	char path[VM_FILE_BYTES];
-	int fd = open(vm_path(path, run_dir, id, "lock"), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW,
-		      0640);
-
-	if (fd < 0)
-		return -errno;
-	while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
-		if (--tries <= 0) {
-			close(fd);
-			return -EWOULDBLOCK;
-		}
-		pause_20ms();
-	}
-	return fd;
-}
 
 static int file_load(const char *run_dir, const char *id, json_t **doc, struct err *err)
 {
@@ -76,6 +50,20 @@ static void ports_delete(const char *run_dir, const struct vm_spec *spec)
 	rpc_close(c);
 }
 
+/* What follows from the spec in the file, with a state; NULL when that is damaged. */
+static json_t *status_from_spec(const json_t *doc, const char *state)
+{
+	struct vm_spec spec;
+	json_t *status;
+
+	if (vm_spec_from_json(&spec, json_object_get(doc, "spec"), NULL) < 0)
+		return NULL;
+	status = vm_status_of_spec(&spec);
+	json_object_update_new(status, json_pack("{s:s,s:s,s:n,s:b}", "state", state, "reason", "",
+						 "pid", "ready", 0));
+	return status;
+}
+
 /* A VM whose supervisor does not answer: what its file says, and failed if that says it runs. */
 static json_t *status_of_dead(const char *run_dir, const char *id, json_t *doc)
 {
@@ -86,20 +74,27 @@ static json_t *status_of_dead(const char *run_dir, const char *id, json_t *doc)
 
 	if (json_is_object(status) && vm_client_is_over(status))
 		return json_incref(status);
-	lock = lock_take(run_dir, id, 1);
+	lock = vm_lock_take(run_dir, id, 1);
 	if (lock < 0) /* it lives and is busy, or is just beginning */
-		return json_is_object(status) ? json_incref(status) : NULL;
-	if (vm_spec_from_json(&spec, json_object_get(doc, "spec"), NULL) < 0) {
+		return json_is_object(status) ? json_incref(status)
+					      : status_from_spec(doc, "starting");
+	if (access(vm_path(path, run_dir, id, "json"), F_OK) < 0) { /* deleted meanwhile */
+		vm_path_clean(run_dir, id, 1);
 		close(lock);
 		return NULL;
 	}
-	status = json_is_object(status) ? json_incref(status) : vm_status_of_spec(&spec);
+	status = json_is_object(status) ? json_incref(status) : status_from_spec(doc, "failed");
+	if (!status || vm_spec_from_json(&spec, json_object_get(doc, "spec"), NULL) < 0) {
+		json_decref(status);
+		close(lock);
+		return NULL;
+	}
 	json_object_update_new(status, json_pack("{s:s,s:s,s:n,s:b}", "state", "failed", "reason",
 						 lost_reason, "pid", "ready", 0));
 	json_object_set(doc, "status", status);
 	ports_delete(run_dir, &spec);
 	vm_path_clean(run_dir, id, 0);
-	file_write_json(vm_path(path, run_dir, id, "json"), doc, NULL);
+	file_write_json(path, doc, NULL);
 	close(lock);
 	return status;
 }
@@ -145,6 +140,13 @@ int vm_client_is_over(const json_t *status)
 	const char *state = json_string_value(json_object_get(status, "state"));
 
 	return !state || !strcmp(state, "stopped") || !strcmp(state, "failed");
+}
+
+int vm_client_end_code(const json_t *status)
+{
+	if (json_is_true(json_object_get(status, "timed_out")))
+		return -ETIMEDOUT;
+	return json_is_true(json_object_get(status, "no_memory")) ? -ENOMEM : -EIO;
 }
 
 int vm_client_status(const char *run_dir, const char *name, json_t **out, struct err *err)
@@ -339,7 +341,8 @@ static int supervise(const char *run_dir, const char *id, const struct vm_spec *
 	return rc;
 }
 
-int vm_client_start(const char *run_dir, const struct vm_spec *spec, struct err *err)
+int vm_client_start(const char *run_dir, const char *state_dir, const struct vm_spec *spec,
+		    struct err *err)
 {
 	char path[VM_FILE_BYTES], id[VM_ID_BYTES];
 	json_t *doc;
@@ -350,14 +353,14 @@ int vm_client_start(const char *run_dir, const struct vm_spec *spec, struct err 
 	rc = dir_make(path, 0755, err);
 	if (rc < 0)
 		return rc;
-	lock = lock_take(run_dir, id, 1);
+	lock = vm_lock_take(run_dir, id, 1);
 	if (lock == -EWOULDBLOCK) {
 		json_t *status = NULL;
 		int over = vm_client_status(run_dir, spec->name, &status, NULL) == 0 &&
 			   vm_client_is_over(status);
 
 		json_decref(status);
-		lock = lock_take(run_dir, id, over ? LOCK_TRIES : 1);
+		lock = vm_lock_take(run_dir, id, over ? LOCK_TRIES : 1);
 	}
 	if (lock == -EWOULDBLOCK)
 		return err_set(err, -EEXIST, "vm \"%s\" is running already", spec->name);
@@ -371,25 +374,34 @@ int vm_client_start(const char *run_dir, const struct vm_spec *spec, struct err 
 	rc = file_write_json(vm_path(path, run_dir, id, "json"), doc, err);
 	json_decref(doc);
 	if (rc == 0)
+		rc = vm_store_save(state_dir, spec, err);
+	if (rc == 0)
 		rc = supervise(run_dir, id, spec, lock, err);
 	close(lock);
 	return rc;
 }
 
-int vm_client_remove(const char *run_dir, const char *name, struct err *err)
+int vm_client_remove(const char *run_dir, const char *state_dir, const char *name, struct err *err)
 {
 	char id[VM_ID_BYTES];
-	int lock;
+	int lock, rc;
 
 	vm_id(name, id);
-	lock = lock_take(run_dir, id, LOCK_TRIES);
+	lock = vm_lock_take(run_dir, id, LOCK_TRIES);
 	if (lock == -EWOULDBLOCK) {
 		err_set(err, -EBUSY, "vm \"%s\" is running", name);
 		return err_hint(err, "lanyard vm stop %s, or vm kill %s", name, name);
 	}
 	if (lock < 0)
 		return err_set(err, lock, "vm \"%s\": its lock file: %s", name, strerror(-lock));
-	vm_path_clean(run_dir, id, 1);
+	rc = vm_store_remove(state_dir, name);
+	if (rc < 0 && rc != -ENOENT)
+		err_set(err, rc, "vm \"%s\": its definition cannot be deleted: %s", name,
+			strerror(-rc));
+	else
+		rc = 0;
+	if (rc == 0)
+		vm_path_clean(run_dir, id, 1);
 	close(lock);
-	return 0;
+	return rc;
 }

@@ -16,8 +16,10 @@
 #include "control/rpc/client.h"
 #include "vm-launcher/vm_spec.h"
 
-/* Starts the supervisor of a resolved spec. -EEXIST when the VM runs already. */
-int vm_client_start(const char *run_dir, const struct vm_spec *spec, struct err *err);
+/* Starts the supervisor of a resolved spec, and keeps the definition of a hand-made VM. -EEXIST when
+ * the VM runs already. */
+int vm_client_start(const char *run_dir, const char *state_dir, const struct vm_spec *spec,
+		    struct err *err);
 
 /* Status of all VMs (of lab, unless NULL), an array sorted by name. */
 int vm_client_list(const char *run_dir, const char *lab, json_t **out, struct err *err);
@@ -37,9 +39,12 @@ int vm_client_call(const char *run_dir, const char *name, const char *method, js
 int vm_client_spec(const char *run_dir, const char *name, struct vm_spec *spec, struct err *err);
 
 /* Removes a VM that is not running, with all its files. -EBUSY while its supervisor lives. */
-int vm_client_remove(const char *run_dir, const char *name, struct err *err);
+int vm_client_remove(const char *run_dir, const char *state_dir, const char *name, struct err *err);
 
 /* True when the status says that no QEMU is there: stopped or failed. */
 int vm_client_is_over(const json_t *status);
+
+/* Why a VM did not come up, as -errno: -ETIMEDOUT, -ENOMEM or -EIO. */
+int vm_client_end_code(const json_t *status);
 
 #endif

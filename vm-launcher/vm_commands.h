@@ -17,6 +17,11 @@ int cmd_console(struct cli *cli, const json_t *params, json_t **result, struct e
 int cmd_exec(struct cli *cli, const json_t *params, json_t **result, struct err *err);
 void cmd_exec_print(struct cli *cli, const json_t *params, const json_t *result);
 
+int cmd_vm_facts(struct cli *cli, const json_t *params, json_t **result, struct err *err);
+
+/* Enters hand-made VMs that were defined before the host's last start. */
+void cmd_vm_restore(struct cli *cli);
+
 /* The full name of the parameter "name", or an exit code with err. */
 int cmd_vm_name(struct cli *cli, const json_t *params, char full[VM_NAME_BYTES], struct err *err);
 

@@ -88,7 +88,7 @@ void vm_guest_agent_ready(void *arg)
 		vm_ready_set(vm, true);
 		return;
 	}
-	agent_exec(vm->agent, argv, EXEC_TIMEOUT_MS, on_addresses, vm);
+	agent_exec(vm->agent, argv, NULL, EXEC_TIMEOUT_MS, on_addresses, vm);
 	json_decref(argv);
 }
 

@@ -20,6 +20,7 @@ static const struct param stop_params[] = {
 };
 static const struct param exec_params[] = {
 	{"argv", PARAM_REST, PARAM_REQUIRED, 0, 0, "CMD", "the program and its arguments"},
+	{"input", PARAM_STRING, 0, 0, VM_EXEC_INPUT_MAX, "DATA", "what it reads, in base64"},
 	{"within", PARAM_DURATION, 0, 0, 86400, "TIME", "give up after this time (1h)"},
 	END,
 };

@@ -14,5 +14,6 @@ extern const struct method m_vm_status, m_vm_wait, m_vm_stop, m_vm_kill, m_vm_re
 
 #define VM_STOP_WITHIN_S 30
 #define VM_EXEC_WITHIN_S 3600
+#define VM_EXEC_INPUT_MAX (800 * 1024) /* bytes of base64; a request may have 1 MiB */
 
 #endif

@@ -2,6 +2,7 @@
 /*
  * A VM from its start to its end: ports, QEMU, its greeting, its events, its exit.
  */
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -116,6 +117,7 @@ void vm_on_qemu_end(struct vm *vm, int wait_status)
 		over(vm, VM_FAILED, reason);
 	} else {
 		vm_qemu_last_words(vm, words, sizeof(words));
+		vm->no_memory = strstr(words, strerror(ENOMEM)) != NULL;
 		snprintf(reason, sizeof(reason), "QEMU ended with status %d%s%s",
 			 WEXITSTATUS(wait_status), words[0] ? ": " : "", words);
 		over(vm, VM_FAILED, reason);

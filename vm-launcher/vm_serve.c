@@ -164,8 +164,8 @@ static int on_exec(struct rpc_call *call, const json_t *params, json_t **result,
 			vm->spec.name);
 		return err_hint(err, "wait for it: lanyard vm wait %s", vm->spec.name);
 	}
-	agent_exec(vm->agent, json_object_get(params, "argv"), (int)(within_s * 1000), on_exec_end,
-		   call);
+	agent_exec(vm->agent, json_object_get(params, "argv"), json_object_get(params, "input"),
+		   (int)(within_s * 1000), on_exec_end, call);
 	return RPC_DEFERRED;
 }
 

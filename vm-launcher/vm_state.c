@@ -32,9 +32,9 @@ json_t *vm_status(const struct vm *vm)
 	json_t *pid = vm->qemu_pid ? json_integer(vm->qemu_pid) : json_null();
 
 	json_object_update_new(
-		doc, json_pack("{s:s,s:s,s:o,s:b,s:b,s:f,s:I,s:i,s:s}", "state",
+		doc, json_pack("{s:s,s:s,s:o,s:b,s:b,s:b,s:f,s:I,s:i,s:s}", "state",
 			       state_names[vm->state], "reason", vm->reason, "pid", pid, "ready",
-			       vm->ready, "timed_out", vm->timed_out, "ready_s", vm->ready_s,
+			       vm->ready, "timed_out", vm->timed_out, "no_memory", vm->no_memory, "ready_s", vm->ready_s,
 			       "started_at", (json_int_t)vm->started_at, "supervisor_pid",
 			       (int)getpid(), "switch", switch_link_state(vm->link)));
 	return doc;

@@ -2,16 +2,14 @@
 /*
  * doctor: what of this host helps or hinders, each with a way out.
  *
- * How      Local findings, then those of the launcher (a hidden row "vm.facts"), then the
+ * How      The launcher's findings (a hidden row "vm.facts"), then local ones, then the
  *          daemon's. A finding is {name, state: ok|warn|fail, text, advice}.
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/kvm.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -37,29 +35,6 @@ static void finding(json_t *list, const char *name, const char *state, const cha
 {
 	json_array_append_new(list, json_pack("{ssssssss}", "name", name, "state", state, "text",
 					      text, "advice", advice));
-}
-
-static void find_kvm(json_t *list)
-{
-	int fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
-	char text[160];
-
-	if (fd < 0) {
-		snprintf(text, sizeof(text), "/dev/kvm cannot be opened: %s", strerror(errno));
-		finding(list, "kvm", "warn", text,
-			errno == EACCES
-				? "join the group that owns /dev/kvm (often kvm)"
-				: "load kvm_intel or kvm_amd, or allow nested virtualization; "
-				  "VMs run with --accel tcg, slower");
-		return;
-	}
-	if (ioctl(fd, KVM_GET_API_VERSION, 0) != KVM_API_VERSION)
-		finding(list, "kvm", "warn", "/dev/kvm does not answer like KVM",
-			"VMs run with --accel tcg, slower");
-	else
-		finding(list, "kvm", "ok",
-			"/dev/kvm opens; the first VM proves that it runs guests", "");
-	close(fd);
 }
 
 static void find_tun(json_t *list)
@@ -145,7 +120,7 @@ static void find_memfd(json_t *list)
 		close(fd);
 }
 
-/* Findings of the VM launcher, where this build has it. */
+/* Findings of the VM launcher: accelerator, QEMU, what the image is made from. */
 static void find_vms(struct cli *cli, json_t *list)
 {
 	const struct cli_command *c = command_by_rpc("vm.facts");
@@ -177,12 +152,11 @@ int doctor_run(struct cli *cli, const json_t *params, json_t **result, struct er
 	size_t i;
 
 	*result = json_array();
-	find_kvm(*result);
+	find_vms(cli, *result);
 	find_tun(*result);
 	find_limits(*result);
 	find_hugepages(*result);
 	find_memfd(*result);
-	find_vms(cli, *result);
 	find_switch(cli, *result);
 	json_array_foreach (*result, i, one)
 		if (!strcmp(json_string_value(json_object_get(one, "state")), "fail"))

@@ -60,6 +60,35 @@ static int check_range(const struct param *p, double value, const char *unit, st
 		       (long long)p->max);
 }
 
+/* "64M": the largest unit that loses nothing. */
+static const char *size_text(int64_t bytes, char *buf, size_t size)
+{
+	static const char units[] = "KMGT";
+	unsigned u = 0;
+
+	while (u < sizeof(units) - 1 && bytes && bytes % 1024 == 0) {
+		bytes /= 1024;
+		u++;
+	}
+	if (u)
+		snprintf(buf, size, "%lld%c", (long long)bytes, units[u - 1]);
+	else
+		snprintf(buf, size, "%lld bytes", (long long)bytes);
+	return buf;
+}
+
+static int check_size(const struct param *p, int64_t bytes, struct err *err)
+{
+	char value[32], min[32], max[32];
+
+	if (bytes < 0)
+		return err_set(err, -EINVAL, "must be a number of bytes");
+	if ((!p->min && !p->max) || (bytes >= p->min && bytes <= p->max))
+		return 0;
+	return err_set(err, -EINVAL, "%s is outside %s-%s", size_text(bytes, value, sizeof(value)),
+		       size_text(p->min, min, sizeof(min)), size_text(p->max, max, sizeof(max)));
+}
+
 static int check_text(const struct param *p, const json_t *v, struct err *err)
 {
 	const char *s = json_string_value(v);
@@ -112,8 +141,8 @@ static int check_number(const struct param *p, const json_t *v, struct err *err)
 	}
 	if (!json_is_integer(v))
 		return err_set(err, -EINVAL, "must be a whole number");
-	if (p->type == PARAM_SIZE && json_integer_value(v) < 0)
-		return err_set(err, -EINVAL, "must be a number of bytes");
+	if (p->type == PARAM_SIZE)
+		return check_size(p, json_integer_value(v), err);
 	return check_range(p, (double)json_integer_value(v), "", err);
 }
 

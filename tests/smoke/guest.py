@@ -1,9 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
 """One guest on QEMU's user network, from start to removal, as a person would use it."""
+import hashlib
 import json
 import os
+import resource
+import shutil
 import signal
+import subprocess
 
 import session
 from session import Session, await_true, need
@@ -20,6 +24,48 @@ def agent_runs_commands(s):
     assert done.returncode == 125 and 'there is no vm "nobody"' in done.stderr, done
 
 
+def input_goes_to_the_command(s):
+    assert s.cli("exec", "u1", "--", "cat", stdin="hi\n").stdout == "hi\n"
+    long = "0123456789abcde\n" * (512 * 1024 // 16)
+    assert s.cli("exec", "u1", "--", "md5sum", stdin=long).stdout.split()[0] == \
+        hashlib.md5(long.encode()).hexdigest()
+    done = s.cli("exec", "u1", "--", "cat", stdin=long + "x", check=False)
+    assert done.returncode == 125 and "standard input is longer than 512 KiB" in done.stderr, done
+    quiet, _ = os.pipe()
+    done = subprocess.run([session.binary("lanyard"), "exec", "u1", "--", "echo", "on"], env=s.env,
+                          stdin=quiet, capture_output=True, text=True, timeout=60)
+    assert done.stdout == "on\n" and "nothing came on standard input" in done.stderr, done
+
+
+def output_is_never_cut_in_silence(s):
+    done = s.cli("exec", "u1", "--", "sh", "-c", "dd if=/dev/zero bs=1k count=100 | tr '\\0' x")
+    assert len(done.stdout) == 90 * 1024 and "longer than the 90 KiB" in done.stderr, done.stderr
+
+
+def definition_outlives_the_run_dir(s):
+    s.cli("vm", "kill", "u1")
+    await_true("its supervisor has ended", lambda: not any(
+        f.endswith(".sock") for f in os.listdir(os.path.join(s.run_dir, "vm"))))
+    shutil.rmtree(s.run_dir)  # as a tmpfs is after the host's start
+    vm = s.json("vm", "list")[0]
+    assert vm["name"] == "u1" and vm["state"] == "stopped" and vm["pid"] is None, vm
+    assert s.json("status", check=False)["vms"][0]["name"] == "u1"
+    s.cli("vm", "start", "u1")
+    assert s.json("vm", "show", "u1")["state"] == "running"
+
+
+def too_much_memory_is_refused(s):
+    done = s.cli("vm", "start", "big", "--memory", "1T", check=False)
+    assert done.returncode == 4 and "that this host has left" in done.stderr, done
+    # The kernel says no only when QEMU asks: an address space that is too small for it.
+    limit = 1536 << 20
+    done = subprocess.run([session.binary("lanyard"), "vm", "start", "big", "--memory", "1400M"],
+                          env=s.env, capture_output=True, text=True, timeout=60,
+                          preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (limit, limit)))
+    assert done.returncode == 4 and "Cannot allocate memory" in done.stderr, done
+    s.cli("vm", "rm", "big")
+
+
 def list_has_the_agreed_keys(s):
     vm = s.json("vm", "list")[0]
     for key in ("name", "lab", "state", "reason", "accel", "pid", "cpus", "memory_bytes", "nics",
@@ -28,6 +74,16 @@ def list_has_the_agreed_keys(s):
     for key in ("name", "mac", "port", "bridge", "link"):
         assert key in vm["nics"][0], (key, vm)
     assert vm["name"] == "u1" and vm["state"] == "running" and vm["ready"] is True, vm
+
+
+def accelerator_is_said_with_its_reason(s):
+    vm = s.json("status", check=False)["vms"][0]
+    assert vm["accel"] in ("kvm", "tcg") and vm["accel_reason"], vm
+    assert f"accelerator {vm['accel']}: {vm['accel_reason']}\n" in s.cli("vm", "list").stdout
+    facts = {f["name"]: f for f in s.json("doctor", check=False)}
+    assert facts["kvm"]["text"].startswith(f"VMs run with {vm['accel']}"), facts["kvm"]
+    for name in ("qemu-system-x86_64", "busybox", "qemu-ga", "kernel"):
+        assert facts[name]["state"] == "ok" and "advice" in facts[name], facts
 
 
 def console_remembers_and_talks(s):
@@ -81,7 +137,6 @@ def killed_supervisor_takes_its_qemu_along(s):
 
 
 def stopped_vm_is_found_and_deleted(s):
-    s.cli("vm", "start", "u1")
     s.cli("vm", "wait", "u1")
     s.cli("vm", "stop", "u1", "--within", "10s")
     vm = s.json("vm", "list")[0]
@@ -98,9 +153,12 @@ def guest_from_start_to_removal():
         try:
             s.cli("vm", "start", "u1", "--nic", "user")
             s.cli("vm", "wait", "u1", "--for", "90s")
-            for part in (agent_runs_commands, list_has_the_agreed_keys, console_remembers_and_talks,
+            for part in (agent_runs_commands, input_goes_to_the_command,
+                         output_is_never_cut_in_silence, list_has_the_agreed_keys,
+                         accelerator_is_said_with_its_reason, console_remembers_and_talks,
                          pause_stops_the_clock, reset_boots_again, killed_qemu_is_a_failed_vm,
-                         killed_supervisor_takes_its_qemu_along, stopped_vm_is_found_and_deleted):
+                         killed_supervisor_takes_its_qemu_along, definition_outlives_the_run_dir,
+                         too_much_memory_is_refused, stopped_vm_is_found_and_deleted):
                 part(s)
         finally:
             s.cli("vm", "kill", "u1", check=False)

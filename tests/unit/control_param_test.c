@@ -99,6 +99,20 @@ static void integers_are_bounded_in_words(void **state)
 	assert_string_equal(err.text, "--access: 5000 is outside 1-4094");
 }
 
+static void sizes_are_bounded_with_their_units(void **state)
+{
+	struct param p = {"memory", PARAM_SIZE, 0, 64ll << 20, 1ll << 40, "SIZE", "x"};
+	struct err err = ERR_NONE;
+	json_t *value;
+
+	assert_int_equal(param_parse(&p, "1K", &value, &err), -EINVAL);
+	assert_string_equal(err.text, "--memory: 1K is outside 64M-1T");
+	assert_int_equal(param_parse(&p, "1000", &value, &err), -EINVAL);
+	assert_string_equal(err.text, "--memory: 1000 bytes is outside 64M-1T");
+	assert_int_equal(param_parse(&p, "0", &value, &err), -EINVAL);
+	assert_string_equal(err.text, "--memory: 0 bytes is outside 64M-1T");
+}
+
 static int check(const struct method *m, const char *json, struct err *err)
 {
 	json_t *params = json_loads(json, 0, NULL);
@@ -212,6 +226,7 @@ int main(void)
 		cmocka_unit_test(durations_become_seconds),
 		cmocka_unit_test(sizes_become_bytes),
 		cmocka_unit_test(vids_become_merged_ranges),
+		cmocka_unit_test(sizes_are_bounded_with_their_units),
 		cmocka_unit_test(integers_are_bounded_in_words),
 		cmocka_unit_test(check_names_unknown_and_missing_parameters),
 		cmocka_unit_test(check_refuses_wrong_types),

@@ -274,7 +274,7 @@ static void program_runs_to_its_end(void **state)
 	json_t *argv = json_pack("[s,s]", "ls", "/");
 
 	agent_ready(f);
-	agent_exec(f->agent, argv, 5000, on_answer, f);
+	agent_exec(f->agent, argv, NULL, 5000, on_answer, f);
 	json_decref(argv);
 	assert_string_equal(heard(f), "{\"execute\":\"guest-exec\",\"arguments\":{\"path\":\"ls\","
 				      "\"arg\":[\"/\"],\"capture-output\":true}}\n");
@@ -288,6 +288,19 @@ static void program_runs_to_its_end(void **state)
 	assert_int_equal(f->n_answers, 1);
 	assert_int_equal(f->status, 3);
 	assert_string_equal(f->out, "aGk=");
+}
+
+static void input_goes_with_the_start(void **state)
+{
+	struct fixture *f = *state;
+	json_t *argv = json_pack("[s]", "cat"), *input = json_string("aGk=");
+
+	agent_ready(f);
+	agent_exec(f->agent, argv, input, 5000, on_answer, f);
+	json_decref(argv);
+	json_decref(input);
+	assert_string_equal(heard(f), "{\"execute\":\"guest-exec\",\"arguments\":{\"path\":\"cat\","
+				      "\"arg\":[],\"capture-output\":true,\"input-data\":\"aGk=\"}}\n");
 }
 
 static void silent_agent_fails_its_command_and_is_synced_again(void **state)
@@ -326,7 +339,7 @@ static void hostile_agent_is_survived(void **state)
 	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
 		json_t *argv = json_pack("[s]", "x");
 
-		agent_exec(f->agent, argv, 1000, on_answer, f);
+		agent_exec(f->agent, argv, NULL, 1000, on_answer, f);
 		json_decref(argv);
 		say(f, lines[i]);
 		say(f, lines[(i + 3) % 10]);
@@ -408,6 +421,7 @@ int main(void)
 		AGENT(agent_syncs_before_it_is_ready),
 		AGENT(half_a_line_before_the_sync_is_forgotten),
 		AGENT(program_runs_to_its_end),
+		AGENT(input_goes_with_the_start),
 		AGENT(silent_agent_fails_its_command_and_is_synced_again),
 		AGENT(hostile_agent_is_survived),
 		AGENT(answer_that_is_too_long_costs_only_its_command),

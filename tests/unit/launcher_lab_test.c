@@ -10,9 +10,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "vm-launcher/base64.h"
 #include "vm-launcher/console_log.h"
+#include "vm-launcher/exec_input.h"
 #include "vm-launcher/lab.h"
 
 /* A lab that is right but for what a case puts into its parts. */
@@ -153,7 +155,7 @@ static void wrong_lab_is_told_where_and_why(void **state)
 		{"name: t\nbridges: {x: }\nvms: {x: {}}\n",
 		 "t.yaml:3:7: \"x\" is a bridge of this lab already", ""},
 		{"name: t\nvms: {h1: {memory: 1K}}\n",
-		 "t.yaml:2:20: memory: 1024 is outside 67108864-1099511627776", ""},
+		 "t.yaml:2:20: memory: 1K is outside 64M-1T", ""},
 		{"name: t\nvms: [h1]\n", "t.yaml:2:6: `vms:` is a map of at most 256 names", ""},
 	};
 
@@ -186,6 +188,32 @@ static void every_prefix_of_a_lab_is_read_without_harm(void **state)
 	}
 }
 
+static void files_of_a_lab_lie_beside_it(void **state)
+{
+	struct lab lab;
+	struct err err = ERR_NONE;
+	char far[VM_PATH_BYTES + 8];
+
+	assert_int_equal(read_lab("name: t\nvms:\n  h1: {disk: a.qcow2}\n"
+				  "  h2: {kernel: ../k, initrd: /i}\n",
+				  &lab, &err),
+			 0);
+	assert_int_equal(lab_paths_from(&lab, "t.yaml", &err), 0);
+	assert_string_equal(lab.vms[0].disk, "a.qcow2");
+	assert_int_equal(lab_paths_from(&lab, "labs/t.yaml", &err), 0);
+	assert_string_equal(lab.vms[0].disk, "labs/a.qcow2");
+	assert_string_equal(lab.vms[0].kernel, "");
+	assert_string_equal(lab.vms[1].kernel, "labs/../k");
+	assert_string_equal(lab.vms[1].initrd, "/i");
+	memset(far, 'd', sizeof(far));
+	far[sizeof(far) - 3] = '/';
+	far[sizeof(far) - 1] = '\0';
+	assert_int_equal(lab_paths_from(&lab, far, &err), -ENAMETOOLONG);
+	assert_string_equal(err.text, "vm \"t/h1\": file \"labs/a.qcow2\", beside the lab's file, has "
+				      "a path longer than 511 bytes");
+	lab_free(&lab);
+}
+
 static void console_text_is_made_harmless(void **state)
 {
 	char text[] = "a\x1b[31mred\x1b[0m\x1b]0;title\a b\x1b\r\n\x9b\t\x01z\x1b[6";
@@ -211,6 +239,58 @@ static void base64_is_decoded(void **state)
 	assert_int_equal(base64_decode("a*b", &data, &len), -EINVAL);
 }
 
+static void base64_is_encoded(void **state)
+{
+	static const char *const texts[] = {"", "h", "hi", "hel", "hello", "\xff\x01\xfe"};
+	static const char *const codes[] = {"", "aA==", "aGk=", "aGVs", "aGVsbG8=", "/wH+"};
+
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		char *code = base64_encode(texts[i], strlen(texts[i]));
+
+		assert_string_equal(code, codes[i]);
+		free(code);
+	}
+}
+
+/* A pipe with that many bytes and an end, or none when n < 0; what becomes of it. */
+static int input_of(long n, struct err *err)
+{
+	static char junk[EXEC_INPUT_MAX + 1];
+	char *code = NULL;
+	FILE *f = tmpfile();
+	int fds[2], rc;
+
+	if (n < 0) {
+		assert_int_equal(pipe(fds), 0);
+		rc = exec_input_read(fds[0], false, &code, err);
+		close(fds[0]);
+		close(fds[1]);
+	} else {
+		fwrite(junk, 1, (size_t)n, f);
+		rewind(f);
+		rc = exec_input_read(fileno(f), false, &code, err);
+	}
+	fclose(f);
+	if (rc == 0 && n > 0)
+		assert_int_equal(strlen(code), (n + 2) / 3 * 4);
+	else
+		assert_null(code);
+	free(code);
+	return rc;
+}
+
+static void input_is_whole_or_refused(void **state)
+{
+	struct err err = ERR_NONE;
+
+	assert_int_equal(input_of(0, &err), 0);
+	assert_int_equal(input_of(1000, &err), 0);
+	assert_int_equal(input_of(EXEC_INPUT_MAX, &err), 0);
+	assert_int_equal(input_of(EXEC_INPUT_MAX + 1, &err), -EFBIG);
+	assert_non_null(strstr(err.text, "standard input is longer than 512 KiB"));
+	assert_int_equal(input_of(-1, &err), 1); /* nobody writes: not for ever */
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -218,8 +298,11 @@ int main(void)
 		cmocka_unit_test(wire_between_guests_is_a_bridge_of_its_own),
 		cmocka_unit_test(wrong_lab_is_told_where_and_why),
 		cmocka_unit_test(every_prefix_of_a_lab_is_read_without_harm),
+		cmocka_unit_test(files_of_a_lab_lie_beside_it),
 		cmocka_unit_test(console_text_is_made_harmless),
 		cmocka_unit_test(base64_is_decoded),
+		cmocka_unit_test(base64_is_encoded),
+		cmocka_unit_test(input_is_whole_or_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
