@@ -219,8 +219,8 @@ int lab_up(struct cli *cli, struct lab *lab, const char *file, double wait_s, st
 	catch_interrupts(&old_int, &old_term);
 	rc = make(&u, file, err);
 	if (rc == 0)
-		say(&u, "lab \"%s\" is up after %.1f s: %u guests", lab->name, since_s(u.start_ns),
-		    lab->n_vms);
+		say(&u, "lab \"%s\" is up after %.1f s: %u guest%s", lab->name, since_s(u.start_ns),
+		    lab->n_vms, lab->n_vms == 1 ? "" : "s");
 	sigaction(SIGINT, &old_int, NULL);
 	sigaction(SIGTERM, &old_term, NULL);
 	rpc_close(u.client);
