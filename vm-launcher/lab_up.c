@@ -190,7 +190,7 @@ static int make(struct up *u, const char *file, struct err *err)
 		struct err ignored = ERR_NONE;
 
 		say(u, "taking \"%s\" down again", u->lab->name);
-		lab_down(u->cli, u->lab->name, &ignored);
+		lab_down_locked(u->cli, u->lab->name, &ignored);
 	}
 	return rc;
 }
@@ -205,25 +205,34 @@ static int not_up_yet(struct cli *cli, const char *name, struct err *err)
 	return err_hint(err, "lanyard down %s", name);
 }
 
-int lab_up(struct cli *cli, struct lab *lab, const char *file, double wait_s, struct err *err)
+static int up_locked(struct up *u, const char *file, struct err *err)
 {
-	struct up u = {.cli = cli, .lab = lab, .wait_s = wait_s, .start_ns = loop_now_ns()};
 	struct sigaction old_int, old_term;
-	int rc = not_up_yet(cli, lab->name, err);
+	int rc = not_up_yet(u->cli, u->lab->name, err);
 
 	if (rc < 0)
 		return rc;
-	u.progress = calloc(lab->n_vms ? lab->n_vms : 1, sizeof(*u.progress));
-	if (!u.progress)
-		return err_set(err, -ENOMEM, "out of memory");
 	catch_interrupts(&old_int, &old_term);
-	rc = make(&u, file, err);
+	rc = make(u, file, err);
 	if (rc == 0)
-		say(&u, "lab \"%s\" is up after %.1f s: %u guests", lab->name, since_s(u.start_ns),
-		    lab->n_vms);
+		say(u, "lab \"%s\" is up after %.1f s: %u guests", u->lab->name,
+		    since_s(u->start_ns), u->lab->n_vms);
 	sigaction(SIGINT, &old_int, NULL);
 	sigaction(SIGTERM, &old_term, NULL);
+	return rc;
+}
+
+int lab_up(struct cli *cli, struct lab *lab, const char *file, double wait_s, struct err *err)
+{
+	struct up u = {.cli = cli, .lab = lab, .wait_s = wait_s, .start_ns = loop_now_ns()};
+	int rc, lock = lab_lock_take(cli->run_dir, lab->name, err);
+
+	if (lock < 0)
+		return lock;
+	u.progress = calloc(lab->n_vms ? lab->n_vms : 1, sizeof(*u.progress));
+	rc = u.progress ? up_locked(&u, file, err) : err_set(err, -ENOMEM, "out of memory");
 	rpc_close(u.client);
 	free(u.progress);
+	lab_lock_release(cli->run_dir, lab->name, lock);
 	return rc;
 }
