@@ -99,10 +99,10 @@ def port_show_has_the_keys_of_the_contract(s):
 def second_daemon_is_refused(s):
     done = subprocess.run([binary("lanyard-switch"), "--run-dir", s.run_dir, "--state-dir",
                            s.path("other")], capture_output=True, text=True, timeout=20)
-    assert done.returncode == 1 and f"(process {s.daemon.pid}) uses" in done.stderr, done.stderr
+    assert done.returncode == 75 and f"(process {s.daemon.pid}) uses" in done.stderr, done.stderr
     done = subprocess.run([binary("lanyard-switch"), "--run-dir", s.path("other"), "--state-dir",
                            s.state_dir], capture_output=True, text=True, timeout=20)
-    assert done.returncode == 1 and "uses" in done.stderr, done.stderr
+    assert done.returncode == 75 and "uses" in done.stderr, done.stderr
 
 
 def killed_daemon_comes_back_with_its_configuration(s):
