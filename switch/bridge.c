@@ -74,7 +74,8 @@ int bridge_del(struct bridge *br, struct err *err)
 	return 0;
 }
 
-static void fdb_copy(const struct fdb *from, struct fdb *to, uint32_t now_s)
+/* -ENOSPC when a static entry finds no place in the new table; what was learned may find none. */
+static int fdb_copy(const struct fdb *from, struct fdb *to, uint32_t now_s)
 {
 	struct fdb_entry e[64];
 	uint64_t at = 0;
@@ -83,13 +84,14 @@ static void fdb_copy(const struct fdb *from, struct fdb *to, uint32_t now_s)
 		unsigned n = fdb_read(from, &at, e, 64, now_s);
 
 		for (unsigned i = 0; i < n; i++) {
-			if (e[i].is_static)
-				fdb_add(to, e[i].key, e[i].port, now_s);
-			else
+			if (!e[i].is_static)
 				fdb_learn(to, e[i].key, fdb_hash(e[i].key), e[i].port,
 					  now_s - e[i].age_s);
+			else if (fdb_add(to, e[i].key, e[i].port, now_s) < 0)
+				return -ENOSPC;
 		}
 	} while (at);
+	return 0;
 }
 
 int bridge_set(struct bridge *br, const struct bridge_opts *opts, struct err *err)
@@ -106,7 +108,13 @@ int bridge_set(struct bridge *br, const struct bridge_opts *opts, struct err *er
 		if (fdb_create(opts->max_macs, opts->ageing_s, &t) < 0)
 			return err_set(err, -ENOMEM, "bridge \"%s\": no memory for %u addresses",
 				       br->name, opts->max_macs);
-		fdb_copy(old, t, switch_now_s(br->sw));
+		if (fdb_copy(old, t, switch_now_s(br->sw)) < 0) {
+			fdb_destroy(t);
+			err_set(err, -ENOSPC,
+				"bridge \"%s\": its static addresses do not fit into max-macs %u",
+				br->name, opts->max_macs);
+			return err_hint(err, "delete some of them first, or choose a larger table");
+		}
 		br->fdb = t;
 		br->sweep_at = 0;
 	}
@@ -157,6 +165,16 @@ unsigned bridge_n_ports(const struct bridge *br)
 uint32_t bridge_n_macs(const struct bridge *br)
 {
 	return fdb_n_entries(br->fdb);
+}
+
+uint64_t bridge_n_macs_refused(const struct bridge *br)
+{
+	return fdb_n_full(br->fdb);
+}
+
+uint64_t bridge_n_macs_evicted(const struct bridge *br)
+{
+	return fdb_n_evicted(br->fdb);
 }
 
 void bridge_user_set(struct bridge *br, void *user)

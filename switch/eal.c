@@ -4,7 +4,9 @@
 #include <errno.h>
 #include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <rte_eal.h>
 #include <rte_errno.h>
@@ -58,6 +60,35 @@ static int cpus_check(const struct eal_opts *opts, struct err *err)
 	return 0;
 }
 
+/*
+ * EAL makes a folder dpdk/rte even where nothing is shared, for a user without a login session in /tmp,
+ * where the next user's is in the way. It gets a place of its own, gone again when EAL has started.
+ */
+static int init(int argc, char **argv)
+{
+	static const char variable[] = "RUNTIME_DIRECTORY";
+	const char *old = getenv(variable);
+	char *kept = old ? strdup(old) : NULL, dir[64] = "/tmp/lanyard-eal.XXXXXX";
+	size_t len = strlen(dir);
+	int rc;
+
+	if (mkdtemp(dir))
+		setenv(variable, dir, 1);
+	rc = rte_eal_init(argc, argv);
+	if (kept)
+		setenv(variable, kept, 1);
+	else
+		unsetenv(variable);
+	free(kept);
+	snprintf(dir + len, sizeof(dir) - len, "/dpdk/rte");
+	rmdir(dir);
+	snprintf(dir + len, sizeof(dir) - len, "/dpdk");
+	rmdir(dir);
+	dir[len] = '\0';
+	rmdir(dir);
+	return rc;
+}
+
 int eal_start(const struct eal_opts *opts, struct err *err)
 {
 	static char lcores[16384], name[] = "lanyard-switch";
@@ -88,7 +119,7 @@ int eal_start(const struct eal_opts *opts, struct err *err)
 	argv[argc] = NULL;
 	if (!opts->verbose)
 		rte_log_set_global_level(RTE_LOG_ERR);
-	if (rte_eal_init(argc, argv) < 0) {
+	if (init(argc, argv) < 0) {
 		err_set(err, rte_errno ? -rte_errno : -EIO, "DPDK's EAL does not start: %s",
 			rte_strerror(rte_errno));
 		return err_hint(err, "run `lanyard doctor`, or start with --log debug to see EAL's own words");

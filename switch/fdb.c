@@ -10,6 +10,8 @@
 #include <sys/mman.h>
 #include <sys/random.h>
 
+#include <rte_pause.h>
+
 #include "switch/switch.h"
 
 #define STATIC_BIT 0x8000u
@@ -378,7 +380,7 @@ static void bucket_lock(struct bucket *b)
 {
 	/* A worker is in for some tens of instructions, unless it lost its CPU meanwhile. */
 	while (!bucket_try_lock(b))
-		__builtin_ia32_pause();
+		rte_pause();
 }
 
 /* Locks both in one order for all who wait; workers never wait, so that no order of theirs matters. */

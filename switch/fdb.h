@@ -17,12 +17,11 @@
  *          only at the cost of ports above it, and where its buckets hold none it goes a
  *          little beyond max_macs; a port at its share gets no more. Who finds no room is counted
  *          in n_full.
- * Threads  fdb_learn_burst(), fdb_lookup_burst(): any worker. Per bucket a sequence word: readers
- *          retry, a learner that loses the race gives up (the next frame learns). fdb_add,
- *          fdb_del, fdb_flush, fdb_sweep, fdb_read: control, which waits for the bucket instead.
- *          create and destroy: control, destroy after a grace period.
- * Batching A burst's sources are learned before its destinations are looked up; all come from one
- *          port, so that no answer depends on it.
+ * Threads  fdb_learn(), fdb_lookup(): any worker. Per bucket a sequence word: readers retry, a
+ *          learner that loses the race gives up (the next frame learns). fdb_add, fdb_del,
+ *          fdb_flush, fdb_sweep, fdb_read: control, which waits for the bucket instead. create
+ *          and destroy: control, destroy after a grace period.
+ * Batching none: each frame of a burst is learned, then looked up, before the next one.
  * Limits   ages are whole seconds modulo 2^16, hence BRIDGE_AGEING_MAX_S.
  */
 #ifndef SWITCH_FDB_H

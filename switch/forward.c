@@ -4,9 +4,14 @@
  */
 #include "switch/forward.h"
 
+#include <rte_pause.h>
+
 #include "switch/classify.h"
 #include "switch/flow.h"
 #include "switch/internal.h"
+
+#define likely(x)   __builtin_expect(!!(x), 1)
+#define unlikely(x) __builtin_expect(!!(x), 0)
 
 /* What one frame has used up on its way through linked bridges. */
 struct journey {
@@ -42,7 +47,7 @@ static void tx(struct forward *fw, const struct view_port *vp, unsigned q,
 
 	if (fw->lock_tx)
 		while (atomic_flag_test_and_set_explicit(&p->tx_lock[q], memory_order_acquire))
-			__builtin_ia32_pause();
+			rte_pause();
 	vp->ops->tx_burst(p, q, fw->burst.frames, d, n, counters(fw, vp));
 	if (fw->lock_tx)
 		atomic_flag_clear_explicit(&p->tx_lock[q], memory_order_release);
@@ -103,7 +108,7 @@ static inline void stage(struct forward *fw, const struct view_port *vp, struct 
 	unsigned i = fw->group_of[vp->id];
 	struct group *g;
 
-	if (__builtin_expect(delivery_len(&fw->burst.frames[d.frame], &d) > vp->len_max, 0)) {
+	if (unlikely(delivery_len(&fw->burst.frames[d.frame], &d) > vp->len_max)) {
 		counters(fw, vp)->tx_drops[TX_TOO_LONG]++;
 		return;
 	}
@@ -173,10 +178,25 @@ static inline void offer(struct forward *fw, struct journey *j, const struct vie
 
 	j->n_copies++;
 	s = shape_leave(s, f, vp);
-	if (__builtin_expect(vp->peer != NULL, 0))
+	if (unlikely(vp->peer != NULL))
 		link_cross(fw, j, vp, s, depth);
 	else
 		stage(fw, vp, shape_delivery(s, f, j->frame));
+}
+
+/* The same for a known destination, which the next frame may share. */
+static inline void offer_known(struct forward *fw, struct journey *j, const struct view_port *vp,
+			       struct shape s, unsigned depth)
+{
+	const struct frame *f = &fw->burst.frames[j->frame];
+
+	if (unlikely(vp->peer || depth)) {
+		offer(fw, j, vp, s, depth);
+		return;
+	}
+	fw->last.port = vp;
+	fw->last.d = shape_delivery(shape_leave(s, f, vp), f, j->frame);
+	stage(fw, vp, fw->last.d);
 }
 
 static void flood(struct forward *fw, struct journey *j, const struct view_port *in,
@@ -238,7 +258,7 @@ static void bridge_forward(struct forward *fw, struct journey *j, const struct v
 		return;
 	}
 	c->rx_forwarded++;
-	offer(fw, j, vp, s, depth);
+	offer_known(fw, j, vp, s, depth);
 }
 
 static inline bool source_invalid(const uint8_t *src)
@@ -251,15 +271,98 @@ static inline bool source_invalid(const uint8_t *src)
 /* What a frame must pass before its VLAN is asked. */
 static inline uint8_t frame_check(const struct frame *f, const struct view_port *in)
 {
-	if (__builtin_expect(f->drop != FRAME_NO_DROP, 0))
+	if (unlikely(f->drop != FRAME_NO_DROP))
 		return f->drop;
-	if (__builtin_expect(f->len < FRAME_MIN, 0))
+	if (unlikely(f->len < FRAME_MIN))
 		return RX_TOO_SHORT;
-	if (__builtin_expect(f->len > in->len_max, 0))
+	if (unlikely(f->len > in->len_max))
 		return RX_TOO_LONG;
-	if (__builtin_expect(source_invalid(f->head + 6), 0))
+	if (unlikely(source_invalid(f->head + 6)))
 		return RX_SRC_INVALID;
 	return FRAME_NO_DROP;
+}
+
+/* One frame of a burst between the passes. */
+struct pending {
+	struct shape shape;
+	uint8_t drop; /* FRAME_NO_DROP: goes on */
+	bool again;   /* decided as the frame before it */
+	uint64_t src_hash, dst_hash;
+};
+
+/*
+ * True when everything that a decision looks at is the same in both frames: addresses, type, and the
+ * tag with what follows it where there is one. Both have been checked so far as a is concerned;
+ * the length of b is looked at where it is delivered.
+ */
+static inline bool decides_alike(const struct frame *a, const struct frame *b,
+				 const struct view_port *in)
+{
+	uint64_t a0, a1, b0, b1, mask;
+
+	memcpy(&a0, a->head, 8);
+	memcpy(&a1, a->head + 8, 8);
+	memcpy(&b0, b->head, 8);
+	memcpy(&b1, b->head + 8, 8);
+	/* Without a tag the payload begins at byte 14: any of the following bits is not looked at. */
+	mask = a->head[12] == (VLAN_TPID >> 8) && a->head[13] == (VLAN_TPID & 0xff) ?
+		       ~0ull : 0x0000ffffffffffffull;
+	return !((a0 ^ b0) | ((a1 ^ b1) & mask)) && b->drop == FRAME_NO_DROP &&
+	       b->len >= FRAME_MIN && b->len <= in->len_max &&
+	       (mask != ~0ull || (b->len >= FRAME_MIN + VLAN_TAG &&
+				  !memcmp(a->head + 16, b->head + 16, 2)));
+}
+
+/* Pass 1 for one frame: its VLAN, where in the table its addresses are. */
+static inline void enter(struct forward *fw, const struct view_port *in, unsigned q,
+			 struct frame *f, struct pending *p)
+{
+	p->shape = shape_of_frame();
+	p->again = false;
+	p->drop = frame_check(f, in);
+	if (likely(p->drop == FRAME_NO_DROP))
+		p->drop = shape_enter(&p->shape, f, in);
+	if (unlikely(p->drop == FRAME_NO_DROP && f->head[0] & 1 &&
+		     is_reserved(f->head, in->bridge->forward_reserved)))
+		p->drop = RX_RESERVED_ADDRESS;
+	if (unlikely(p->drop != FRAME_NO_DROP))
+		return;
+	p->src_hash = fdb_hash(fdb_key(f->head + 6, p->shape.vid));
+	p->dst_hash = fdb_hash(fdb_key(f->head, p->shape.vid));
+	fdb_prefetch(in->bridge->fdb, p->src_hash);
+	fdb_prefetch(in->bridge->fdb, p->dst_hash);
+}
+
+static void flow_note(struct frame *f, const struct view_port *in, unsigned q, const struct shape *s)
+{
+	f->flow = flow_hash(f, s->off);
+	f->has_flow = true;
+	atomic_store_explicit(&in->port->flow_queue[f->flow % PORT_FLOW_SLOTS], (uint8_t)(q + 1),
+			      memory_order_relaxed);
+}
+
+static unsigned pass_enter(struct forward *fw, const struct view_port *in, unsigned q,
+			   struct pending *p)
+{
+	struct burst *b = &fw->burst;
+	unsigned bytes = 0;
+
+	for (unsigned i = 0; i < b->n; i++) {
+		struct frame *f = &b->frames[i];
+
+		bytes += f->len;
+		f->has_flow = false;
+		if (i && p[i - 1].drop == FRAME_NO_DROP && decides_alike(&f[-1], f, in)) {
+			p[i].shape = p[i - 1].shape;
+			p[i].drop = FRAME_NO_DROP;
+			p[i].again = true;
+		} else {
+			enter(fw, in, q, f, &p[i]);
+		}
+		if (unlikely(in->multi_queue && p[i].drop == FRAME_NO_DROP))
+			flow_note(f, in, q, &p[i].shape);
+	}
+	return bytes;
 }
 
 void forward_burst(struct forward *fw, const struct view_port *in, unsigned q)
@@ -267,49 +370,39 @@ void forward_burst(struct forward *fw, const struct view_port *in, unsigned q)
 	struct burst *b = &fw->burst;
 	struct port_counters *c = counters(fw, in);
 	struct fdb *fdb = in->bridge->fdb;
-	uint64_t src_hash[BURST_MAX], dst_hash[BURST_MAX];
-	struct shape shapes[BURST_MAX];
-	uint8_t drops[BURST_MAX];
-	uint64_t bytes = 0, last_key = 0, key;
+	struct pending p[BURST_MAX];
+	uint64_t last_key = 0;
 
-	for (unsigned i = 0; i < b->n; i++) {
-		struct frame *f = &b->frames[i];
-
-		bytes += f->len;
-		shapes[i] = shape_of_frame();
-		drops[i] = frame_check(f, in);
-		if (drops[i] == FRAME_NO_DROP)
-			drops[i] = shape_enter(&shapes[i], f, in);
-		if (drops[i] == FRAME_NO_DROP && is_reserved(f->head, in->bridge->forward_reserved))
-			drops[i] = RX_RESERVED_ADDRESS;
-		if (drops[i] != FRAME_NO_DROP)
-			continue;
-		src_hash[i] = fdb_hash(fdb_key(f->head + 6, shapes[i].vid));
-		dst_hash[i] = fdb_hash(fdb_key(f->head, shapes[i].vid));
-		fdb_prefetch(fdb, src_hash[i]);
-		fdb_prefetch(fdb, dst_hash[i]);
-		f->has_flow = false;
-		if (in->multi_queue) {
-			f->flow = flow_hash(f, shapes[i].off);
-			f->has_flow = true;
-			atomic_store_explicit(&in->port->flow_queue[f->flow % PORT_FLOW_SLOTS],
-					      (uint8_t)(q + 1), memory_order_relaxed);
-		}
-	}
+	c->rx_bytes += pass_enter(fw, in, q, p);
 	c->rx_frames += b->n;
-	c->rx_bytes += bytes;
-	for (unsigned i = 0; i < b->n; i++) {
+	for (unsigned i = 0, first = 0; i < b->n; i++) {
 		struct journey j = {.frame = i};
+		uint64_t key;
 
-		if (__builtin_expect(drops[i] != FRAME_NO_DROP, 0)) {
-			c->rx_drops[drops[i]]++;
+		if (unlikely(p[i].drop != FRAME_NO_DROP)) {
+			c->rx_drops[p[i].drop]++;
 			continue;
 		}
-		key = fdb_key(b->frames[i].head + 6, shapes[i].vid);
-		if (key != last_key)
-			fdb_learn(fdb, key, src_hash[i], in->id, fw->now_s);
-		last_key = key;
-		bridge_forward(fw, &j, in, shapes[i], dst_hash[i], 0);
+		if (likely(p[i].again)) {
+			if (likely(fw->last.port != NULL)) {
+				struct delivery d = fw->last.d;
+
+				d.frame = (uint8_t)i;
+				c->rx_forwarded++;
+				stage(fw, fw->last.port, d);
+				continue;
+			}
+			/* Decided to flood, drop or cross a link: each frame on its own. */
+			p[i].dst_hash = p[first].dst_hash;
+		} else {
+			first = i;
+			key = fdb_key(b->frames[i].head + 6, p[i].shape.vid);
+			if (key != last_key)
+				fdb_learn(fdb, key, p[i].src_hash, in->id, fw->now_s);
+			last_key = key;
+		}
+		fw->last.port = NULL;
+		bridge_forward(fw, &j, in, p[i].shape, p[i].dst_hash, 0);
 	}
 	groups_flush(fw);
 }

@@ -31,6 +31,10 @@ struct forward {
 	uint32_t now_s;	  /* switch_now_s(), refreshed by the worker */
 	const struct view *view;
 	struct burst burst;
+	struct {
+		const struct view_port *port; /* NULL: the last decision was no known port */
+		struct delivery d;
+	} last; /* what was decided on the frame before, for those like it */
 	unsigned n_groups;
 	struct group groups[GROUPS_MAX];
 	uint8_t group_of[SWITCH_PORTS_MAX]; /* 1 + index in groups; 0: none */

@@ -55,6 +55,9 @@ struct switch_ {
  * memory leaves the old view, and the caller's change is not seen: -ENOMEM. */
 int switch_publish(struct switch_ *sw);
 
+/* Returns when every worker has passed a moment at which it held nothing. */
+void switch_grace_period(struct switch_ *sw);
+
 /* Seconds since the switch started, by TSC: the clock of the forwarding database. Any thread. */
 uint32_t switch_now_s(const struct switch_ *sw);
 

@@ -130,11 +130,17 @@ int port_rx_start(struct port *p, unsigned q, int kick_fd, struct err *err)
 	return 0;
 }
 
-void port_tx_start(struct port *p, unsigned q)
+int port_tx_start(struct port *p, unsigned q, struct err *err)
 {
+	int rc;
+
 	p->tx_mask |= 1u << q;
-	if (switch_publish(p->sw) < 0)
+	rc = switch_publish(p->sw);
+	if (rc < 0) {
 		p->tx_mask &= ~(1u << q);
+		return err_set(err, rc, "port \"%s\": out of memory", p->name);
+	}
+	return 0;
 }
 
 static void rings_stop(struct port *p, uint32_t rx, uint32_t tx)
@@ -168,6 +174,11 @@ void port_tx_stop(struct port *p, unsigned q)
 void port_stop_all(struct port *p)
 {
 	rings_stop(p, ~0u, ~0u);
+}
+
+void port_grace_period(struct port *p)
+{
+	switch_grace_period(p->sw);
 }
 
 void port_state_set(struct port *p, enum port_state s, const char *fmt, ...)
@@ -220,7 +231,7 @@ void port_info(const struct port *p, struct port_info *info)
 	info->state = p->state;
 	info->reason = p->reason;
 	info->vlan = p->vlan;
-	info->mtu = p->mtu;
+	info->mtu = p->mtu ? p->mtu : p->mtu_told;
 	if (p->ops->info)
 		p->ops->info(p, info);
 }
@@ -294,6 +305,16 @@ int port_mtu_set(struct port *p, uint32_t mtu, struct err *err)
 		return err_set(err, -ENOMEM, "port \"%s\": out of memory", p->name);
 	}
 	return 0;
+}
+
+void port_mtu_tell(struct port *p, uint32_t mtu)
+{
+	if (mtu == p->mtu_told)
+		return;
+	/* Out of memory leaves the old view, whose limit is as good as none. */
+	p->mtu_told = mtu;
+	if (!p->mtu)
+		switch_publish(p->sw);
 }
 
 int port_admin_set(struct port *p, bool up, struct err *err)

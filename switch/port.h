@@ -67,7 +67,8 @@ struct port {
 	struct switch_ *sw;
 	struct bridge *bridge;
 	struct vlan_policy vlan;
-	uint32_t mtu;
+	uint32_t mtu;	   /* bytes; the administrator's word. 0: none given */
+	uint32_t mtu_told; /* bytes; the peer's, where mtu is 0. 0: not told */
 	enum port_state state;
 	char reason[PORT_REASON_MAX];
 	char name[SWITCH_NAME_MAX];
@@ -93,16 +94,22 @@ void port_fini(struct port *p);
 /* A ring that workers may now use. kick_fd becomes readable when frames wait (-1: polled); it stays
  * the driver's and is watched until port_rx_stop(). */
 int port_rx_start(struct port *p, unsigned q, int kick_fd, struct err *err);
-void port_tx_start(struct port *p, unsigned q);
+int port_tx_start(struct port *p, unsigned q, struct err *err);
 
 /* On return no worker is in the ring or will be. */
 void port_rx_stop(struct port *p, unsigned q);
 void port_tx_stop(struct port *p, unsigned q);
 void port_stop_all(struct port *p);
 
+/* On return no worker uses what it can only have seen before: for what changes in running rings. */
+void port_grace_period(struct port *p);
+
 /* Sets the state and its reason ("" clears it), logs a change. */
 void port_state_set(struct port *p, enum port_state s, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
+
+/* What the peer says that its MTU is (0: nothing any more); counts until the administrator gives one. */
+void port_mtu_tell(struct port *p, uint32_t mtu);
 
 /* Any thread. Makes the control thread call ops->fault soon: for a worker that met a violation. The
  * driver keeps what happened in atomics of its own. */

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/prctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -40,7 +41,7 @@ enum switch_mode switch_mode(const struct switch_ *sw)
 
 /* Not rte_rcu_qsbr_synchronize(): it spins, and the worker may need this very core to come to its
  * quiescent state. */
-static void grace_period(struct switch_ *sw)
+void switch_grace_period(struct switch_ *sw)
 {
 	uint64_t token = rte_rcu_qsbr_start(sw->qsbr);
 	const struct timespec ts = {.tv_nsec = GRACE_POLL_NS};
@@ -65,7 +66,7 @@ int switch_publish(struct switch_ *sw)
 	for (unsigned i = 0; i < sw->n_workers_started; i++)
 		worker_wake(sw->workers[i]);
 	if (old)
-		grace_period(sw);
+		switch_grace_period(sw);
 	view_free(old);
 	return 0;
 }
@@ -120,13 +121,14 @@ static int workers_start(struct switch_ *sw, struct err *err)
 	if (!sw->workers)
 		return err_set(err, -ENOMEM, "switch: out of memory");
 	for (unsigned i = 0; i < sw->opts.n_workers; i++) {
-		int rc = worker_create(sw, i, &sw->workers[i], err);
+		int rc;
 
-		if (rc < 0)
-			return rc;
 		if (lcore >= RTE_MAX_LCORE)
 			return err_set(err, -EINVAL, "switch: %u workers wanted, EAL has %u lcores for them",
 				       sw->opts.n_workers, i);
+		rc = worker_create(sw, i, lcore, &sw->workers[i], err);
+		if (rc < 0)
+			return rc;
 		rc = rte_eal_remote_launch(worker_run, sw->workers[i], lcore);
 		if (rc < 0)
 			return err_set(err, rc, "worker %u: cannot start on lcore %u: %s", i, lcore,
@@ -146,6 +148,8 @@ int switch_create(const struct switch_opts *opts, struct switch_ **out, struct e
 		return err_set(err, -ENOMEM, "switch: out of memory");
 	sw->loop = opts->loop;
 	sw->opts = *opts;
+	/* Or each look of a grace period comes 50 us later than asked for. */
+	prctl(PR_SET_TIMERSLACK, 1);
 	TAILQ_INIT(&sw->bridges);
 	TAILQ_INIT(&sw->ports);
 	sw->tsc_start = rte_rdtsc();

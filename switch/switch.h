@@ -79,6 +79,8 @@ const char *bridge_name(const struct bridge *br);
 const struct bridge_opts *bridge_opts(const struct bridge *br);
 unsigned bridge_n_ports(const struct bridge *br);
 uint32_t bridge_n_macs(const struct bridge *br);
+uint64_t bridge_n_macs_refused(const struct bridge *br); /* found no room: flooded from then on */
+uint64_t bridge_n_macs_evicted(const struct bridge *br); /* made room for others */
 
 /* The control plane's own notes on a bridge or port (owner, …); the switch never looks at them. */
 void bridge_user_set(struct bridge *br, void *user);
@@ -106,7 +108,7 @@ struct port_info {
 	const char *reason; /* why it is not up; "" when there is nothing to say */
 	const char *path;   /* socket, or NULL */
 	struct vlan_policy vlan;
-	uint32_t mtu;	   /* bytes; 0: none given */
+	uint32_t mtu;	   /* bytes, given or else told by the peer; 0: neither */
 	unsigned n_queues; /* queue pairs in use */
 	uint64_t features; /* negotiated virtio feature bits; 0 where there are none */
 };

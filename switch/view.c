@@ -8,13 +8,20 @@
 
 #define ETH_AND_TAGS 22 /* bytes: header and two tags, what a port's MTU does not count */
 
+static uint32_t len_max(const struct port *p)
+{
+	uint32_t mtu = p->mtu ? p->mtu : p->mtu_told;
+
+	return mtu && mtu < FRAME_MAX - ETH_AND_TAGS ? mtu + ETH_AND_TAGS : FRAME_MAX;
+}
+
 static void view_port_fill(struct view_port *vp, struct port *p)
 {
 	vp->port = p;
 	vp->ops = p->ops;
 	vp->id = p->id;
 	vp->vlan = p->vlan;
-	vp->len_max = p->mtu ? p->mtu + ETH_AND_TAGS : FRAME_MAX;
+	vp->len_max = len_max(p);
 	for (unsigned q = 0; q < PORT_QUEUES_MAX; q++)
 		if (p->tx_mask >> q & 1)
 			vp->txq[vp->n_txq++] = (uint8_t)q;
@@ -66,14 +73,15 @@ static void view_fill(struct switch_ *sw, struct view *v)
 	TAILQ_FOREACH(p, &sw->ports, link)
 		if (p->peer)
 			v->by_id[p->id]->peer = v->by_id[p->peer->id];
-	for (unsigned i = 0; i < n; i++) {
-		struct view_bridge *vb = &v->bridges[i];
+	TAILQ_FOREACH(br, &sw->bridges, link) {
+		v->bridges[br->index].members = member;
+		member += br->n_ports;
+	}
+	TAILQ_FOREACH(p, &sw->ports, link) {
+		struct view_bridge *vb = &v->bridges[p->bridge->index];
 
-		vb->members = member;
-		TAILQ_FOREACH(p, &sw->ports, link)
-			if (p->bridge->index == i && v->by_id[p->id]->n_txq)
-				vb->members[vb->n_members++] = v->by_id[p->id];
-		member += vb->n_members;
+		if (v->by_id[p->id]->n_txq)
+			vb->members[vb->n_members++] = v->by_id[p->id];
 	}
 	view_sources_fill(sw, v);
 }

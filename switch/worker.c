@@ -36,7 +36,21 @@ struct worker {
 	_Atomic uint64_t busy_cycles, frames, polls, sleeps;
 };
 
-int worker_create(struct switch_ *sw, unsigned id, struct worker **out, struct err *err)
+/* The one CPU of an lcore, or -1 where it may run on several. */
+static int lcore_cpu(unsigned lcore)
+{
+	rte_cpuset_t set = rte_lcore_cpuset(lcore);
+
+	if (CPU_COUNT(&set) != 1)
+		return -1;
+	for (int cpu = 0; cpu < CPU_SETSIZE; cpu++)
+		if (CPU_ISSET(cpu, &set))
+			return cpu;
+	return -1;
+}
+
+int worker_create(struct switch_ *sw, unsigned id, unsigned lcore, struct worker **out,
+		  struct err *err)
 {
 	struct epoll_event ev = {.events = EPOLLIN | EPOLLET};
 	struct worker *w = aligned_alloc(64, (sizeof(*w) + 63) / 64 * 64);
@@ -46,7 +60,7 @@ int worker_create(struct switch_ *sw, unsigned id, struct worker **out, struct e
 	memset(w, 0, sizeof(*w));
 	w->sw = sw;
 	w->id = id;
-	w->cpu = -1;
+	w->cpu = lcore_cpu(lcore);
 	w->fw.worker = id;
 	w->fw.lock_tx = sw->opts.n_workers > 1;
 	w->epfd = epoll_create1(EPOLL_CLOEXEC);

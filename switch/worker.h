@@ -17,7 +17,9 @@
 
 struct worker;
 
-int worker_create(struct switch_ *sw, unsigned id, struct worker **out, struct err *err);
+/* For an lcore of EAL, on which the caller launches worker_run(). */
+int worker_create(struct switch_ *sw, unsigned id, unsigned lcore, struct worker **out,
+		  struct err *err);
 void worker_destroy(struct worker *w); /* accepts NULL; the lcore must have returned */
 
 /* lcore entry: returns when the switch stops. arg is the worker. */

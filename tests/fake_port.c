@@ -138,9 +138,10 @@ static int fake_admin(struct port *p, bool up, struct err *err)
 		for (unsigned q = 0; q < fp->n_queues; q++) {
 			int rc = port_rx_start(p, q, fp->queues[q].kick_fd, err);
 
+			if (rc == 0)
+				rc = port_tx_start(p, q, err);
 			if (rc < 0)
 				return rc;
-			port_tx_start(p, q);
 		}
 	}
 	port_state_set(p, up ? PORT_UP : PORT_DOWN, "%s", "");

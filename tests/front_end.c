@@ -175,6 +175,12 @@ static int mem_table_send(struct fe *fe)
 	return fe_msg_send(fe, VU_SET_MEM_TABLE, 0, &table, 8 + table.n * 32, fds, table.n);
 }
 
+static unsigned header_len(const struct fe *fe)
+{
+	return fe->features & (VU_BIT(VIRTIO_F_VERSION_1) | VU_BIT(VIRTIO_NET_F_MRG_RXBUF)) ?
+		       VNET_HDR : VNET_HDR_LEGACY;
+}
+
 static int negotiate(struct fe *fe, struct err *err)
 {
 	uint64_t offered, proto, pairs;
@@ -199,8 +205,7 @@ static int negotiate(struct fe *fe, struct err *err)
 		rc = fe_set_u64(fe, VU_SET_FEATURES, fe->features);
 	if (rc == 0)
 		rc = mem_table_send(fe);
-	fe->hdr_len = fe->features & (VU_BIT(VIRTIO_F_VERSION_1) | VU_BIT(VIRTIO_NET_F_MRG_RXBUF)) ?
-			      VNET_HDR : VNET_HDR_LEGACY;
+	fe->hdr_len = header_len(fe);
 	return rc < 0 ? err_set(err, rc, "the handshake failed: %s", strerror(-rc)) : 0;
 }
 
@@ -347,8 +352,13 @@ int fe_open(const struct fe_opts *opts, struct fe **out, struct err *err)
 	if (!fe->opts.n_regions)
 		fe->opts.n_regions = 1;
 	rc = memory_make(fe, err);
-	if (rc == 0)
+	if (!fe->opts.path) {
+		fe->opts.no_handshake = true;
+		fe->features = fe->opts.features;
+		fe->hdr_len = header_len(fe);
+	} else if (rc == 0) {
 		rc = socket_open(fe, err);
+	}
 	fe->opts.no_rings |= fe->opts.no_handshake;
 	if (rc == 0 && !fe->opts.no_handshake)
 		rc = negotiate(fe, err);

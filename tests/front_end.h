@@ -23,7 +23,7 @@
 enum fe_layout { FE_ONE, FE_TWO, FE_INDIRECT };
 
 struct fe_opts {
-	const char *path;
+	const char *path;  /* NULL: memory and rings only, nobody at the other end of a socket */
 	bool server;	   /* own the socket */
 	unsigned n_pairs;  /* default 1 */
 	uint16_t ring_size; /* default 256 */

@@ -57,9 +57,11 @@ static bool indirect_load(struct vu_ring *r, const struct vring_desc *table, uns
 	return true;
 }
 
-static bool indirect_check(struct vu_ring *r, uint16_t head, const struct vring_desc *d)
+static bool indirect_check(struct vu_ring *r, uint16_t head, const struct vring_desc *d, bool nested)
 {
-	if (!r->indirect)
+	if (nested)
+		vu_ring_fault_set(r, VU_FAULT_INDIRECT_NESTED, head, 0);
+	else if (!r->indirect)
 		vu_ring_fault_set(r, VU_FAULT_INDIRECT_FEATURE, head, 0);
 	else if (!d->len || d->len % sizeof(*d) || d->len / sizeof(*d) > VU_RING_MAX ||
 		 d->flags & VRING_DESC_NEXT)
@@ -70,26 +72,25 @@ static bool indirect_check(struct vu_ring *r, uint16_t head, const struct vring_
 }
 
 bool vu_gather_chain(struct vu_ring *r, uint16_t head, struct vring_desc d, uint16_t flag,
-			 struct gather *g)
+		     struct gather *g)
 {
 	struct vring_desc table = {0};
 	unsigned limit = r->size, n = 0;
 
-	if (d.flags & VRING_DESC_INDIRECT) {
-		if (!indirect_check(r, head, &d))
-			return false;
-		table = d;
-		limit = table.len / (unsigned)sizeof(d);
-		if (!indirect_load(r, &table, 0, &d))
-			return false;
-	}
 	for (;;) {
-		if (unlikely(table.len && d.flags & VRING_DESC_INDIRECT)) {
-			vu_ring_fault_set(r, VU_FAULT_INDIRECT_NESTED, head, 0);
-			return false;
+		/* The last descriptor of a chain may be a table, which holds the rest of it. Whether
+		 * it is for writing says nothing: virtio 1.1, 2.6.5.3.2. */
+		if (d.flags & VRING_DESC_INDIRECT) {
+			if (!indirect_check(r, head, &d, table.len))
+				return false;
+			table = d;
+			limit = table.len / (unsigned)sizeof(d);
+			n = 0;
+			if (!indirect_load(r, &table, 0, &d))
+				return false;
+			continue;
 		}
-		if (unlikely((d.flags & VRING_DESC_WRITE) != flag ||
-			     d.flags & VRING_DESC_INDIRECT)) {
+		if (unlikely((d.flags & VRING_DESC_WRITE) != flag)) {
 			vu_ring_fault_set(r, VU_FAULT_DIRECTION, head, 0);
 			return false;
 		}
@@ -122,26 +123,29 @@ static inline bool need_event(uint16_t event, uint16_t new_idx, uint16_t old_idx
 
 void vu_ring_call(struct vu_ring *r)
 {
+	int fd = atomic_load_explicit(&r->call_fd, memory_order_acquire);
 	uint64_t one = 1;
 
 	/* EAGAIN: the guest has 2^64 - 2 calls to read already. */
-	if (r->call_fd >= 0 && write(r->call_fd, &one, sizeof(one)) < 0)
+	if (fd >= 0 && write(fd, &one, sizeof(one)) < 0)
 		return;
 }
 
 void vu_used_publish(struct vu_ring *r)
 {
-	uint16_t old = r->signalled;
-	bool valid = r->signalled_valid;
+	uint16_t old = r->published;
+	bool valid = r->published_valid;
 
 	__atomic_store_n(&r->used->idx, r->last_used, __ATOMIC_RELEASE);
 	/* The guest's wish must be read after it can see the new index. */
 	atomic_thread_fence(memory_order_seq_cst);
 	if (r->event_idx) {
-		r->signalled_valid = true;
+		/* From the last publication on, called or not: a range that reaches back to the last
+		 * call is empty again after 65,536 entries, and the event in it is lost. */
+		r->published = r->last_used;
+		r->published_valid = true;
 		if (valid && !need_event(load_once(used_event(r)), r->last_used, old))
 			return;
-		r->signalled = r->last_used;
 	} else if (load_once(&r->avail->flags) & VRING_AVAIL_NO_INTERRUPT) {
 		return;
 	}

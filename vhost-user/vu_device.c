@@ -23,7 +23,7 @@ void vu_device_init(struct vu_device *d, struct port *p, unsigned n_pairs)
 	d->port = p;
 	vu_dev_init(&d->dev, features, n_pairs, 0);
 	for (unsigned i = 0; i < VU_QUEUES_MAX; i++)
-		d->queues[i].kick_fd = d->queues[i].call_fd = d->queues[i].err_fd = -1;
+		d->queues[i].kick_fd = d->queues[i].ring.call_fd = d->queues[i].err_fd = -1;
 	vu_mem_guard_install();
 }
 
@@ -63,20 +63,16 @@ static int ring_try(struct vu_device *d, unsigned i, struct err *err)
 	struct vu_queue *q = &d->queues[i];
 	int rc;
 
-	q->ring.call_fd = q->call_fd;
 	rc = vu_ring_start(&q->ring, &d->dev.rings[i], d->dev.features, &d->mem, err);
 	if (rc < 0) {
 		err_prefix(err, "queue %u", i);
 		return rc;
 	}
-	if (IS_TX(i)) {
-		rc = port_rx_start(d->port, i / 2, q->kick_fd, err);
-		if (rc < 0) {
-			vu_ring_stop(&q->ring);
-			return rc;
-		}
-	} else {
-		port_tx_start(d->port, i / 2);
+	rc = IS_TX(i) ? port_rx_start(d->port, i / 2, q->kick_fd, err) :
+			port_tx_start(d->port, i / 2, err);
+	if (rc < 0) {
+		vu_ring_stop(&q->ring);
+		return rc;
 	}
 	/* Whoever served the ring before may have gone without the last call. */
 	vu_ring_call(&q->ring);
@@ -114,13 +110,27 @@ void vu_device_rings_stop(struct vu_device *d)
 		ring_stop(d, i);
 }
 
+/* Workers may be calling by the old one: it is closed when none can be any more, and what they told
+ * it meanwhile is told again. */
+static void call_fd_swap(struct vu_device *d, struct vu_queue *q, int fd)
+{
+	int old = atomic_exchange(&q->ring.call_fd, fd);
+
+	if (q->ring.running) {
+		port_grace_period(d->port);
+		vu_ring_call(&q->ring);
+	}
+	if (old >= 0)
+		close(old);
+}
+
 void vu_device_reset(struct vu_device *d)
 {
 	vu_device_rings_stop(d);
 	vu_mem_clear(&d->mem);
 	for (unsigned i = 0; i < VU_QUEUES_MAX; i++) {
 		fd_put(&d->queues[i].kick_fd, -1);
-		fd_put(&d->queues[i].call_fd, -1);
+		call_fd_swap(d, &d->queues[i], -1);
 		fd_put(&d->queues[i].err_fd, -1);
 	}
 	vu_dev_reset(&d->dev);
@@ -171,7 +181,7 @@ static int action_do(struct vu_device *d, struct vu_conn *c, const struct vu_act
 		fd_put(&q->kick_fd, event_fd_take(c, a->fd));
 		break;
 	case VU_ACT_RING_CALL:
-		fd_put(&q->call_fd, event_fd_take(c, a->fd));
+		call_fd_swap(d, q, event_fd_take(c, a->fd));
 		break;
 	case VU_ACT_RING_ERR:
 		fd_put(&q->err_fd, event_fd_take(c, a->fd));

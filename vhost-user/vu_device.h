@@ -5,7 +5,7 @@
  *
  * How      vu_device_message() hands a message to vu_step() and carries its actions out, taking
  *          workers out of rings before it touches what they use.
- * Threads  control only; the ring functions of vu_device_ops-style wrappers run in workers.
+ * Threads  control only; workers use a queue's ring alone, by the functions of vu_ring.h.
  */
 #ifndef VHOST_USER_VU_DEVICE_H
 #define VHOST_USER_VU_DEVICE_H
@@ -19,7 +19,7 @@
 /* A ring and the descriptors that go with it. Even rings are the guest's receive queues. */
 struct vu_queue {
 	struct vu_ring ring;
-	int kick_fd, call_fd, err_fd; /* -1: none */
+	int kick_fd, err_fd; /* -1: none; the call's is the ring's */
 };
 
 struct vu_device {

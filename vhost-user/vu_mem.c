@@ -30,8 +30,11 @@ static void on_sigbus(int sig, siginfo_t *info, void *context)
 	for (unsigned i = 0; i < n; i++) {
 		uintptr_t start = atomic_load(&guards[i].start);
 		size_t size = atomic_load(&guards[i].size);
+		atomic_bool *lost = atomic_load(&guards[i].lost);
 
-		if (!start || at - start >= size)
+		/* Control may give this slot to another region meanwhile: start and size of two
+		 * regions together would be somebody else's memory. */
+		if (!start || at - start >= size || atomic_load(&guards[i].start) != start)
 			continue;
 		/* The rest of a truncated file is gone as a whole. Huge pages cannot be split by a
 		 * mapping: from the start of the region then. */
@@ -40,7 +43,7 @@ static void on_sigbus(int sig, siginfo_t *info, void *context)
 		    mmap((void *)start, size, PROT_READ | PROT_WRITE,
 			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED)
 			break;
-		atomic_store(atomic_load(&guards[i].lost), true);
+		atomic_store(lost, true);
 		return;
 	}
 	/* Not a guest's memory: our own bug. The default action happens when the access is retried. */
@@ -126,6 +129,22 @@ void vu_mem_clear(struct vu_mem *m)
 		vu_mem_del(m, m->n - 1);
 }
 
+uint8_t *vu_window_move(const struct vu_mem *m, struct vu_window *w, uint64_t gpa, uint64_t len)
+{
+	unsigned n = __atomic_load_n(&m->n, __ATOMIC_ACQUIRE);
+
+	for (unsigned i = 0; i < n; i++) {
+		const struct vu_region *r = &m->regions[i];
+		uint64_t off = gpa - r->gpa;
+
+		if (off >= r->size || len > r->size - off)
+			continue;
+		*w = (struct vu_window){r->gpa, r->size, r->va};
+		return r->va + off;
+	}
+	return NULL;
+}
+
 void *vu_mem_uva(const struct vu_mem *m, uint64_t uva, uint64_t size)
 {
 	for (unsigned i = 0; i < m->n; i++) {
@@ -146,13 +165,14 @@ void vu_fd_fact(int fd, struct vu_fd_fact *fact)
 
 	fact->kind = VU_FD_OTHER;
 	fact->size = 0;
-	if (fstat(fd, &st) < 0)
-		return;
-	if (S_ISREG(st.st_mode)) {
-		/* O_PATH and read-only descriptors cannot be mapped for writing. */
+	/* Only files of tmpfs (memfds too) and hugetlbfs know seals. A page of any other file may take
+	 * as long to come as its disk, server or FUSE daemon likes, and a worker would wait for it
+	 * with everybody's frames. */
+	if (fcntl(fd, F_GET_SEALS) >= 0) {
 		int flags = fcntl(fd, F_GETFL);
 
-		if (flags >= 0 && (flags & O_ACCMODE) == O_RDWR && !(flags & O_PATH)) {
+		/* A read-only descriptor cannot be mapped for writing. */
+		if ((flags & O_ACCMODE) == O_RDWR && fstat(fd, &st) == 0 && S_ISREG(st.st_mode)) {
 			fact->kind = VU_FD_FILE;
 			fact->size = (uint64_t)st.st_size;
 		}

@@ -43,13 +43,16 @@ int vu_mem_add(struct vu_mem *m, const struct vu_mem_region *r, int fd, struct e
 void vu_mem_del(struct vu_mem *m, unsigned slot);
 void vu_mem_clear(struct vu_mem *m);
 
-/* What a descriptor is: a file that can be mapped, an eventfd, anything else. */
+/* What a descriptor is: shared memory that can be mapped, an eventfd, anything else. Asks no file system
+ * that could make us wait. */
 void vu_fd_fact(int fd, struct vu_fd_fact *fact);
 
 /* Where gpa is here, and through *len how many bytes follow it in its region; NULL: nowhere. */
 static inline uint8_t *vu_mem_at(const struct vu_mem *m, uint64_t gpa, uint64_t *len)
 {
-	for (unsigned i = 0; i < m->n; i++) {
+	unsigned n = __atomic_load_n(&m->n, __ATOMIC_ACQUIRE);
+
+	for (unsigned i = 0; i < n; i++) {
 		const struct vu_region *r = &m->regions[i];
 		uint64_t off = gpa - r->gpa;
 
@@ -59,6 +62,35 @@ static inline uint8_t *vu_mem_at(const struct vu_mem *m, uint64_t gpa, uint64_t 
 		}
 	}
 	return NULL;
+}
+
+/* The region of the last look-up, in registers: a guest's buffers are mostly in one. */
+struct vu_window {
+	uint64_t gpa, size;
+	uint8_t *va;
+};
+
+static inline struct vu_window vu_window_first(const struct vu_mem *m)
+{
+	const struct vu_region *r = &m->regions[0];
+
+	if (!__atomic_load_n(&m->n, __ATOMIC_ACQUIRE))
+		return (struct vu_window){0};
+	return (struct vu_window){r->gpa, r->size, r->va};
+}
+
+/* Moves the window to gpa's region. NULL: all of len bytes are not in one region. */
+uint8_t *vu_window_move(const struct vu_mem *m, struct vu_window *w, uint64_t gpa, uint64_t len);
+
+/* Where len bytes at gpa are here when they are in one region; or NULL. */
+static inline uint8_t *vu_window_at(const struct vu_mem *m, struct vu_window *w, uint64_t gpa,
+				    uint32_t len)
+{
+	uint64_t off = gpa - w->gpa;
+
+	if (__builtin_expect(off < w->size && len <= w->size - off, 1))
+		return w->va + off;
+	return vu_window_move(m, w, gpa, len);
 }
 
 /* Where the front end's address uva is here when all of size bytes are in one region; or NULL. */

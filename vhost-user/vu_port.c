@@ -8,6 +8,7 @@
  *          holds the rings and leaves the socket open until the driver resets the device or
  *          the administrator says up. A protocol violation closes the socket; the next front
  *          end is let in after VIOLATION_MIN, doubling to VIOLATION_MAX until one gets to up.
+ *          Delays between tries begin anew after a connection that got to up, too.
  * Threads  control, but for the six functions that workers call on the rings.
  * Trust    The front end and the guest are hostile; see vu_proto.h, vu_conn.h, vu_ring.h.
  */
@@ -32,7 +33,7 @@
 #define VIOLATION_MIN (250 * MS_NS)
 #define VIOLATION_MAX (10 * S_NS)
 #define MESSAGE_MAX   (5 * S_NS) /* from a message's first byte to its last */
-#define MESSAGES_TURN 64	 /* handled before other ports have their turn */
+#define TURN	      (2 * MS_NS) /* of messages, before other ports have theirs; one may take longer */
 
 struct vu_port {
 	struct port port; /* first */
@@ -41,7 +42,6 @@ struct vu_port {
 	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
 	bool listen;
 	bool admin_down;
-	bool mtu_given;
 	int listen_fd;
 	struct loop_fd *listen_watch, *conn_watch;
 	struct loop_timer *timer, *message_timer;
@@ -110,6 +110,7 @@ static void state_update(struct vu_port *vp)
 		port_state_set(p, PORT_DOWN, "set down by the administrator");
 	} else if (vp->conn.fd >= 0 && vu_device_pair_runs(&vp->device)) {
 		vp->violation_ns = 0;
+		vp->retry_ns = 0;
 		port_state_set(p, PORT_UP, "%s", "");
 	} else if (vp->conn.fd >= 0 && !vp->device.held) {
 		port_state_set(p, PORT_NEGOTIATING, "connected; the guest's driver has not started");
@@ -124,8 +125,7 @@ static void conn_drop(struct vu_port *vp)
 	vu_device_reset(&vp->device);
 	vu_conn_close(&vp->conn);
 	vp->device.held = vp->admin_down;
-	if (!vp->mtu_given && vp->port.mtu)
-		port_mtu_set(&vp->port, 0, NULL);
+	port_mtu_tell(&vp->port, 0);
 }
 
 static void timer_retry(void *arg)
@@ -150,11 +150,27 @@ static void conn_violated(struct vu_port *vp, const char *text)
 	retry_in(vp, vp->violation_ns);
 }
 
+static void retry_later(struct vu_port *vp)
+{
+	vp->retry_ns = vp->retry_ns ? 2 * vp->retry_ns : RETRY_MIN;
+	if (vp->retry_ns > RETRY_MAX)
+		vp->retry_ns = RETRY_MAX;
+	retry_in(vp, vp->retry_ns);
+}
+
 static void conn_gone(struct vu_port *vp)
 {
 	conn_drop(vp);
-	vp->retry_ns = 0;
-	front_end_await(vp);
+	/* The first try comes at once. Somebody who accepts and hangs up again would have us go round
+	 * as fast as we can: the next ones wait. */
+	if (vp->listen || !vp->retry_ns) {
+		vp->retry_ns = RETRY_MIN;
+		front_end_await(vp);
+		return;
+	}
+	if (!vp->admin_down)
+		port_state_set(&vp->port, PORT_CONNECTING, "%s: the front end has hung up", vp->path);
+	retry_later(vp);
 }
 
 /* ---- messages ---- */
@@ -196,8 +212,7 @@ static int message_handle(struct vu_port *vp, struct err *err)
 
 	if (rc < 0)
 		return rc;
-	if (!vp->mtu_given && d->dev.mtu && d->dev.mtu != vp->port.mtu)
-		port_mtu_set(&vp->port, d->dev.mtu, NULL);
+	port_mtu_tell(&vp->port, d->dev.mtu);
 	vu_conn_next(&vp->conn);
 	reset_heals(vp);
 	state_update(vp);
@@ -208,15 +223,16 @@ static void conn_ready(void *arg, int fd, uint32_t events)
 {
 	struct vu_port *vp = arg;
 	struct err err = ERR_NONE;
-	int rc = 1;
+	uint64_t end_ns = loop_now_ns() + TURN;
+	int rc;
 
-	for (unsigned i = 0; i < MESSAGES_TURN && rc > 0; i++) {
+	do {
 		rc = vu_conn_read(&vp->conn, &err);
 		if (rc > 0)
 			loop_timer_del(vp->message_timer);
 		if (rc > 0 && message_handle(vp, &err) < 0)
 			rc = -EPROTO;
-	}
+	} while (rc > 0 && loop_now_ns() < end_ns);
 	if (rc >= 0) {
 		int waits = vu_conn_flush(&vp->conn);
 
@@ -241,7 +257,6 @@ static void conn_start(struct vu_port *vp, int fd)
 		retry_in(vp, RETRY_MAX);
 		return;
 	}
-	vp->retry_ns = 0;
 	state_update(vp);
 }
 
@@ -281,10 +296,7 @@ static void connect_try(struct vu_port *vp)
 		port_state_set(&vp->port, PORT_CONNECTING, "%s: %s", vp->path, strerror(errno));
 	if (fd >= 0)
 		close(fd);
-	vp->retry_ns = vp->retry_ns ? 2 * vp->retry_ns : RETRY_MIN;
-	if (vp->retry_ns > RETRY_MAX)
-		vp->retry_ns = RETRY_MAX;
-	retry_in(vp, vp->retry_ns);
+	retry_later(vp);
 }
 
 /* Lets the next front end come, or goes to look for it. */
@@ -330,11 +342,15 @@ static int socket_listen(struct vu_port *vp, const char *name, struct err *err)
 	}
 	unlink(vp->path);
 	vp->listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (vp->listen_fd < 0 ||
-	    bind(vp->listen_fd, (struct sockaddr *)&sun, sizeof(sun)) < 0 ||
-	    chmod(vp->path, 0660) < 0 || listen(vp->listen_fd, 4) < 0)
-		return err_set(err, -errno, "port \"%s\": cannot listen on %s: %s", name, vp->path,
+	if (vp->listen_fd < 0 || bind(vp->listen_fd, (struct sockaddr *)&sun, sizeof(sun)) < 0)
+		return err_set(err, -errno, "port \"%s\": cannot bind %s: %s", name, vp->path,
 			       strerror(errno));
+	if (chmod(vp->path, 0660) < 0 || listen(vp->listen_fd, 4) < 0) {
+		err_set(err, -errno, "port \"%s\": cannot listen on %s: %s", name, vp->path,
+			strerror(errno));
+		unlink(vp->path);
+		return err->code;
+	}
 	return 0;
 }
 
@@ -442,7 +458,6 @@ int vu_port_add(struct switch_ *sw, const struct vu_port_opts *opts, struct port
 	vp->listen_fd = -1;
 	vp->conn.fd = -1;
 	vp->listen = opts->listen;
-	vp->mtu_given = opts->port.mtu != 0;
 	memcpy(vp->path, opts->path, strlen(opts->path));
 	if (opts->listen) {
 		rc = socket_listen(vp, name, err);

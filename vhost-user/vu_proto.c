@@ -180,8 +180,8 @@ static bool region_check(struct step *s, const struct vu_mem_region *r, const st
 		return false;
 	}
 	if (fd->kind != VU_FD_FILE) {
-		refuse(s, "the region at guest address 0x%llx came with a descriptor that is no file",
-		       gpa);
+		refuse(s, "the region at guest address 0x%llx is in no memfd, nor in a writable file in "
+			  "tmpfs or hugetlbfs", gpa);
 		return false;
 	}
 	if (r->mmap_offset + r->size > fd->size) {
@@ -392,19 +392,15 @@ static void on_set_vring_kick(struct step *s)
 		act(s, VU_ACT_RING_START, i, -1, 0);
 }
 
-/* Call and error descriptors change under a running ring: workers step out meanwhile. */
+/* Call and error descriptors change under a running ring: QEMU changes the one for calls whenever a
+ * guest masks an interrupt, and no frame must be lost for that. */
 static void event_swap(struct step *s, enum vu_action_type type)
 {
 	unsigned i = s->msg->u.u64 & QUEUE_MASK;
 	int fd;
 
-	if (!event_ring(s, &fd))
-		return;
-	if (vu_ring_runs(s->dev, i))
-		act(s, VU_ACT_RING_STOP, i, -1, 0);
-	act(s, type, i, fd, 0);
-	if (vu_ring_runs(s->dev, i))
-		act(s, VU_ACT_RING_START, i, -1, 0);
+	if (event_ring(s, &fd))
+		act(s, type, i, fd, 0);
 }
 
 static void on_set_vring_call(struct step *s)

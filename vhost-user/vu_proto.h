@@ -118,7 +118,7 @@ struct vu_msg {
 enum vu_fd_kind { VU_FD_EVENT, VU_FD_FILE, VU_FD_OTHER };
 
 struct vu_fd_fact {
-	enum vu_fd_kind kind; /* an eventfd; a file that can be mapped (memfd, shm, hugetlbfs) */
+	enum vu_fd_kind kind; /* an eventfd; a file in memory (memfd, tmpfs, hugetlbfs) */
 	uint64_t size;	      /* of a VU_FD_FILE, bytes */
 };
 
@@ -137,7 +137,7 @@ struct vu_ring_state {
 	bool enabled; /* SET_VRING_ENABLE; by itself where PROTOCOL_FEATURES was not negotiated */
 	bool has_addr;
 	uint16_t num;  /* entries; 0: not told */
-	uint16_t base; /* where to go on in the available ring */
+	uint16_t base; /* where the front end says that it goes on, or where it was stopped */
 	struct vu_vring_addr addr;
 };
 
@@ -176,7 +176,7 @@ enum vu_action_type {
 	VU_ACT_RINGS_RESOLVE, /* memory has changed: look up all ring addresses, let workers in again */
 	VU_ACT_FEATURES,     /* dev->features changed: header size, EVENT_IDX … */
 	VU_ACT_RING_KICK,    /* take descriptor `fd` (-1: poll) as the ring's kick */
-	VU_ACT_RING_CALL,    /* take descriptor `fd` (-1: none) as the ring's call */
+	VU_ACT_RING_CALL,    /* take descriptor `fd` (-1: none) as the ring's call; workers may be in it */
 	VU_ACT_RING_ERR,     /* take descriptor `fd` (-1: none) as the ring's error */
 	VU_ACT_RING_START,   /* the ring is started and enabled: let workers in */
 	VU_ACT_RING_STOP,    /* take workers out of the ring */
@@ -224,10 +224,12 @@ void vu_step(struct vu_dev *dev, const struct vu_msg *msg, const struct vu_fd_fa
 /* "SET_MEM_TABLE", or NULL for a request the specification does not know. */
 const char *vu_request_name(uint32_t request);
 
-/* True when workers may be in this ring. */
+/* True when workers may be in this ring. Without MQ a ring beyond the first pair is no data queue:
+ * some front ends pass their control queue on as ring 2. */
 static inline bool vu_ring_runs(const struct vu_dev *dev, unsigned i)
 {
-	return dev->rings[i].phase == VU_RING_STARTED && dev->rings[i].enabled;
+	return dev->rings[i].phase == VU_RING_STARTED && dev->rings[i].enabled &&
+	       (i < 2 || dev->features & VU_BIT(VIRTIO_NET_F_MQ));
 }
 
 #endif

@@ -29,13 +29,10 @@ int vu_ring_start(struct vu_ring *r, const struct vu_ring_state *state, uint64_t
 	/* A region's mapping need not be aligned as its addresses are. */
 	if ((uintptr_t)r->desc % 16 || (uintptr_t)r->avail % 2 || (uintptr_t)r->used % 4)
 		return err_set(err, -EINVAL, "a ring's parts are not aligned in the shared memory");
-	r->last_avail = state->base;
+	/* No entry is held over a burst: what is not used yet has not been taken either. */
 	r->last_used = __atomic_load_n(&r->used->idx, __ATOMIC_ACQUIRE);
-	if ((uint16_t)(r->last_avail - r->last_used) > r->size)
-		return err_set(err, -EINVAL,
-			       "the ring is to go on at entry %u, but its used index is %u",
-			       r->last_avail, r->last_used);
-	r->signalled_valid = false;
+	r->last_avail = r->last_used;
+	r->published_valid = false;
 	r->n_taken = 0;
 	r->fault_told = false;
 	atomic_store(&r->fault, VU_FAULT_NONE);
@@ -95,7 +92,7 @@ void vu_ring_fault_text(const struct vu_ring *r, char *text, size_t size)
 		snprintf(text, size, "the receive buffer at descriptor %llu has no bytes", a);
 		break;
 	case VU_FAULT_MEMORY_LOST:
-		snprintf(text, size, "its front end truncated the guest's memory");
+		snprintf(text, size, "its front end truncated the guest's memory, or the host has no page for it");
 		break;
 	}
 }

@@ -86,13 +86,13 @@ struct vu_ring {
 	uint8_t hdr_len;
 	bool mergeable, indirect, event_idx;
 	bool running; /* control: workers may be in it */
-	int call_fd;  /* -1: the guest polls */
+	_Atomic int call_fd; /* -1: the guest polls; control: rw at any time, worker: ro */
 
 	/* The worker's. */
 	uint16_t last_avail; /* next available entry to take */
 	uint16_t last_used;  /* next used entry to publish */
-	uint16_t signalled;  /* last_used at the last call */
-	bool signalled_valid;
+	uint16_t published;  /* last_used when it was published last */
+	bool published_valid;
 	unsigned n_taken; /* frames between rx and rx_done */
 	uint16_t heads[BURST_MAX];
 	bool fault_told;	 /* the driver has raised it */
@@ -102,8 +102,8 @@ struct vu_ring {
 	_Atomic uint8_t fault;
 };
 
-/* Looks up the ring's parts and takes its state. state->base is where to go on in the available
- * ring; the used index in memory is checked against it. -EINVAL with a sentence; the ring is then
+/* Looks up the ring's parts and goes on at its used index, whatever state->base says: virtio-user says 0
+ * also where it takes up a ring again after a reconnect. -EINVAL with a sentence; the ring is then
  * left stopped. */
 int vu_ring_start(struct vu_ring *r, const struct vu_ring_state *state, uint64_t features,
 		  const struct vu_mem *mem, struct err *err);

@@ -95,6 +95,7 @@ unsigned vu_ring_rx(struct vu_ring *r, struct burst *b)
 {
 	struct vring_desc descs[BURST_MAX];
 	uint8_t *va[BURST_MAX];
+	struct vu_window w;
 	unsigned n, i;
 
 	if (faulted(r))
@@ -103,19 +104,16 @@ unsigned vu_ring_rx(struct vu_ring *r, struct burst *b)
 	if (!n)
 		return 0;
 	n = heads_load(r, r->heads, n < BURST_MAX ? n : BURST_MAX);
+	w = vu_window_first(r->mem);
 	for (i = 0; i < n; i++) {
-		uint64_t here;
+		struct vring_desc d = desc_load(&r->desc[r->heads[i]]);
 
-		descs[i] = desc_load(&r->desc[r->heads[i]]);
+		descs[i] = d;
 		va[i] = NULL;
-		if (unlikely(descs[i].flags & (VRING_DESC_NEXT | VRING_DESC_WRITE |
-					       VRING_DESC_INDIRECT)))
+		if (unlikely(d.flags & (VRING_DESC_NEXT | VRING_DESC_WRITE | VRING_DESC_INDIRECT) ||
+			     d.len < VNET_HDR))
 			continue;
-		va[i] = vu_mem_at(r->mem, descs[i].addr, &here);
-		if (unlikely(!va[i] || here < descs[i].len || descs[i].len < VNET_HDR)) {
-			va[i] = NULL;
-			continue;
-		}
+		va[i] = vu_window_at(r->mem, &w, d.addr, d.len);
 		__builtin_prefetch(va[i]);
 		__builtin_prefetch(va[i] + 64);
 	}

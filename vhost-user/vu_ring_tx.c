@@ -7,28 +7,32 @@
 /* The available entries of one vu_ring_tx(), each loaded once. */
 struct supply {
 	unsigned n;	   /* available */
-	unsigned n_loaded; /* of them in heads[] and descs[] */
+	unsigned n_loaded; /* of them in the arrays */
 	unsigned taken;
 	uint16_t heads[BURST_MAX];
 	struct vring_desc descs[BURST_MAX];
+	uint8_t *va[BURST_MAX];	  /* of an entry that is one writable buffer … */
+	uint32_t room[BURST_MAX]; /* … of so many bytes; 0: look at the descriptor */
 };
 
 static void supply_load(struct vu_ring *r, struct supply *s, unsigned n_frames)
 {
+	struct vu_window w = vu_window_first(r->mem);
+	unsigned n;
+
 	s->taken = 0;
 	s->n = n_available(r);
-	s->n_loaded = s->n < n_frames ? s->n : n_frames;
-	s->n_loaded = heads_load(r, s->heads, s->n_loaded);
-	for (unsigned i = 0; i < s->n_loaded; i++) {
-		uint64_t here;
-		uint8_t *va;
+	n = heads_load(r, s->heads, s->n < n_frames ? s->n : n_frames);
+	s->n_loaded = n;
+	for (unsigned i = 0; i < n; i++) {
+		struct vring_desc d = desc_load(&r->desc[s->heads[i]]);
+		uint8_t *va = vu_window_at(r->mem, &w, d.addr, d.len);
 
-		s->descs[i] = desc_load(&r->desc[s->heads[i]]);
-		va = vu_mem_at(r->mem, s->descs[i].addr, &here);
-		if (likely(va != NULL)) {
-			__builtin_prefetch(va, 1);
-			__builtin_prefetch(va + 64, 1);
-		}
+		s->descs[i] = d;
+		s->va[i] = va;
+		s->room[i] = d.flags == VRING_DESC_WRITE && va ? d.len : 0;
+		__builtin_prefetch(va, 1);
+		__builtin_prefetch(va + 64, 1);
 	}
 }
 
@@ -52,10 +56,7 @@ static bool supply_get(struct vu_ring *r, struct supply *s, unsigned k, uint16_t
 
 static inline void used_put(struct vu_ring *r, unsigned k, uint16_t head, uint32_t len)
 {
-	struct vring_used_elem *e = &r->used->ring[(r->last_used + k) & (r->size - 1)];
-
-	e->id = head;
-	e->len = len;
+	r->used->ring[(r->last_used + k) & (r->size - 1u)] = (struct vring_used_elem){head, len};
 }
 
 /* A cursor over receive buffers. */
@@ -138,23 +139,24 @@ static enum put put_gather(struct vu_ring *r, struct supply *s, const struct fra
 	return PUT_DONE;
 }
 
-/* A frame into one descriptor that holds it: what most drivers offer. */
-static inline void put_simple(struct vu_ring *r, uint8_t *va, const struct frame *f,
+/* A frame into one buffer that holds it, at va: what most drivers offer. */
+static inline void put_simple(uint8_t *va, unsigned hdr_len, const struct frame *f,
 			      const struct delivery *d)
 {
 	const struct vnet_hdr hdr = {.num_buffers = 1};
-	uint8_t *to = va + r->hdr_len;
+	uint8_t *to = va + hdr_len;
+	unsigned n_segs = f->n_segs;
 
-	if (likely(r->hdr_len == VNET_HDR))
-		memcpy(va, &hdr, VNET_HDR);
-	else
-		memcpy(va, &hdr, VNET_HDR_LEGACY);
-	if (likely(d->as_is)) {
-		if (likely(f->head_len == FRAME_HEAD))
-			memcpy(to, f->head, FRAME_HEAD);
-		else
-			head_copy(to, f->head, f->head_len);
-		to += f->head_len;
+	/* num_buffers is written where there is one; 10 bytes of header are 12 less the rest. */
+	memcpy(va, &hdr, VNET_HDR_LEGACY);
+	if (likely(hdr_len == VNET_HDR))
+		memcpy(va + VNET_HDR_LEGACY, &hdr.num_buffers, sizeof(hdr.num_buffers));
+	if (likely(d->as_is && n_segs)) {
+		memcpy(to, f->head, FRAME_HEAD); /* a frame with more than its head has a full one */
+		to += FRAME_HEAD;
+	} else if (d->as_is) {
+		head_copy(to, f->head, f->head_len);
+		return;
 	} else {
 		/* Not straight into the guest: a short head would write beyond the frame. */
 		uint8_t changed[FRAME_HEAD + VLAN_TAG];
@@ -163,40 +165,20 @@ static inline void put_simple(struct vu_ring *r, uint8_t *va, const struct frame
 		head_copy(to, changed, n);
 		to += n;
 	}
-	for (unsigned i = 0; i < f->n_segs; i++) {
+	for (unsigned i = 0; i < n_segs; i++) {
 		memcpy(to, f->segs[i].va, f->segs[i].len);
 		to += f->segs[i].len;
 	}
 }
 
-static enum put put_frame(struct vu_ring *r, struct supply *s, const struct frame *f,
-			  const struct delivery *d, uint32_t need)
-{
-	struct vring_desc desc;
-	uint64_t here;
-	uint16_t head;
-	uint8_t *va;
-
-	if (unlikely(s->taken >= s->n))
-		return PUT_FULL;
-	if (!supply_get(r, s, s->taken, &head, &desc))
-		return PUT_FAULT;
-	va = vu_mem_at(r->mem, desc.addr, &here);
-	if (unlikely(desc.flags != VRING_DESC_WRITE || !va || here < desc.len || desc.len < need))
-		return put_gather(r, s, f, d, need);
-	put_simple(r, va, f, d);
-	used_put(r, 0, head, need);
-	s->taken++;
-	r->last_used++;
-	return PUT_DONE;
-}
-
 void vu_ring_tx(struct vu_ring *r, const struct frame *frames, const struct delivery *d, unsigned n,
 		struct port_counters *c)
 {
-	uint16_t used_before = r->last_used;
-	uint64_t bytes = 0;
+	const uint16_t used_before = r->last_used;
+	const unsigned mask = r->size - 1u, hdr_len = r->hdr_len;
+	struct vring_used_elem *const used = r->used->ring;
 	unsigned n_done = 0, i;
+	uint64_t bytes = 0;
 	struct supply s;
 
 	if (faulted(r)) {
@@ -206,19 +188,28 @@ void vu_ring_tx(struct vu_ring *r, const struct frame *frames, const struct deli
 	supply_load(r, &s, n);
 	for (i = 0; i < n; i++) {
 		const struct frame *f = &frames[d[i].frame];
-		uint32_t len = delivery_len(f, &d[i]);
-		enum put put = put_frame(r, &s, f, &d[i], r->hdr_len + len);
+		const uint32_t len = delivery_len(f, &d[i]), need = hdr_len + len;
+		const unsigned k = s.taken;
+		enum put put;
 
-		if (likely(put == PUT_DONE)) {
+		if (likely(k < s.n_loaded && s.room[k] >= need)) {
+			put_simple(s.va[k], hdr_len, f, &d[i]);
+			used[r->last_used++ & mask] = (struct vring_used_elem){s.heads[k], need};
+			s.taken = k + 1;
 			n_done++;
 			bytes += len;
-		} else if (put == PUT_FULL) {
-			c->tx_drops[TX_RING_FULL]++;
-		} else if (put == PUT_TOO_SMALL) {
-			c->tx_drops[TX_BUFFER_TOO_SMALL]++;
-		} else {
+			continue;
+		}
+		put = k < s.n ? put_gather(r, &s, f, &d[i], need) : PUT_FULL;
+		if (put == PUT_FAULT) {
 			c->tx_drops[TX_NOT_UP] += n - i;
 			break;
+		}
+		if (put == PUT_DONE) {
+			n_done++;
+			bytes += len;
+		} else {
+			c->tx_drops[put == PUT_FULL ? TX_RING_FULL : TX_BUFFER_TOO_SMALL]++;
 		}
 	}
 	r->last_avail = (uint16_t)(r->last_avail + s.taken);

@@ -63,6 +63,9 @@ int accel_kvm_prove(const char *cache_dir, const struct kvm_ops *ops, struct err
 	if (verdict_load(path, key, &rc, err))
 		return rc;
 	rc = kvm_prove(ops, KVM_DEADLINE_MS, err);
+	/* To see that a device is not there, or not for this user, takes no time; and the cure is near. */
+	if (rc == -ENOENT || rc == -EACCES || rc == -EPERM)
+		return rc;
 	doc = json_pack("{s:s,s:i,s:s}", "key", key, "code", rc, "text", rc ? err->text : "");
 	/* A verdict that cannot be kept costs the next VM half a second, no more. */
 	if (doc)
@@ -96,6 +99,7 @@ int accel_choose(const char *want, const char *cache_dir, const struct kvm_ops *
 					      "slower and runs anywhere");
 	}
 	out->accel = ACCEL_TCG;
-	snprintf(out->reason, sizeof(out->reason), "%s", why.text);
+	snprintf(out->reason, sizeof(out->reason), "%.300s%s%.200s", why.text, why.hint[0] ? "; " : "",
+		 why.hint);
 	return 0;
 }

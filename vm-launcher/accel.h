@@ -3,7 +3,8 @@
  * The accelerator of a guest: KVM where it is proved, TCG (QEMU's own translator) elsewhere.
  *
  * How      The verdict on KVM is remembered in DIR/kvm-verdict.json for this boot of the host and
- *          this device node's owner and mode, so that only the first VM pays for the proof.
+ *          this device node's owner and mode, so that only the first VM pays for the proof; that
+ *          the device cannot be opened is not remembered.
  * Threads  any, one at a time; see kvm.h about fork.
  */
 #ifndef VM_LAUNCHER_ACCEL_H

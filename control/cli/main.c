@@ -157,6 +157,17 @@ static int show_help(const struct line *l)
 	return EXIT_DONE;
 }
 
+/* `help WORDS` is `WORDS --help`. */
+static void help_word(int n_words, char **words)
+{
+	static char option[] = "--help";
+
+	if (!n_words || strcmp(words[0], "help"))
+		return;
+	memmove(words, words + 1, (size_t)(n_words - 1) * sizeof(*words));
+	words[n_words - 1] = option;
+}
+
 static int run(struct cli *cli, struct line *l, int n_words, char *const *words)
 {
 	static char run_dir[PATH_MAX], state_dir[PATH_MAX];
@@ -212,6 +223,7 @@ int main(int argc, char **argv)
 	} else if (argc > 1 && !strcmp(argv[1], "__complete")) {
 		code = complete(&cli, argc - 2, argv + 2);
 	} else {
+		help_word(argc - 1, argv + 1);
 		code = run(&cli, &l, argc - 1, argv + 1);
 	}
 	json_decref(l.own);

@@ -25,6 +25,8 @@ void reference_overview(const struct command_match *m)
 		     "Without a command it shows the state of everything.\n"
 		     "Commands may be cut short while they stay unambiguous; each has --help.\n\n"
 		     "Commands:");
+	else
+		printf("Usage: lanyard %s COMMAND ...\n\nCommands; each has --help:\n", m->taken);
 	commands_each(overview_row, (void *)m);
 	if (m->depth)
 		return;

@@ -81,10 +81,12 @@ static json_t *bridge_json(const struct bridge *br)
 	const struct owner *owner = bridge_owner(br);
 	char reserved[64];
 
-	return json_pack("{sssosisisisisssb}", "name", bridge_name(br), "lab",
+	return json_pack("{sssosisisIsIsisisssb}", "name", bridge_name(br), "lab",
 			 owner && owner->lab ? json_string(owner->lab) : json_null(), "ports",
-			 (int)bridge_n_ports(br), "macs", (int)bridge_n_macs(br), "ageing_s",
-			 (int)opts->ageing_s, "max_macs", (int)opts->max_macs, "forward_reserved",
+			 (int)bridge_n_ports(br), "macs", (int)bridge_n_macs(br), "macs_refused",
+			 (json_int_t)bridge_n_macs_refused(br), "macs_evicted",
+			 (json_int_t)bridge_n_macs_evicted(br), "ageing_s", (int)opts->ageing_s,
+			 "max_macs", (int)opts->max_macs, "forward_reserved",
 			 reserved_text(opts->forward_reserved, reserved, sizeof(reserved)),
 			 "transient", !owner_saved(owner));
 }

@@ -231,6 +231,11 @@ int args_missing(const struct args *a, struct err *err)
 		if (!(p->flags & PARAM_REQUIRED) || (p->flags & PARAM_JSON_ONLY) ||
 		    json_object_get(a->own_values, p->name))
 			continue;
+		if (p->type == PARAM_REST) {
+			err_set(err, -EINVAL, "%s is missing: %s", p->arg ? p->arg : p->name,
+				p->help ? p->help : "");
+			return err_hint(err, "put -- before it");
+		}
 		param_label(p, label, sizeof(label));
 		if (p->flags & PARAM_POSITIONAL)
 			return err_set(err, -EINVAL, "%s is missing: %s", label,

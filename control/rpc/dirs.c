@@ -33,20 +33,33 @@ static int asked(const char *option, const char *variable, char *out, size_t siz
 	return put(dir, "", out, size, err);
 }
 
-int dir_run(const char *option, char *out, size_t size, struct err *err)
+/* The user's own: of the login session, else beside what is saved; /tmp is anybody's. */
+static int own_run(char *out, size_t size, struct err *err)
 {
 	const char *xdg = getenv("XDG_RUNTIME_DIR");
-	char own[64];
+	char session[64], state[PATH_MAX];
+	int rc;
+
+	if (xdg && *xdg)
+		return put(xdg, "/lanyard", out, size, err);
+	snprintf(session, sizeof(session), "/run/user/%u", (unsigned)geteuid());
+	if (access(session, W_OK) == 0)
+		return put(session, "/lanyard", out, size, err);
+	rc = dir_state(NULL, state, sizeof(state), err);
+	if (rc == 0)
+		return put(state, "/run", out, size, err);
+	return rc;
+}
+
+int dir_run(const char *option, char *out, size_t size, struct err *err)
+{
 	int rc = asked(option, "LANYARD_RUN_DIR", out, size, err);
 
 	if (rc <= 0)
 		return rc;
 	if (geteuid() == 0)
 		return put(DIR_ROOT_RUN, "", out, size, err);
-	if (xdg && *xdg)
-		return put(xdg, "/lanyard", out, size, err);
-	snprintf(own, sizeof(own), "/run/user/%u", (unsigned)geteuid());
-	return put(own, "/lanyard", out, size, err);
+	return own_run(out, size, err);
 }
 
 int dir_state(const char *option, char *out, size_t size, struct err *err)

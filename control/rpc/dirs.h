@@ -19,8 +19,9 @@
 #define SWITCH_EXIT_BUSY 75
 
 /* option is the value of --run-dir or --state-dir, or NULL; it is made absolute. Then come
- * LANYARD_RUN_DIR or LANYARD_STATE_DIR, then root's or the user's own folder. -EINVAL or
- * -ENAMETOOLONG with a sentence. Nothing is made. */
+ * LANYARD_RUN_DIR or LANYARD_STATE_DIR, then root's or the user's own folder: without a
+ * login session sockets are in run/ of the state dir. -EINVAL or -ENAMETOOLONG with a sentence.
+ * Nothing is made. */
 int dir_run(const char *option, char *out, size_t size, struct err *err);
 int dir_state(const char *option, char *out, size_t size, struct err *err);
 

@@ -32,6 +32,8 @@ struct yaml_doc {
 struct reader {
 	yaml_parser_t parser;
 	struct yaml_doc *doc;
+	const char *text;
+	size_t len;
 	struct err *err;
 };
 
@@ -57,6 +59,20 @@ static int fail_at(struct reader *r, const yaml_mark_t *mark, const char *text)
 	return yaml_fail(r->doc, &at, r->err, "%s", text);
 }
 
+/* True when the line begins with blanks of which one is a tab. */
+static bool has_tab_indent(const struct reader *r, size_t line)
+{
+	const char *at = r->text, *end = at + r->len;
+
+	for (; line && at; line--) {
+		at = memchr(at, '\n', (size_t)(end - at));
+		at = at ? at + 1 : NULL;
+	}
+	while (at && at < end && *at == ' ')
+		at++;
+	return at && at < end && *at == '\t';
+}
+
 static int next_event(struct reader *r, yaml_event_t *event)
 {
 	const char *problem;
@@ -68,6 +84,10 @@ static int next_event(struct reader *r, yaml_event_t *event)
 	if (r->parser.error == YAML_READER_ERROR)
 		return yaml_fail(r->doc, NULL, r->err, "%s at byte %zu", problem,
 				 r->parser.problem_offset);
+	/* The commonest of its sentences, and the one that says the least. */
+	if (!strcmp(problem, "found character that cannot start any token") &&
+	    has_tab_indent(r, r->parser.problem_mark.line))
+		problem = "a tab cannot indent YAML; use spaces";
 	return fail_at(r, &r->parser.problem_mark, problem);
 }
 
@@ -253,7 +273,7 @@ static int stream_read(struct reader *r)
 int yaml_load(const char *text, size_t len, const char *file, struct yaml_doc **out,
 	      struct err *err)
 {
-	struct reader r = {.err = err};
+	struct reader r = {.text = text, .len = len, .err = err};
 	int rc;
 
 	r.doc = calloc(1, sizeof(*r.doc));

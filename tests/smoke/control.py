@@ -45,7 +45,10 @@ def expect(done, code, *parts):
 
 
 def help_is_made_from_the_row(s):
-    assert s.cli("bridge", "add", "--help").stdout == HELP, s.cli("bridge", "add", "--help").stdout
+    for words in (["bridge", "add", "--help"], ["help", "bridge", "add"]):
+        assert s.cli(*words).stdout == HELP, s.cli(*words).stdout
+    expect(s.cli("vm", "--help"), 0, "Usage: lanyard vm COMMAND ...", "vm start ")
+    expect(s.cli("help", "brigde", check=False), 2, 'did you mean "bridge"?')
 
 
 def errors_are_one_sentence_with_a_way_out(s):

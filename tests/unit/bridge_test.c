@@ -5,6 +5,7 @@
 #include "tests/unit/lab.h"
 
 #include <stdio.h>
+#include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -103,6 +104,26 @@ static void static_address_never_moves(void **state)
 	lab_send(lab, 0, 2, 1, -1);
 	assert_n_out(lab, 1, 1);
 	assert_n_out(lab, 2, 0);
+}
+
+static void smaller_table_loses_no_static_address(void **state)
+{
+	struct bridge_opts o = {.ageing_s = 300, .max_macs = BRIDGE_MACS_MIN};
+	struct lab *lab = *state;
+	struct err err = ERR_NONE;
+
+	lab_ports(lab, 1);
+	for (unsigned i = 0; i < 100; i++) {
+		const uint8_t mac[6] = {2, 0, 0, 0, 1, (uint8_t)i};
+
+		assert_int_equal(bridge_fdb_add(lab->br, mac, 1, fake_port(lab->port[0]), NULL), 0);
+	}
+	assert_int_equal(bridge_set(lab->br, &o, &err), -ENOSPC);
+	assert_non_null(strstr(err.text, "static addresses do not fit into max-macs 16"));
+	assert_int_equal(bridge_n_macs(lab->br), 100);
+	o.max_macs = 1000;
+	assert_int_equal(bridge_set(lab->br, &o, &err), 0);
+	assert_int_equal(bridge_n_macs(lab->br), 100);
 }
 
 static void every_size_is_delivered_byte_for_byte(void **state)
@@ -267,6 +288,50 @@ static void deleted_port_is_forgotten(void **state)
 	assert_n_out(lab, 3, 1);
 }
 
+/* Frames in one burst share a decision only while everything it looks at is the same. */
+static void neighbours_in_a_burst_are_told_apart(void **state)
+{
+	struct lab *lab = *state;
+	struct vlan_policy native = vlan_trunk(5, (const uint16_t[]){5, 6, 0});
+	uint8_t f[1600];
+	static const struct {
+		int tci;
+		uint16_t inner; /* type behind the tag */
+		size_t len;
+		int tci_out; /* -2: dropped */
+	} cases[] = {
+		{5, 0x88b5, 60, -1},	  {5, 0x88b5, 61, -1},	    {5, 0x8100, 60, 5},
+		{5, 0x88b5, 60, -1},	  {6, 0x88b5, 60, 6},	    {6, 0x88b5, 1523, -2},
+		{6, 0x88b5, 60, 6},	  {7, 0x88b5, 60, -2},	    {0x2006, 0x88b5, 60, 0x2006},
+		{0x2006, 0x88b5, 17, -2}, {-1, 0x88b5, 60, -1},	    {-1, 0x88b5, 14, -1},
+		{-1, 0x88b5, 13, -2},	  {-1, 0x88b5, 14, -1},
+	};
+	unsigned n_out = 0;
+
+	for (unsigned i = 0; i < 2; i++)
+		lab_port(lab, i, lab->br, &native);
+	assert_int_equal(port_mtu_set(fake_port(lab->port[0]), 1500, NULL), 0);
+	fake_inject(lab->port[1], f, frame_make(f, 1, 9, 5, 60));
+	fake_inject(lab->port[1], f, frame_make(f, 1, 9, 6, 60));
+	fake_settle(lab->sw);
+	assert_int_equal(port_admin_set(fake_port(lab->port[0]), false, NULL), 0);
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		frame_make(f, 9, 1, cases[i].tci, cases[i].len);
+		if (cases[i].tci >= 0) {
+			f[16] = (uint8_t)(cases[i].inner >> 8);
+			f[17] = (uint8_t)cases[i].inner;
+		}
+		fake_inject(lab->port[0], f, cases[i].len);
+	}
+	/* All of them wait: the worker takes them in one burst. */
+	assert_int_equal(port_admin_set(fake_port(lab->port[0]), true, NULL), 0);
+	fake_settle(lab->sw);
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		if (cases[i].tci_out != -2)
+			assert_int_equal(out_tci(lab, 1, n_out++), cases[i].tci_out);
+	assert_n_out(lab, 1, n_out);
+}
+
 static void two_workers_keep_each_flow_in_order(void **state)
 {
 	struct lab *lab = *state;
@@ -305,6 +370,7 @@ int main(void)
 		T(expired_address_is_flooded),
 		T(frame_to_own_port_is_dropped),
 		T(static_address_never_moves),
+		T(smaller_table_loses_no_static_address),
 		T(every_size_is_delivered_byte_for_byte),
 		T(order_is_kept_over_bursts),
 		T(invalid_sources_are_dropped),
@@ -315,6 +381,7 @@ int main(void)
 		T(lone_port_counts_no_port),
 		T(flood_reaches_more_ports_than_are_staged_at_once),
 		T(deleted_port_is_forgotten),
+		T(neighbours_in_a_burst_are_told_apart),
 		cmocka_unit_test_setup_teardown(two_workers_keep_each_flow_in_order,
 						lab_setup_2_workers, lab_teardown),
 	};

@@ -206,6 +206,7 @@ static void rest_follows_two_dashes(void **state)
 
 	assert_string_equal(ARGS(&m, "h1", "--", "ip", "-4", "--json"),
 			    "{\"name\":\"h1\",\"cmd\":[\"ip\",\"-4\",\"--json\"]}");
+	assert_string_equal(ARGS(&m, "h1"), "CMD is missing: x");
 }
 
 static void suggestions_are_near_or_none(void **state)

@@ -78,6 +78,8 @@ static void broken_files_are_refused(void **state)
 {
 	assert_non_null(strstr(read_text("bridges: {"), "f:"));
 	assert_string_equal(read_text(""), "f: the file is empty; ");
+	assert_string_equal(read_text("bridges: # ü\n\tb: {}\n"),
+			    "f:2:1: a tab cannot indent YAML; use spaces; ");
 	assert_non_null(strstr(read_text("bridges: {}\n---\nports: {}\n"), "a second document"));
 	assert_non_null(strstr(read_text("bridges: {a: , a: }\n"), "\"a\" is given twice"));
 	assert_non_null(strstr(read_text("bridges: {[a]: }\n"), "a key must be a text"));

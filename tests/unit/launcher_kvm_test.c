@@ -171,6 +171,25 @@ static void verdict_is_remembered_for_this_boot(void **state)
 	rmdir(dir);
 }
 
+/* Who joins the group that the sentence names wants KVM at once, not after the next boot. */
+static void device_that_cannot_be_opened_is_tried_again(void **state)
+{
+	const struct kvm_ops closed = {no_open, fake_ioctl, fake_map};
+	char dir[] = "/tmp/lanyard-test-XXXXXX", path[64];
+	struct accel_choice choice;
+	struct err err = ERR_NONE;
+
+	assert_non_null(mkdtemp(dir));
+	assert_int_equal(accel_choose("auto", dir, &closed, &choice, &err), 0);
+	assert_int_equal(choice.accel, ACCEL_TCG);
+	assert_non_null(strstr(choice.reason, "Permission denied; join the group kvm"));
+	assert_int_equal(accel_choose("auto", dir, &fake, &choice, &err), 0);
+	assert_int_equal(choice.accel, ACCEL_KVM);
+	snprintf(path, sizeof(path), "%s/kvm-verdict.json", dir);
+	unlink(path);
+	rmdir(dir);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -181,6 +200,7 @@ int main(void)
 		cmocka_unit_test_setup(guest_that_ends_otherwise_is_refused, reset),
 		cmocka_unit_test_setup(auto_falls_back_to_tcg_and_says_why, reset),
 		cmocka_unit_test_setup(verdict_is_remembered_for_this_boot, reset),
+		cmocka_unit_test_setup(device_that_cannot_be_opened_is_tried_again, reset),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,10 +6,19 @@
 #include "tests/unit/rig.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/vfs.h>
 #include <unistd.h>
+
+#include "base/loop.h"
 
 static void frame_fill(uint8_t *f, uint8_t dst, uint8_t src, uint32_t len, unsigned seed)
 {
@@ -417,6 +426,178 @@ static void down_port_comes_back_where_it_was(void **state)
 	fe_close(b);
 }
 
+/* virtio-user as server tells base 0 to a back end that has come back. */
+static void ring_goes_on_at_its_used_index(void **state)
+{
+	struct rig *rig = *state;
+	struct fe *a = rig_port(rig, 0, (struct fe_opts){0});
+	struct fe *b = rig_port(rig, 1, (struct fe_opts){0});
+	uint32_t base;
+
+	exchange(a, b, 1514);
+	exchange(b, a, 1514);
+	for (unsigned i = 0; i < 2; i++)
+		assert_int_equal(fe_ring_stop(a, i, &base), 0);
+	for (unsigned i = 0; i < 2; i++)
+		assert_int_equal(fe_ring_start(a, i, 0), 0);
+	rig_await(rig, 0, PORT_UP);
+	exchange(a, b, 200);
+	exchange(b, a, 200);
+	fe_close(a);
+	fe_close(b);
+}
+
+static enum vu_fd_kind kind_of(int fd)
+{
+	struct vu_fd_fact fact;
+
+	vu_fd_fact(fd, &fact);
+	return fact.kind;
+}
+
+/* A worker that touches a page of anything else may wait for a disk, or for a liar. */
+static void guest_memory_is_in_memory(void **state)
+{
+	int memfd = memfd_create("test", MFD_CLOEXEC), file = open(".", O_TMPFILE | O_RDWR, 0600);
+	char path[40];
+	struct statfs fs;
+	int ro;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", memfd);
+	ro = open(path, O_RDONLY | O_CLOEXEC);
+	assert_int_equal(kind_of(memfd), VU_FD_FILE);
+	assert_int_equal(kind_of(ro), VU_FD_OTHER);
+	assert_int_equal(kind_of(STDIN_FILENO), VU_FD_OTHER);
+	if (file >= 0 && fstatfs(file, &fs) == 0)
+		assert_int_equal(kind_of(file),
+				 fs.f_type == TMPFS_MAGIC ? VU_FD_FILE : VU_FD_OTHER);
+	close(file);
+	close(ro);
+	close(memfd);
+}
+
+/* Accepts and hangs up for 300 ms; returns how often. */
+static unsigned hang_up_on_all(int fd)
+{
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+	uint64_t end_ns = loop_now_ns() + 300 * MS_NS;
+	unsigned n = 0;
+
+	while (loop_now_ns() < end_ns)
+		if (poll(&p, 1, 10) > 0) {
+			close(accept(fd, NULL, NULL));
+			n++;
+		}
+	return n;
+}
+
+static void hanging_up_slows_the_tries_down(void **state)
+{
+	struct rig *rig = *state;
+	struct sockaddr_un sun = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	unsigned n;
+
+	snprintf(sun.sun_path, sizeof(sun.sun_path), "%s", rig_port_add(rig, 0, false));
+	assert_int_equal(bind(fd, (struct sockaddr *)&sun, sizeof(sun)), 0);
+	assert_int_equal(listen(fd, 4), 0);
+	n = hang_up_on_all(fd);
+	if (n < 2 || n > 10)
+		fail_msg("%u connections in 300 ms", n);
+	assert_int_equal(rig_state(rig, 0), PORT_CONNECTING);
+	close(fd);
+	unlink(sun.sun_path);
+}
+
+static void mtu_set(struct rig *rig, void *arg)
+{
+	struct err err = ERR_NONE;
+
+	if (port_mtu_set(port_find(rig_switch(rig), "v0"), *(uint32_t *)arg, &err) < 0)
+		fail_msg("%s", err.text);
+}
+
+static void mtu_get(struct rig *rig, void *arg)
+{
+	struct port_info info;
+
+	port_info(port_find(rig_switch(rig), "v0"), &info);
+	*(uint32_t *)arg = info.mtu;
+}
+
+static uint32_t rig_mtu(struct rig *rig)
+{
+	uint32_t mtu;
+
+	rig_call(rig, mtu_get, &mtu);
+	return mtu;
+}
+
+/* Tells an MTU and waits until it has been read. */
+static void mtu_tell(struct fe *fe, uint64_t mtu)
+{
+	uint64_t pairs;
+
+	assert_int_equal(fe_set_u64(fe, VU_NET_SET_MTU, mtu), 0);
+	assert_int_equal(fe_get_u64(fe, VU_GET_QUEUE_NUM, &pairs), 0);
+}
+
+static void front_ends_mtu_ends_with_its_connection(void **state)
+{
+	struct rig *rig = *state;
+	struct fe *fe = rig_port(rig, 0, (struct fe_opts){0});
+
+	mtu_tell(fe, 1500);
+	assert_int_equal(rig_mtu(rig), 1500);
+	mtu_tell(fe, 9000); /* its own word does not bind it */
+	assert_int_equal(rig_mtu(rig), 9000);
+	fe_close(fe);
+	rig_await(rig, 0, PORT_WAITING);
+	assert_int_equal(rig_mtu(rig), 0);
+}
+
+static void administrators_mtu_outlives_connections(void **state)
+{
+	struct rig *rig = *state;
+	struct fe *fe = rig_port(rig, 0, (struct fe_opts){0});
+	uint32_t mtu = 2000;
+
+	rig_call(rig, mtu_set, &mtu);
+	mtu_tell(fe, 1500);
+	assert_int_equal(rig_mtu(rig), 2000);
+	fe_close(fe);
+	rig_await(rig, 0, PORT_WAITING);
+	assert_int_equal(rig_mtu(rig), 2000);
+}
+
+/* As QEMU does it when its guest masks an interrupt and unmasks it. */
+static void call_descriptor_changes_without_loss(void **state)
+{
+	struct rig *rig = *state;
+	struct fe *a = rig_port(rig, 0, (struct fe_opts){0});
+	struct fe *b = rig_port(rig, 1, (struct fe_opts){0});
+	int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+	unsigned n_received = 0;
+	uint64_t ring = 0;
+	uint8_t f[60], got[2048];
+
+	exchange(a, b, 100);
+	frame_fill(f, 2, 1, sizeof(f), 1);
+	for (unsigned n = 0; n < 2000; n++) {
+		assert_true(fe_send(a, 0, f, sizeof(f)));
+		if (n % 10 == 0)
+			fe_msg_send(b, VU_SET_VRING_CALL, 0, &ring, sizeof(ring),
+				    n % 20 ? &fd : &b->rings[0].call_fd, 1);
+		n_received += fe_recv_wait(b, 0, got, sizeof(got)) == sizeof(f);
+	}
+	assert_int_equal(n_received, 2000);
+	assert_int_equal(poll(&p, 1, 1000), 1);
+	close(fd);
+	fe_close(a);
+	fe_close(b);
+}
+
 static void shared_memory_cannot_be_truncated(void **state)
 {
 	struct rig *rig = *state;
@@ -479,6 +660,12 @@ int main(void)
 		T(violation_header_is_short),
 		T(administrator_heals_a_violation),
 		T(down_port_comes_back_where_it_was),
+		T(ring_goes_on_at_its_used_index),
+		cmocka_unit_test(guest_memory_is_in_memory),
+		T(hanging_up_slows_the_tries_down),
+		T(front_ends_mtu_ends_with_its_connection),
+		T(administrators_mtu_outlives_connections),
+		T(call_descriptor_changes_without_loss),
 		T(shared_memory_cannot_be_truncated),
 		T(protocol_violation_closes_and_backs_off),
 	};

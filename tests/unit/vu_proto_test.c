@@ -609,6 +609,19 @@ static void new_memory_table_replaces_the_old_one(void **state)
 	assert_int_equal(res.actions[2].type, VU_ACT_RINGS_RESOLVE);
 }
 
+static void call_and_error_change_under_a_running_ring(void **state)
+{
+	struct vu_dev dev = running(PROTO);
+
+	assert_int_equal(event(&dev, VU_SET_VRING_CALL, 0), VU_OK);
+	assert_int_equal(res.n_actions, 1);
+	assert_int_equal(res.actions[0].type, VU_ACT_RING_CALL);
+	assert_int_equal(event(&dev, VU_SET_VRING_ERR, 0), VU_OK);
+	assert_int_equal(res.n_actions, 1);
+	assert_int_equal(res.actions[0].type, VU_ACT_RING_ERR);
+	assert_true(vu_ring_runs(&dev, 0));
+}
+
 static void mtu_is_bounded_by_the_port(void **state)
 {
 	struct vu_dev dev = device();
@@ -713,6 +726,7 @@ int main(void)
 		T(region_must_fit_its_file),
 		T(memory_slots_need_their_feature),
 		T(new_memory_table_replaces_the_old_one),
+		T(call_and_error_change_under_a_running_ring),
 		T(mtu_is_bounded_by_the_port),
 		T(need_reply_is_answered_once_it_was_negotiated),
 		T(refusal_is_said_once),

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Instructions a frame: the whole data path between real split rings (walk, decide, copy, publish) in
+ * one thread, for valgrind --tool=callgrind to count. bench/instructions runs it.
+ *
+ * How      Front ends without sockets own the rings; rings, ports and a view are put together by
+ *          hand; measured() is the part that is counted, and is what a worker does with a burst.
+ *
+ * usage: instructions SCENARIO ROUNDS
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "switch/forward.h"
+#include "switch/internal.h"
+#include "tests/front_end.h"
+#include "vhost-user/vu_ring.h"
+
+#define PORTS_MAX 9
+#define LEN	  60
+
+struct node {
+	struct port port; /* first: the ops cast back */
+	struct port_counters counters;
+	struct fe *fe;
+	struct vu_mem mem;
+	struct vu_ring rx, tx; /* of the guest: what we deliver to, what we take from */
+};
+
+static struct node nodes[PORTS_MAX];
+static struct view view;
+static struct view_port view_ports[PORTS_MAX], *members[PORTS_MAX];
+static struct view_bridge bridge;
+static struct forward fw;
+
+static unsigned node_rx(struct port *p, unsigned q, struct burst *b)
+{
+	return vu_ring_rx(&((struct node *)p)->tx, b);
+}
+
+static void node_rx_done(struct port *p, unsigned q, struct burst *b)
+{
+	vu_ring_rx_done(&((struct node *)p)->tx);
+}
+
+static void node_tx(struct port *p, unsigned q, const struct frame *frames, const struct delivery *d,
+		    unsigned n, struct port_counters *c)
+{
+	vu_ring_tx(&((struct node *)p)->rx, frames, d, n, c);
+}
+
+static const struct port_ops ops = {
+	.rx_burst = node_rx,
+	.rx_done = node_rx_done,
+	.tx_burst = node_tx,
+};
+
+static void ring_start(struct vu_ring *r, const struct node *n, unsigned i)
+{
+	const struct fe_ring *f = &n->fe->rings[i];
+	const struct vu_ring_state s = {
+		.num = f->size,
+		.addr = {.desc = (uintptr_t)f->desc,
+			 .avail = (uintptr_t)f->avail,
+			 .used = (uintptr_t)f->used},
+	};
+	struct err err = ERR_NONE;
+
+	r->call_fd = -1;
+	if (vu_ring_start(r, &s, n->fe->features, &n->mem, &err) < 0) {
+		fprintf(stderr, "instructions: %s\n", err.text);
+		exit(1);
+	}
+}
+
+static void node_make(unsigned i, enum vlan_mode mode, enum fe_layout layout)
+{
+	struct fe_opts o = {.layout = layout};
+	struct node *n = &nodes[i];
+	struct err err = ERR_NONE;
+	struct vu_mem_region region;
+
+	if (fe_open(&o, &n->fe, &err) < 0) {
+		fprintf(stderr, "instructions: %s\n", err.text);
+		exit(1);
+	}
+	region = (struct vu_mem_region){FE_GPA, n->fe->mem_size, (uintptr_t)n->fe->mem, 0};
+	vu_mem_add(&n->mem, &region, n->fe->mem_fd, &err);
+	ring_start(&n->rx, n, 0);
+	ring_start(&n->tx, n, 1);
+	n->port.counters = &n->counters;
+	n->port.id = (uint16_t)i;
+	view_ports[i] = (struct view_port){
+		.port = &n->port, .ops = &ops, .bridge = &bridge, .id = (uint16_t)i,
+		.n_txq = 1, .len_max = FRAME_MAX,
+	};
+	vlan_policy_default(&view_ports[i].vlan);
+	if (mode == VLAN_ACCESS)
+		view_ports[i].vlan = (struct vlan_policy){.mode = VLAN_ACCESS, .vid = 10};
+	view.by_id[i] = members[i] = &view_ports[i];
+}
+
+static void frame_make(uint8_t *f, uint8_t dst, uint8_t src, bool tagged)
+{
+	memset(f, 0, LEN);
+	f[0] = dst == 0xff ? 0xff : 2;
+	f[5] = dst;
+	f[6] = 2;
+	f[11] = src;
+	memcpy(f + 12, tagged ? "\x81\x00\x00\x0a\x88\xb5" : "\x88\xb5\x00\x00\x00\x00", 6);
+}
+
+/* What a worker does with one burst; counted. */
+static __attribute__((noinline)) unsigned measured(unsigned from)
+{
+	struct view_port *vp = &view_ports[from];
+
+	fw.burst.n_segs = 0;
+	fw.burst.n = ops.rx_burst(vp->port, 0, &fw.burst);
+	if (!fw.burst.n)
+		return 0;
+	forward_burst(&fw, vp, 0);
+	ops.rx_done(vp->port, 0, &fw.burst);
+	return fw.burst.n;
+}
+
+int main(int argc, char **argv)
+{
+	const char *what = argc == 3 ? argv[1] : "";
+	unsigned rounds = argc == 3 ? (unsigned)strtoul(argv[2], NULL, 10) : 0, n_ports = 2;
+	bool push = !strcmp(what, "push"), pop = !strcmp(what, "pop"), flood = !strcmp(what, "flood8");
+	enum fe_layout layout = !strcmp(what, "two")      ? FE_TWO :
+				!strcmp(what, "indirect") ? FE_INDIRECT : FE_ONE;
+	uint8_t f[LEN], got[2048];
+	unsigned long n = 0;
+
+	if (!rounds || !(push || pop || flood || layout || !strcmp(what, "unicast"))) {
+		fprintf(stderr, "usage: instructions unicast|two|indirect|flood8|push|pop ROUNDS\n");
+		return 2;
+	}
+	if (flood)
+		n_ports = 9;
+	fdb_create(65536, 300, &bridge.fdb);
+	for (unsigned i = 0; i < n_ports; i++)
+		node_make(i, (push && i == 0) || (pop && i == 1) ? VLAN_ACCESS : VLAN_TRUNK, layout);
+	bridge.members = members;
+	bridge.n_members = n_ports;
+	fw.view = &view;
+	for (unsigned r = 0; r < rounds + 2; r++) {
+		/* The first rounds teach both addresses. */
+		unsigned from = r < 2 ? r : 0;
+
+		frame_make(f, flood ? 0xff : (uint8_t)(2 - from), (uint8_t)(1 + from),
+			   from ? push : pop);
+		for (unsigned i = 0; i < BURST_MAX; i++)
+			fe_send(nodes[from].fe, 0, f, LEN);
+		if (r < 2) {
+			fw.burst.n_segs = 0;
+			fw.burst.n = node_rx(&nodes[from].port, 0, &fw.burst);
+			forward_burst(&fw, &view_ports[from], 0);
+			node_rx_done(&nodes[from].port, 0, &fw.burst);
+		} else {
+			n += measured(from);
+		}
+		for (unsigned i = 0; i < n_ports; i++)
+			while (fe_recv(nodes[i].fe, 0, got, sizeof(got)) >= 0)
+				;
+	}
+	printf("%lu\n", n);
+	return n == (unsigned long)rounds * BURST_MAX ? 0 : 1;
+}
