@@ -73,6 +73,7 @@ int cmd_vm_exit(int rc)
 	case -ESRCH:
 		return EXIT_NOT_RUNNING;
 	case -ETIMEDOUT:
+	case -EAGAIN: /* still starting */
 		return EXIT_NOT_READY;
 	default:
 		return cli_exit_code(rc);

@@ -153,6 +153,8 @@ int do_config_confirm(struct rpc_call *call, const json_t *params, json_t **resu
 
 	if (!d->before_apply)
 		return err_set(err, -ENOENT, "nothing waits to be confirmed");
+	if (d->apply) /* half of it would be kept */
+		return err_set(err, -EBUSY, "too late: the switch is going back already");
 	json_decref(confirm_end(d));
 	return daemon_save(d, err);
 }

@@ -69,7 +69,8 @@ def configuration_round_trip(s):
     s.cli("port", "add", "up", "--bridge", "sw1", "--type", "link", "--peer-bridge", "sw2",
           "--trunk", "10,20-29")
     s.cli("port", "add", "web", "--bridge", "sw1", "--type", "vhost-user", "--listen", "--path",
-          s.path("web.sock"), "--access", "10", "--mtu", "9000")
+          "web.sock", "--access", "10", "--mtu", "9000", cwd=s.dir)
+    assert s.port("web")["path"] == s.path("web.sock")
     text = s.cli("show", "config").stdout
     with open(s.path("c.yaml"), "w") as f:
         f.write(text)
