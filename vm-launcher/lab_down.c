@@ -4,9 +4,9 @@
 #include <string.h>
 #include <time.h>
 
+#include "control/rpc/switch_find.h"
 #include "vm-launcher/lab_network.h"
 #include "vm-launcher/lab_run.h"
-#include "vm-launcher/switch_find.h"
 #include "vm-launcher/vm_client.h"
 
 #define CONNECT_TIMEOUT_MS 2000

@@ -10,8 +10,8 @@
 
 #include "base/log.h"
 #include "control/rpc/client.h"
+#include "control/rpc/switch_find.h"
 #include "vm-launcher/lab_network.h"
-#include "vm-launcher/switch_find.h"
 #include "vm-launcher/vm_path.h"
 
 #define CALL_TIMEOUT_MS 2000

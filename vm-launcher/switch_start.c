@@ -9,9 +9,9 @@
 #include <time.h>
 
 #include "control/rpc/dirs.h"
+#include "control/rpc/switch_find.h"
 #include "vm-launcher/file.h"
 #include "vm-launcher/process.h"
-#include "vm-launcher/switch_find.h"
 
 #define CONNECT_TIMEOUT_MS 2000
 #define PAUSE_MS	   20

@@ -12,10 +12,10 @@
 #include <unistd.h>
 
 #include "control/rpc/dirs.h"
+#include "control/rpc/switch_find.h"
 #include "vm-launcher/file.h"
 #include "vm-launcher/lock_file.h"
 #include "vm-launcher/process.h"
-#include "vm-launcher/switch_find.h"
 #include "vm-launcher/vm_path.h"
 #include "vm-launcher/vm_status.h"
 #include "vm-launcher/vm_store.h"
