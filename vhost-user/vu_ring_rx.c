@@ -62,30 +62,75 @@ static bool frame_gather(struct vu_ring *r, uint16_t head, struct vring_desc d, 
 	return true;
 }
 
-/* A frame whose header and data are one piece at va: what most drivers send. */
-static inline void frame_simple(const struct vu_ring *r, uint8_t *va, uint32_t len, struct burst *b,
-				struct frame *f)
+/* Where a frame is whose data are one piece of memory: what drivers send unless a frame is large. */
+struct piece {
+	uint8_t *hdr, *data; /* data NULL: gather the chain */
+	uint32_t len;	     /* of the data, bytes */
+};
+
+static inline struct piece piece_of_two(const struct vu_ring *r, struct vu_window *w,
+					const struct vring_desc *hdr, const struct vring_desc *data)
 {
+	struct piece p = {0};
+
+	if (unlikely(hdr->len != r->hdr_len || data->flags))
+		return p;
+	p.hdr = vu_window_at(r->mem, w, hdr->addr, hdr->len);
+	p.data = p.hdr ? vu_window_at(r->mem, w, data->addr, data->len) : NULL;
+	p.len = data->len;
+	return p;
+}
+
+/* Header and data in one descriptor, in two, or in an indirect table of two. */
+static inline struct piece piece_find(const struct vu_ring *r, struct vu_window *w,
+				      const struct vring_desc *d)
+{
+	struct piece p = {0};
+
+	if (likely(!d->flags && d->len >= VNET_HDR)) {
+		p.hdr = vu_window_at(r->mem, w, d->addr, d->len);
+		p.data = p.hdr ? p.hdr + r->hdr_len : NULL;
+		p.len = d->len - r->hdr_len;
+	} else if (d->flags == VRING_DESC_NEXT && d->next < r->size) {
+		struct vring_desc second = desc_load(&r->desc[d->next]);
+
+		p = piece_of_two(r, w, d, &second);
+	} else if (d->flags == VRING_DESC_INDIRECT && r->indirect && d->len == 2 * sizeof(*d) &&
+		   d->addr % 8 == 0) {
+		const struct vring_desc *table = (void *)vu_window_at(r->mem, w, d->addr, d->len);
+		struct vring_desc t[2];
+
+		if (unlikely(!table))
+			return p;
+		t[0] = desc_load(&table[0]);
+		t[1] = desc_load(&table[1]);
+		if (likely(t[0].flags == VRING_DESC_NEXT && t[0].next == 1))
+			p = piece_of_two(r, w, &t[0], &t[1]);
+	}
+	return p;
+}
+
+static inline void frame_simple(const struct piece *p, struct burst *b, struct frame *f)
+{
+	uint32_t len = p->len;
 	struct vnet_hdr hdr;
 
-	memcpy(&hdr, va, VNET_HDR_LEGACY);
-	va += r->hdr_len;
-	len -= r->hdr_len;
+	memcpy(&hdr, p->hdr, VNET_HDR_LEGACY);
 	f->len = len;
 	f->drop = header_check(&hdr);
-	f->n_segs = 0;
 	if (likely(len > FRAME_HEAD)) {
 		struct seg *s = &b->segs[b->n_segs++];
 
-		memcpy(f->head, va, FRAME_HEAD);
+		memcpy(f->head, p->data, FRAME_HEAD);
 		f->head_len = FRAME_HEAD;
-		s->va = va + FRAME_HEAD;
+		s->va = p->data + FRAME_HEAD;
 		s->len = len - FRAME_HEAD;
 		f->segs = s;
 		f->n_segs = 1;
 	} else {
-		head_copy(f->head, va, len);
+		head_copy(f->head, p->data, len);
 		f->head_len = (uint8_t)len;
+		f->n_segs = 0;
 	}
 	if (unlikely(len > FRAME_MAX))
 		f->drop = RX_TOO_LONG;
@@ -94,7 +139,7 @@ static inline void frame_simple(const struct vu_ring *r, uint8_t *va, uint32_t l
 unsigned vu_ring_rx(struct vu_ring *r, struct burst *b)
 {
 	struct vring_desc descs[BURST_MAX];
-	uint8_t *va[BURST_MAX];
+	struct piece pieces[BURST_MAX];
 	struct vu_window w;
 	unsigned n, i;
 
@@ -106,24 +151,22 @@ unsigned vu_ring_rx(struct vu_ring *r, struct burst *b)
 	n = heads_load(r, r->heads, n < BURST_MAX ? n : BURST_MAX);
 	w = vu_window_first(r->mem);
 	for (i = 0; i < n; i++) {
-		struct vring_desc d = desc_load(&r->desc[r->heads[i]]);
-
-		descs[i] = d;
-		va[i] = NULL;
-		if (unlikely(d.flags & (VRING_DESC_NEXT | VRING_DESC_WRITE | VRING_DESC_INDIRECT) ||
-			     d.len < VNET_HDR))
-			continue;
-		va[i] = vu_window_at(r->mem, &w, d.addr, d.len);
-		__builtin_prefetch(va[i]);
-		__builtin_prefetch(va[i] + 64);
+		descs[i] = desc_load(&r->desc[r->heads[i]]);
+		if (unlikely(descs[i].flags & VRING_DESC_INDIRECT))
+			__builtin_prefetch(vu_window_at(r->mem, &w, descs[i].addr, 1));
+	}
+	for (i = 0; i < n; i++) {
+		pieces[i] = piece_find(r, &w, &descs[i]);
+		__builtin_prefetch(pieces[i].hdr);
+		__builtin_prefetch(pieces[i].data + 64);
 	}
 	for (i = 0; i < n; i++) {
 		struct frame *f = &b->frames[i];
 
 		if (unlikely(b->n_segs == BURST_SEGS))
 			break;
-		if (likely(va[i] != NULL))
-			frame_simple(r, va[i], descs[i].len, b, f);
+		if (likely(pieces[i].data != NULL))
+			frame_simple(&pieces[i], b, f);
 		else if (!frame_gather(r, r->heads[i], descs[i], b, f))
 			break;
 	}

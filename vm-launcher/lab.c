@@ -95,6 +95,8 @@ int lab_read(const struct yaml_doc *doc, struct lab *lab, struct err *err)
 	lab->network = json_array();
 	lab->checks = json_array();
 	rc = yaml_keys(doc, yaml_root(doc), "a lab", keys, err);
+	if (rc < 0 && yaml_get(yaml_root(doc), "ports"))
+		err_hint(err, "`lanyard apply FILE` takes what `lanyard show config` prints");
 	if (rc == 0)
 		rc = read_name(doc, lab, err);
 	if (rc == 0)

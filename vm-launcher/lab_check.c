@@ -86,10 +86,14 @@ static int check_ping(struct check *k)
 			k->detail[0] = '\0';
 			return 1;
 		}
+		if (rc == -ESRCH) /* the sender has ended: no time brings it back */
+			return 0;
 		if (rc < 0) /* not even asked: no reason to ask in a tight circle */
 			nanosleep(&pause, NULL);
 	} while (loop_now_ns() < end_ns);
-	return rc < 0 ? 0 : fail(k, "%s did not answer within %g s", k->address, k->within_s);
+	return rc < 0 ? 0
+		      : fail(k, "%s did not answer within %g s%s", k->address, k->within_s,
+			     k->client ? "" : "; the switch is not running");
 }
 
 static int is_ready(struct check *k, const char *vm)

@@ -252,8 +252,8 @@ static int up_locked(struct up *u, const char *file, struct err *err)
 	catch_interrupts(&old_int, &old_term);
 	rc = make(u, file, err);
 	if (rc == 0)
-		say(u, "lab \"%s\" is up after %.1f s: %u guests", u->lab->name,
-		    since_s(u->start_ns), u->lab->n_vms);
+		say(u, "lab \"%s\" is up after %.1f s: %u guest%s", u->lab->name,
+		    since_s(u->start_ns), u->lab->n_vms, u->lab->n_vms == 1 ? "" : "s");
 	sigaction(SIGINT, &old_int, NULL);
 	sigaction(SIGTERM, &old_term, NULL);
 	return rc;

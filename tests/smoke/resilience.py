@@ -80,13 +80,17 @@ class Bystanders:
         assert grown <= MIB, f"RssAnon grew by {grown} bytes"
 
     def __exit__(self, kind, value, trace):
-        if kind is None:
-            self.flows_on()
-            self.exact.send_signal(signal.SIGTERM)
-            out = self.exact.communicate(timeout=60)[0]
-            print("   bystanders: " + out.strip())
-            assert self.exact.returncode == 0
-        self.s.close(failed=kind is not None)
+        failed = True
+        try:
+            if kind is None:
+                self.flows_on()
+                self.exact.send_signal(signal.SIGTERM)
+                out = self.exact.communicate(timeout=60)[0]
+                print("   bystanders: " + out.strip())
+                assert self.exact.returncode == 0
+                failed = False
+        finally:
+            self.s.close(failed=failed)
 
 
 def control_clients_that_babble_or_never_read():

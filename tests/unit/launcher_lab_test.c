@@ -101,6 +101,8 @@ static void wrong_lab_is_told_where_and_why(void **state)
 	static const struct {
 		const char *text, *error, *hint;
 	} cases[] = {
+		{"bridges: {}\nports: {}\n", "t.yaml:2:1: a lab has no key \"ports\"",
+		 "`lanyard apply FILE` takes what `lanyard show config` prints"},
 		{"nmae: t\n", "t.yaml:1:1: a lab has no key \"nmae\"", "did you mean \"name\"?"},
 		{"bridges: {}\n", "t.yaml:1:1: a lab needs a `name:`", ""},
 		{"name: a b\n", "t.yaml:1:7: name \"a b\": a name is up to 32 of a-z A-Z 0-9 _ -",
