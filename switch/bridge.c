@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -44,8 +45,12 @@ int bridge_add(struct switch_ *sw, const char *name, const struct bridge_opts *o
 			       opts->max_macs);
 	}
 	br->sw = sw;
-	br->opts = *opts;
 	memcpy(br->name, name, strlen(name) + 1);
+	/* There are as many slots as bridges. */
+	br->kept = arena_bridge_free(sw->arena);
+	br->kept->opts = *opts;
+	memcpy(br->kept->name, br->name, sizeof(br->name));
+	arena_bridge_use(br->kept);
 	TAILQ_INSERT_TAIL(&sw->bridges, br, link);
 	sw->n_bridges++;
 	/* Nothing is on it: workers need not know before the first port joins. */
@@ -69,6 +74,7 @@ int bridge_del(struct bridge *br, struct err *err)
 		sw->n_bridges++;
 		return err_set(err, -ENOMEM, "bridge \"%s\": out of memory", br->name);
 	}
+	arena_bridge_drop(br->kept);
 	fdb_destroy(br->fdb);
 	free(br);
 	return 0;
@@ -96,13 +102,13 @@ static int fdb_copy(const struct fdb *from, struct fdb *to, uint32_t now_s)
 
 int bridge_set(struct bridge *br, const struct bridge_opts *opts, struct err *err)
 {
-	struct bridge_opts old_opts = br->opts;
+	struct bridge_opts old_opts = br->kept->opts;
 	struct fdb *old = br->fdb;
 	int rc = opts_check(br->name, opts, err);
 
 	if (rc < 0)
 		return rc;
-	if (opts->max_macs != br->opts.max_macs) {
+	if (opts->max_macs != br->kept->opts.max_macs) {
 		struct fdb *t;
 
 		if (fdb_create(opts->max_macs, opts->ageing_s, &t) < 0)
@@ -118,12 +124,12 @@ int bridge_set(struct bridge *br, const struct bridge_opts *opts, struct err *er
 		br->fdb = t;
 		br->sweep_at = 0;
 	}
-	br->opts = *opts;
+	br->kept->opts = *opts;
 	if (switch_publish(br->sw) < 0) {
 		if (br->fdb != old)
 			fdb_destroy(br->fdb);
 		br->fdb = old;
-		br->opts = old_opts;
+		br->kept->opts = old_opts;
 		return err_set(err, -ENOMEM, "bridge \"%s\": out of memory", br->name);
 	}
 	fdb_ageing_set(br->fdb, opts->ageing_s);
@@ -154,7 +160,7 @@ const char *bridge_name(const struct bridge *br)
 
 const struct bridge_opts *bridge_opts(const struct bridge *br)
 {
-	return &br->opts;
+	return &br->kept->opts;
 }
 
 unsigned bridge_n_ports(const struct bridge *br)
@@ -180,6 +186,12 @@ uint64_t bridge_n_macs_evicted(const struct bridge *br)
 void bridge_user_set(struct bridge *br, void *user)
 {
 	br->user = user;
+}
+
+void bridge_owner_set(struct bridge *br, const char *lab, bool transient)
+{
+	snprintf(br->kept->owner.lab, sizeof(br->kept->owner.lab), "%s", lab ? lab : "");
+	br->kept->owner.transient = transient;
 }
 
 void *bridge_user(const struct bridge *br)
@@ -228,7 +240,7 @@ int bridge_fdb_add(struct bridge *br, const uint8_t mac[6], uint16_t vid, struct
 	if (port->bridge != br)
 		return err_set(err, -EINVAL, "port \"%s\" is on bridge \"%s\", not on \"%s\"",
 			       port->name, port->bridge->name, br->name);
-	if (!vlan_policy_carries(&port->vlan, vid)) {
+	if (!vlan_policy_carries(&port->kept->vlan, vid)) {
 		err_set(err, -EINVAL, "port \"%s\" does not carry vlan %u", port->name, vid);
 		return err_hint(err, "add the VLAN to the port first");
 	}

@@ -10,6 +10,7 @@
 #include <stdatomic.h>
 #include <sys/queue.h>
 
+#include "switch/arena.h"
 #include "switch/fdb.h"
 #include "switch/port.h"
 #include "switch/view.h"
@@ -20,7 +21,7 @@ struct worker;
 struct bridge {
 	struct switch_ *sw;
 	char name[SWITCH_NAME_MAX];
-	struct bridge_opts opts;
+	struct arena_bridge *kept; /* its slot */
 	struct fdb *fdb;
 	unsigned n_ports;
 	unsigned index; /* in the view being built */
@@ -35,6 +36,7 @@ TAILQ_HEAD(port_list, port);
 struct switch_ {
 	struct loop *loop;
 	struct switch_opts opts;
+	struct arena *arena;
 	struct bridge_list bridges;
 	struct port_list ports;
 	unsigned n_bridges;

@@ -92,6 +92,8 @@ int link_add(struct switch_ *sw, const struct port_opts *opts, struct bridge *pe
 	l->a.link_first = true;
 	l->a.peer = &l->b;
 	l->b.peer = &l->a;
+	l->a.kept->peer = l->b.id;
+	l->b.kept->peer = l->a.id;
 	rc = link_admin(&l->a, true, err);
 	if (rc < 0) {
 		link_destroy(&l->a);

@@ -44,6 +44,20 @@ static int id_take(struct switch_ *sw, struct port *p)
 	return -ENOSPC;
 }
 
+static void kept_fill(struct port *p, const struct port_opts *opts)
+{
+	struct arena_port *k = p->kept = arena_port(p->sw->arena, p->id);
+
+	memset(k, 0, sizeof(*k));
+	memcpy(k->name, p->name, sizeof(k->name));
+	snprintf(k->type, sizeof(k->type), "%s", p->ops->type);
+	k->bridge = (uint16_t)arena_bridge_index(p->sw->arena, p->bridge->kept);
+	k->peer = ARENA_NONE;
+	k->vlan = opts->vlan;
+	k->mtu = opts->mtu;
+	arena_port_use(k);
+}
+
 int port_init(struct port *p, struct switch_ *sw, const struct port_opts *opts,
 	      const struct port_ops *ops, struct err *err)
 {
@@ -79,8 +93,7 @@ int port_init(struct port *p, struct switch_ *sw, const struct port_opts *opts,
 	p->sw = sw;
 	p->ops = ops;
 	p->bridge = opts->bridge;
-	p->vlan = opts->vlan;
-	p->mtu = opts->mtu;
+	kept_fill(p, opts);
 	p->bridge->n_ports++;
 	TAILQ_INSERT_TAIL(&sw->ports, p, link);
 	switch_publish(sw);
@@ -101,6 +114,7 @@ void port_fini(struct port *p)
 		fdb_flush(p->bridge->fdb, p->id, true);
 	p->bridge->n_ports--;
 	sw->by_id[p->id] = NULL;
+	arena_port_drop(p->kept);
 	free(p->counters);
 	p->counters = NULL;
 }
@@ -230,8 +244,8 @@ void port_info(const struct port *p, struct port_info *info)
 	info->bridge = p->bridge;
 	info->state = p->state;
 	info->reason = p->reason;
-	info->vlan = p->vlan;
-	info->mtu = p->mtu ? p->mtu : p->mtu_told;
+	info->vlan = p->kept->vlan;
+	info->mtu = p->kept->mtu ? p->kept->mtu : p->mtu_told;
 	if (p->ops->info)
 		p->ops->info(p, info);
 }
@@ -256,6 +270,16 @@ void port_user_set(struct port *p, void *user)
 	p->user = user;
 }
 
+void port_owner_set(struct port *p, const char *lab, bool transient)
+{
+	struct arena_owner *o = &p->kept->owner;
+
+	snprintf(o->lab, sizeof(o->lab), "%s", lab ? lab : "");
+	o->transient = transient;
+	if (p->peer)
+		p->peer->kept->owner = *o;
+}
+
 void *port_user(const struct port *p)
 {
 	return p->user;
@@ -269,20 +293,20 @@ int port_del(struct port *p, struct err *err)
 
 int port_vlan_set(struct port *p, const struct vlan_policy *vlan, struct err *err)
 {
-	struct vlan_policy old = p->vlan;
+	struct vlan_policy old = p->kept->vlan;
 	int rc = vlan_policy_check(vlan, err);
 
 	if (rc < 0) {
 		err_prefix(err, "port \"%s\"", p->name);
 		return rc;
 	}
-	p->vlan = *vlan;
+	p->kept->vlan = *vlan;
 	if (p->peer)
-		p->peer->vlan = *vlan;
+		p->peer->kept->vlan = *vlan;
 	if (switch_publish(p->sw) < 0) {
-		p->vlan = old;
+		p->kept->vlan = old;
 		if (p->peer)
-			p->peer->vlan = old;
+			p->peer->kept->vlan = old;
 		return err_set(err, -ENOMEM, "port \"%s\": out of memory", p->name);
 	}
 	return 0;
@@ -290,18 +314,18 @@ int port_vlan_set(struct port *p, const struct vlan_policy *vlan, struct err *er
 
 int port_mtu_set(struct port *p, uint32_t mtu, struct err *err)
 {
-	uint32_t old = p->mtu;
+	uint32_t old = p->kept->mtu;
 	int rc = mtu_check(p->name, mtu, err);
 
 	if (rc < 0)
 		return rc;
-	p->mtu = mtu;
+	p->kept->mtu = mtu;
 	if (p->peer)
-		p->peer->mtu = mtu;
+		p->peer->kept->mtu = mtu;
 	if (switch_publish(p->sw) < 0) {
-		p->mtu = old;
+		p->kept->mtu = old;
 		if (p->peer)
-			p->peer->mtu = old;
+			p->peer->kept->mtu = old;
 		return err_set(err, -ENOMEM, "port \"%s\": out of memory", p->name);
 	}
 	return 0;
@@ -313,11 +337,18 @@ void port_mtu_tell(struct port *p, uint32_t mtu)
 		return;
 	/* Out of memory leaves the old view, whose limit is as good as none. */
 	p->mtu_told = mtu;
-	if (!p->mtu)
+	if (!p->kept->mtu)
 		switch_publish(p->sw);
 }
 
 int port_admin_set(struct port *p, bool up, struct err *err)
 {
-	return p->ops->admin(p, up, err);
+	int rc = p->ops->admin(p, up, err);
+
+	if (rc == 0) {
+		p->kept->down = !up;
+		if (p->peer)
+			p->peer->kept->down = !up;
+	}
+	return rc;
 }

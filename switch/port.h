@@ -16,6 +16,7 @@
 #include <stdatomic.h>
 #include <sys/queue.h>
 
+#include "switch/arena.h"
 #include "switch/frame.h"
 #include "switch/switch.h"
 
@@ -66,9 +67,8 @@ struct port {
 	int kick_fd[PORT_QUEUES_MAX]; /* -1: the queue can only be polled */
 	struct switch_ *sw;
 	struct bridge *bridge;
-	struct vlan_policy vlan;
-	uint32_t mtu;	   /* bytes; the administrator's word. 0: none given */
-	uint32_t mtu_told; /* bytes; the peer's, where mtu is 0. 0: not told */
+	struct arena_port *kept; /* its slot: VLAN policy, MTU and what else outlives a crash */
+	uint32_t mtu_told; /* bytes; the peer's, where none was given. 0: not told */
 	enum port_state state;
 	char reason[PORT_REASON_MAX];
 	char name[SWITCH_NAME_MAX];

@@ -154,6 +154,10 @@ int switch_create(const struct switch_opts *opts, struct switch_ **out, struct e
 	TAILQ_INIT(&sw->ports);
 	sw->tsc_start = rte_rdtsc();
 	sw->tsc_hz = rte_get_tsc_hz();
+	sw->fault_fd = -1;
+	rc = arena_create(&sw->arena, err);
+	if (rc < 0)
+		goto fail;
 	sw->fault_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (sw->fault_fd < 0 || qsbr_create(sw) < 0 || switch_publish(sw) < 0) {
 		rc = err_set(err, -ENOMEM, "switch: cannot make its event descriptor or view");
@@ -205,7 +209,13 @@ void switch_destroy(struct switch_ *sw)
 		close(sw->fault_fd);
 	view_free(atomic_load(&sw->view));
 	free(sw->qsbr);
+	arena_destroy(sw->arena);
 	free(sw);
+}
+
+int switch_arena_fd(const struct switch_ *sw)
+{
+	return arena_fd(sw->arena);
 }
 
 unsigned switch_n_workers(const struct switch_ *sw)

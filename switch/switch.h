@@ -25,6 +25,7 @@
 #define SWITCH_PORTS_MAX   4096
 #define SWITCH_BRIDGES_MAX 1024
 #define SWITCH_NAME_MAX	   96 /* LAB@COPY/VM.NIC, each part up to 32, and the end */
+#define SWITCH_LAB_MAX	   72 /* LAB@COPY */
 
 struct switch_;
 struct bridge;
@@ -86,6 +87,9 @@ uint64_t bridge_n_macs_evicted(const struct bridge *br); /* made room for others
 void bridge_user_set(struct bridge *br, void *user);
 void *bridge_user(const struct bridge *br);
 
+/* The part of these notes that outlives a crash; lab may be NULL. */
+void bridge_owner_set(struct bridge *br, const char *lab, bool transient);
+
 /* ---- ports ---- */
 
 enum port_state { PORT_WAITING, PORT_CONNECTING, PORT_NEGOTIATING, PORT_UP, PORT_DOWN, PORT_ERRORED };
@@ -119,6 +123,10 @@ void port_info(const struct port *p, struct port_info *info);
 void port_counters_read(const struct port *p, struct port_counters *sum);
 void port_user_set(struct port *p, void *user);
 void *port_user(const struct port *p);
+void port_owner_set(struct port *p, const char *lab, bool transient); /* a link's both ends */
+
+/* The memory in which bridges and ports outlive a crash (switch/arena.h), to hand on. */
+int switch_arena_fd(const struct switch_ *sw);
 
 int port_del(struct port *p, struct err *err);
 int port_vlan_set(struct port *p, const struct vlan_policy *vlan, struct err *err);

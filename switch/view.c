@@ -10,7 +10,7 @@
 
 static uint32_t len_max(const struct port *p)
 {
-	uint32_t mtu = p->mtu ? p->mtu : p->mtu_told;
+	uint32_t mtu = p->kept->mtu ? p->kept->mtu : p->mtu_told;
 
 	return mtu && mtu < FRAME_MAX - ETH_AND_TAGS ? mtu + ETH_AND_TAGS : FRAME_MAX;
 }
@@ -20,7 +20,7 @@ static void view_port_fill(struct view_port *vp, struct port *p)
 	vp->port = p;
 	vp->ops = p->ops;
 	vp->id = p->id;
-	vp->vlan = p->vlan;
+	vp->vlan = p->kept->vlan;
 	vp->len_max = len_max(p);
 	for (unsigned q = 0; q < PORT_QUEUES_MAX; q++)
 		if (p->tx_mask >> q & 1)
@@ -63,7 +63,7 @@ static void view_fill(struct switch_ *sw, struct view *v)
 	TAILQ_FOREACH(br, &sw->bridges, link) {
 		br->index = n++;
 		v->bridges[br->index].fdb = br->fdb;
-		v->bridges[br->index].forward_reserved = br->opts.forward_reserved;
+		v->bridges[br->index].forward_reserved = br->kept->opts.forward_reserved;
 	}
 	TAILQ_FOREACH(p, &sw->ports, link) {
 		view_port_fill(vp, p);

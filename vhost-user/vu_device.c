@@ -21,7 +21,8 @@ void vu_device_init(struct vu_device *d, struct port *p, unsigned n_pairs)
 	if (n_pairs > 1)
 		features |= VU_BIT(VIRTIO_NET_F_MQ);
 	d->port = p;
-	vu_dev_init(&d->dev, features, n_pairs, 0);
+	d->dev = &((struct vu_kept *)p->kept->driver)->dev;
+	vu_dev_init(d->dev, features, n_pairs, 0);
 	for (unsigned i = 0; i < VU_QUEUES_MAX; i++)
 		d->queues[i].kick_fd = d->queues[i].ring.call_fd = d->queues[i].err_fd = -1;
 	vu_mem_guard_install();
@@ -46,7 +47,7 @@ static void ring_stop(struct vu_device *d, unsigned i)
 	else
 		port_tx_stop(d->port, i / 2);
 	vu_ring_stop(r);
-	d->dev.rings[i].base = r->last_avail;
+	d->dev->rings[i].base = r->last_avail;
 }
 
 /* virtio has no way to tell a driver that its ring is broken; the front end is told by this. */
@@ -63,7 +64,7 @@ static int ring_try(struct vu_device *d, unsigned i, struct err *err)
 	struct vu_queue *q = &d->queues[i];
 	int rc;
 
-	rc = vu_ring_start(&q->ring, &d->dev.rings[i], d->dev.features, &d->mem, err);
+	rc = vu_ring_start(&q->ring, &d->dev->rings[i], d->dev->features, &d->mem, err);
 	if (rc < 0) {
 		err_prefix(err, "queue %u", i);
 		return rc;
@@ -83,7 +84,7 @@ static int ring_start(struct vu_device *d, unsigned i, struct err *err)
 {
 	int rc;
 
-	if (d->held || d->queues[i].ring.running || !vu_ring_runs(&d->dev, i))
+	if (d->held || d->queues[i].ring.running || !vu_ring_runs(d->dev, i))
 		return 0;
 	rc = ring_try(d, i, err);
 	if (rc < 0)
@@ -93,7 +94,7 @@ static int ring_start(struct vu_device *d, unsigned i, struct err *err)
 
 int vu_device_rings_start(struct vu_device *d, struct err *err)
 {
-	for (unsigned i = 0; i < d->dev.n_rings; i++) {
+	for (unsigned i = 0; i < d->dev->n_rings; i++) {
 		int rc = ring_start(d, i, err);
 
 		if (rc < 0)
@@ -106,7 +107,7 @@ void vu_device_rings_stop(struct vu_device *d)
 {
 	/* One grace period for all of them. */
 	port_stop_all(d->port);
-	for (unsigned i = 0; i < d->dev.n_rings; i++)
+	for (unsigned i = 0; i < d->dev->n_rings; i++)
 		ring_stop(d, i);
 }
 
@@ -133,7 +134,7 @@ void vu_device_reset(struct vu_device *d)
 		call_fd_swap(d, &d->queues[i], -1);
 		fd_put(&d->queues[i].err_fd, -1);
 	}
-	vu_dev_reset(&d->dev);
+	vu_dev_reset(d->dev);
 }
 
 /* The event descriptor that came with the message, or -1; writing to it must not block us. */
@@ -166,7 +167,7 @@ static int action_do(struct vu_device *d, struct vu_conn *c, const struct vu_act
 		vu_mem_clear(&d->mem);
 		break;
 	case VU_ACT_MEM_ADD:
-		return vu_mem_add(&d->mem, &d->dev.regions[a->slot], c->fds[a->fd], err);
+		return vu_mem_add(&d->mem, &d->dev->regions[a->slot], c->fds[a->fd], err);
 	case VU_ACT_MEM_DEL:
 		vu_device_rings_stop(d);
 		vu_mem_del(&d->mem, a->slot);
@@ -194,7 +195,7 @@ static int action_do(struct vu_device *d, struct vu_conn *c, const struct vu_act
 		ring_stop(d, a->ring);
 		break;
 	case VU_ACT_RING_BASE:
-		res->reply.u.state.num = d->dev.rings[a->ring].base;
+		res->reply.u.state.num = d->dev->rings[a->ring].base;
 		break;
 	case VU_ACT_MTU:
 		break; /* the port looks at dev.mtu */
@@ -210,10 +211,10 @@ int vu_device_message(struct vu_device *d, struct vu_conn *c, struct err *err)
 	struct vu_fd_fact facts[VU_MSG_FDS];
 	struct vu_result res;
 
-	d->dev.mtu_max = d->port->mtu;
+	d->dev->mtu_max = d->port->kept->mtu;
 	for (unsigned i = 0; i < c->n_fds; i++)
 		vu_fd_fact(c->fds[i], &facts[i]);
-	vu_step(&d->dev, &c->msg, facts, c->n_fds, &res);
+	vu_step(d->dev, &c->msg, facts, c->n_fds, &res);
 	if (res.verdict == VU_VIOLATION)
 		return err_set(err, -EPROTO, "%s", res.text);
 	for (unsigned i = 0; i < res.n_actions; i++)
@@ -231,22 +232,22 @@ unsigned vu_device_n_pairs(const struct vu_device *d)
 {
 	unsigned n = 0;
 
-	for (unsigned i = 0; i + 1 < d->dev.n_rings; i += 2)
+	for (unsigned i = 0; i + 1 < d->dev->n_rings; i += 2)
 		n += d->queues[i].ring.running && d->queues[i + 1].ring.running;
 	return n;
 }
 
 bool vu_device_any_started(const struct vu_device *d)
 {
-	for (unsigned i = 0; i < d->dev.n_rings; i++)
-		if (d->dev.rings[i].phase == VU_RING_STARTED)
+	for (unsigned i = 0; i < d->dev->n_rings; i++)
+		if (d->dev->rings[i].phase == VU_RING_STARTED)
 			return true;
 	return false;
 }
 
 bool vu_device_fault(struct vu_device *d, char *text, size_t size)
 {
-	for (unsigned i = 0; i < d->dev.n_rings; i++) {
+	for (unsigned i = 0; i < d->dev->n_rings; i++) {
 		struct vu_queue *q = &d->queues[i];
 		int n;
 

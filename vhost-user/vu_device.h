@@ -22,9 +22,17 @@ struct vu_queue {
 	int kick_fd, err_fd; /* -1: none; the call's is the ring's */
 };
 
+/* What a vhost-user port keeps in its slot of the arena, for the process that takes it over. */
+struct vu_kept {
+	char path[108]; /* sizeof(sun_path) */
+	bool listen;
+	struct vu_dev dev; /* features offered and agreed, memory table, rings and where they began */
+};
+_Static_assert(sizeof(struct vu_kept) <= ARENA_DRIVER_BYTES, "a slot holds it");
+
 struct vu_device {
 	struct port *port;
-	struct vu_dev dev;
+	struct vu_dev *dev; /* in the port's slot */
 	struct vu_mem mem;
 	struct vu_queue queues[VU_QUEUES_MAX];
 	bool held;  /* rings stay stopped: the port is down, or errored by its guest */

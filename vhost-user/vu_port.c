@@ -212,7 +212,7 @@ static int message_handle(struct vu_port *vp, struct err *err)
 
 	if (rc < 0)
 		return rc;
-	port_mtu_tell(&vp->port, d->dev.mtu);
+	port_mtu_tell(&vp->port, d->dev->mtu);
 	vu_conn_next(&vp->conn);
 	reset_heals(vp);
 	state_update(vp);
@@ -404,7 +404,7 @@ static void vu_info(const struct port *p, struct port_info *info)
 
 	info->path = vp->path;
 	info->n_queues = vu_device_n_pairs(&vp->device);
-	info->features = vp->device.dev.features;
+	info->features = vp->device.dev->features;
 }
 
 static void vu_destroy(struct port *p)
@@ -422,6 +422,9 @@ static void vu_destroy(struct port *p)
 	free(vp);
 }
 
+_Static_assert(sizeof(((struct vu_port *)0)->path) == sizeof(((struct vu_kept *)0)->path),
+	       "the same path");
+
 static const struct port_ops vu_ops = {
 	.type = "vhost-user",
 	.rx_burst = vu_rx_burst,
@@ -434,6 +437,15 @@ static const struct port_ops vu_ops = {
 	.fault = vu_fault,
 	.destroy = vu_destroy,
 };
+
+/* Written once; the rest of the slot is the device's. */
+static void kept_fill(struct vu_port *vp)
+{
+	struct vu_kept *k = (struct vu_kept *)vp->port.kept->driver;
+
+	memcpy(k->path, vp->path, sizeof(k->path));
+	k->listen = vp->listen;
+}
 
 int vu_port_add(struct switch_ *sw, const struct vu_port_opts *opts, struct port **out,
 		struct err *err)
@@ -470,6 +482,7 @@ int vu_port_add(struct switch_ *sw, const struct vu_port_opts *opts, struct port
 			unlink(vp->path);
 		goto fail;
 	}
+	kept_fill(vp);
 	vu_device_init(&vp->device, &vp->port,
 		       opts->n_queues ? opts->n_queues : VU_QUEUE_PAIRS_MAX);
 	front_end_await(vp);

@@ -7,10 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "control/rpc/switch_find.h"
 #include "vm-launcher/console_log.h"
 #include "vm-launcher/file.h"
 #include "vm-launcher/listing.h"
-#include "vm-launcher/switch_find.h"
 #include "vm-launcher/vm_client.h"
 #include "vm-launcher/vm_commands.h"
 #include "vm-launcher/vm_methods.h"
@@ -73,6 +73,7 @@ int cmd_vm_exit(int rc)
 	case -ESRCH:
 		return EXIT_NOT_RUNNING;
 	case -ETIMEDOUT:
+	case -EAGAIN: /* still starting */
 		return EXIT_NOT_READY;
 	default:
 		return cli_exit_code(rc);

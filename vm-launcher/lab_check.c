@@ -14,8 +14,8 @@
 #include <time.h>
 
 #include "base/loop.h"
+#include "control/rpc/switch_find.h"
 #include "vm-launcher/lab_run.h"
-#include "vm-launcher/switch_find.h"
 #include "vm-launcher/vm_client.h"
 
 #define EXEC_GRACE_MS	   15000

@@ -4,9 +4,9 @@
 #include <string.h>
 #include <time.h>
 
+#include "control/rpc/switch_find.h"
 #include "vm-launcher/lab_network.h"
 #include "vm-launcher/lab_run.h"
-#include "vm-launcher/switch_find.h"
 #include "vm-launcher/vm_client.h"
 
 #define CONNECT_TIMEOUT_MS 2000
@@ -57,7 +57,7 @@ static int take_down(struct cli *cli, const char *name, const json_t *doc, struc
 	return rc;
 }
 
-int lab_down(struct cli *cli, const char *name, struct err *err)
+int lab_down_locked(struct cli *cli, const char *name, struct err *err)
 {
 	struct rpc_client *c = NULL;
 	json_t *doc;
@@ -74,5 +74,21 @@ int lab_down(struct cli *cli, const char *name, struct err *err)
 	rc = take_down(cli, name, doc, c, err);
 	rpc_close(c);
 	json_decref(doc);
+	return rc;
+}
+
+int lab_down(struct cli *cli, const char *name, struct err *err)
+{
+	json_t *doc;
+	int rc = lab_file_load(cli->run_dir, name, &doc, err), lock;
+
+	if (rc < 0)
+		return rc;
+	json_decref(doc);
+	lock = lab_lock_take(cli->run_dir, name, err);
+	if (lock < 0)
+		return lock;
+	rc = lab_down_locked(cli, name, err);
+	lab_lock_release(cli->run_dir, name, lock);
 	return rc;
 }

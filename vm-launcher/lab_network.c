@@ -8,13 +8,48 @@
 
 #include "control/rpc/dirs.h"
 #include "vm-launcher/file.h"
+#include "vm-launcher/lock_file.h"
 
 #define LAB_FILE_BYTES_MAX (16 << 20)
+#define LOCK_TRIES	   25 /* every 20 ms */
 
 char *lab_file_path(char *path, size_t size, const char *run_dir, const char *lab)
 {
 	snprintf(path, size, "%.400s/lab/%.72s.json", run_dir, lab);
 	return path;
+}
+
+static char *lock_path(char *path, size_t size, const char *run_dir, const char *lab)
+{
+	snprintf(path, size, "%.400s/lab/%.72s.lock", run_dir, lab);
+	return path;
+}
+
+int lab_lock_take(const char *run_dir, const char *lab, struct err *err)
+{
+	char path[512];
+	int rc;
+
+	snprintf(path, sizeof(path), "%.400s/lab", run_dir);
+	rc = dir_make(path, 0755, err);
+	if (rc < 0)
+		return rc;
+	rc = lock_file_take(lock_path(path, sizeof(path), run_dir, lab), LOCK_TRIES);
+	if (rc == -EWOULDBLOCK) {
+		err_set(err, -EBUSY, "lab \"%s\" is being brought up or taken down just now", lab);
+		return err_hint(err, "wait for that `lanyard up` or `down`, or interrupt it");
+	}
+	return rc < 0 ? err_set(err, rc, "lab \"%s\": its lock file: %s", lab, strerror(-rc)) : rc;
+}
+
+void lab_lock_release(const char *run_dir, const char *lab, int lock)
+{
+	char path[512];
+
+	/* A lab that is not there leaves no lock behind. */
+	if (access(lab_file_path(path, sizeof(path), run_dir, lab), F_OK) < 0)
+		unlink(lock_path(path, sizeof(path), run_dir, lab));
+	close(lock);
 }
 
 int lab_file_load(const char *run_dir, const char *lab, json_t **doc, struct err *err)

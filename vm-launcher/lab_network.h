@@ -20,6 +20,9 @@ char *lab_file_path(char *path, size_t size, const char *run_dir, const char *la
 /* -ENOENT when there is no such lab. *doc is a new reference. */
 int lab_file_load(const char *run_dir, const char *lab, json_t **doc, struct err *err);
 int lab_file_save(const char *run_dir, const char *lab, const json_t *doc, struct err *err);
+/* The lab's lock, which `up` and `down` hold: a descriptor, or -EBUSY with a sentence. */
+int lab_lock_take(const char *run_dir, const char *lab, struct err *err);
+void lab_lock_release(const char *run_dir, const char *lab, int lock);
 void lab_file_remove(const char *run_dir, const char *lab);
 
 /* Makes all of it. With keep_existing, what is there already is no error. */

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,13 +20,16 @@
 #define LOOK_NS	    (50 * 1000 * 1000)
 /* Guests that boot at the same time: enough to fill the processors, not to starve each other. */
 #define BOOTING_MIN 4
+#define DEATHS_MAX  3 /* a switch that dies once more dies of this lab */
 
 static volatile sig_atomic_t interrupted;
 
 struct up {
 	struct cli *cli;
 	struct lab *lab;
-	struct rpc_client *client;
+	struct rpc_client *client; /* a lease of the switch */
+	json_t *doc;
+	unsigned n_deaths; /* of the switch */
 	double wait_s;
 	uint64_t start_ns;
 	enum { VM_TO_START, VM_BOOTING, VM_READY } * progress;
@@ -143,12 +148,46 @@ static int too_late(const struct up *u, struct err *err)
 	return err_hint(err, "give it longer with --wait");
 }
 
+/* Nothing comes on a lease's connection but its end. */
+static bool switch_died(const struct up *u)
+{
+	struct pollfd p = {.fd = rpc_client_fd(u->client), .events = POLLIN | POLLRDHUP};
+
+	return poll(&p, 1, 0) > 0;
+}
+
+/* A switch that died takes the lab's bridges along, and no VM would say so: their supervisors wait for
+ * another one. So there is another one, and the bridges are made again. */
+static int switch_keep(struct up *u, struct err *err)
+{
+	int rc;
+
+	if (!switch_died(u))
+		return 0;
+	if (++u->n_deaths > DEATHS_MAX) {
+		err_set(err, -ECHILD, "lab \"%s\": the switch died %u times while it came up",
+			u->lab->name, u->n_deaths);
+		return err_hint(err, "see %s/switch.log", u->cli->run_dir);
+	}
+	rpc_close(u->client);
+	u->client = NULL;
+	rc = switch_ensure(u->cli->run_dir, u->cli->state_dir, u->lab->name, &u->client, NULL, err);
+	if (rc == 0)
+		rc = lab_network_make(u->client, u->doc, 1, err);
+	if (rc == 0)
+		say(u, "%-12s died, and is there again", "switch");
+	return rc;
+}
+
 static int boot_all(struct up *u, struct err *err)
 {
 	const struct timespec pause = {.tv_nsec = LOOK_NS};
 
 	while (u->n_ready < u->lab->n_vms) {
-		int rc = start_some(u, err);
+		int rc = switch_keep(u, err);
+
+		if (rc == 0)
+			rc = start_some(u, err);
 
 		for (unsigned i = 0; rc == 0 && i < u->lab->n_vms; i++)
 			if (u->progress[i] == VM_BOOTING)
@@ -162,12 +201,11 @@ static int boot_all(struct up *u, struct err *err)
 		if (u->n_ready < u->lab->n_vms)
 			nanosleep(&pause, NULL);
 	}
-	return 0;
+	return switch_keep(u, err);
 }
 
 static int make(struct up *u, const char *file, struct err *err)
 {
-	json_t *doc;
 	int rc = resolve(u, err), started = 0;
 
 	if (rc < 0)
@@ -179,18 +217,17 @@ static int make(struct up *u, const char *file, struct err *err)
 	if (started)
 		say(u, "%-12s started, ends with the lab", "switch");
 	/* The file first: whatever is made from here on, `down` finds. */
-	doc = lab_document(u->lab, file);
-	rc = lab_file_save(u->cli->run_dir, u->lab->name, doc, err);
+	u->doc = lab_document(u->lab, file);
+	rc = lab_file_save(u->cli->run_dir, u->lab->name, u->doc, err);
 	if (rc == 0)
-		rc = lab_network_make(u->client, doc, 0, err);
-	json_decref(doc);
+		rc = lab_network_make(u->client, u->doc, 0, err);
 	if (rc == 0)
 		rc = boot_all(u, err);
 	if (rc < 0) {
 		struct err ignored = ERR_NONE;
 
 		say(u, "taking \"%s\" down again", u->lab->name);
-		lab_down(u->cli, u->lab->name, &ignored);
+		lab_down_locked(u->cli, u->lab->name, &ignored);
 	}
 	return rc;
 }
@@ -205,25 +242,35 @@ static int not_up_yet(struct cli *cli, const char *name, struct err *err)
 	return err_hint(err, "lanyard down %s", name);
 }
 
-int lab_up(struct cli *cli, struct lab *lab, const char *file, double wait_s, struct err *err)
+static int up_locked(struct up *u, const char *file, struct err *err)
 {
-	struct up u = {.cli = cli, .lab = lab, .wait_s = wait_s, .start_ns = loop_now_ns()};
 	struct sigaction old_int, old_term;
-	int rc = not_up_yet(cli, lab->name, err);
+	int rc = not_up_yet(u->cli, u->lab->name, err);
 
 	if (rc < 0)
 		return rc;
-	u.progress = calloc(lab->n_vms ? lab->n_vms : 1, sizeof(*u.progress));
-	if (!u.progress)
-		return err_set(err, -ENOMEM, "out of memory");
 	catch_interrupts(&old_int, &old_term);
-	rc = make(&u, file, err);
+	rc = make(u, file, err);
 	if (rc == 0)
-		say(&u, "lab \"%s\" is up after %.1f s: %u guest%s", lab->name, since_s(u.start_ns),
-		    lab->n_vms, lab->n_vms == 1 ? "" : "s");
+		say(u, "lab \"%s\" is up after %.1f s: %u guest%s", u->lab->name,
+		    since_s(u->start_ns), u->lab->n_vms, u->lab->n_vms == 1 ? "" : "s");
 	sigaction(SIGINT, &old_int, NULL);
 	sigaction(SIGTERM, &old_term, NULL);
+	return rc;
+}
+
+int lab_up(struct cli *cli, struct lab *lab, const char *file, double wait_s, struct err *err)
+{
+	struct up u = {.cli = cli, .lab = lab, .wait_s = wait_s, .start_ns = loop_now_ns()};
+	int rc, lock = lab_lock_take(cli->run_dir, lab->name, err);
+
+	if (lock < 0)
+		return lock;
+	u.progress = calloc(lab->n_vms ? lab->n_vms : 1, sizeof(*u.progress));
+	rc = u.progress ? up_locked(&u, file, err) : err_set(err, -ENOMEM, "out of memory");
 	rpc_close(u.client);
+	json_decref(u.doc);
 	free(u.progress);
+	lab_lock_release(cli->run_dir, lab->name, lock);
 	return rc;
 }

@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "control/cli/table.h"
+#include "control/rpc/switch_find.h"
 #include "vm-launcher/lab_network.h"
-#include "vm-launcher/switch_find.h"
 #include "vm-launcher/vm_client.h"
 
 #define CONNECT_TIMEOUT_MS 1000

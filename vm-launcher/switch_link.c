@@ -10,8 +10,8 @@
 
 #include "base/log.h"
 #include "control/rpc/client.h"
+#include "control/rpc/switch_find.h"
 #include "vm-launcher/lab_network.h"
-#include "vm-launcher/switch_find.h"
 #include "vm-launcher/vm_path.h"
 
 #define CALL_TIMEOUT_MS 2000
@@ -48,7 +48,7 @@ static json_t *port_params(const struct switch_link *l, unsigned i)
 	return p;
 }
 
-static void port_del(struct switch_link *l, unsigned i)
+static int port_del(struct switch_link *l, unsigned i)
 {
 	struct err err = ERR_NONE;
 	int rc = rpc_call(l->client, "port.del", json_pack("{s:s}", "name", l->spec->nics[i].port),
@@ -56,6 +56,17 @@ static void port_del(struct switch_link *l, unsigned i)
 
 	if (rc < 0 && rc != -ENOENT)
 		LOG_WARN("port \"%s\" was not deleted: %s", l->spec->nics[i].port, err.text);
+	return rc;
+}
+
+/* A switch that does not answer is not asked for each port: the VM's end would wait for it. */
+static void ports_del(struct switch_link *l)
+{
+	int rc = 0;
+
+	for (unsigned i = 0; rc != -ETIMEDOUT && i < l->spec->n_nics; i++)
+		if (!l->spec->nics[i].user)
+			rc = port_del(l, i);
 }
 
 /* A port of that name at the first start is a leftover; later it is ours, kept by the switch. */
@@ -125,9 +136,7 @@ static int attach(struct switch_link *l, bool first, struct err *err)
 				 l, &l->watch);
 	if (rc < 0 && first)
 		/* Half of the ports is as bad as none. */
-		for (unsigned i = 0; i < l->spec->n_nics; i++)
-			if (!l->spec->nics[i].user)
-				port_del(l, i);
+		ports_del(l);
 	if (rc < 0)
 		drop(l);
 	return rc;
@@ -182,9 +191,8 @@ void switch_link_close(struct switch_link *l)
 	if (!l)
 		return;
 	loop_timer_del(l->retry);
-	for (unsigned i = 0; l->client && i < l->spec->n_nics; i++)
-		if (!l->spec->nics[i].user)
-			port_del(l, i);
+	if (l->client)
+		ports_del(l);
 	drop(l);
 	free(l);
 }

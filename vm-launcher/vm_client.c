@@ -12,10 +12,10 @@
 #include <unistd.h>
 
 #include "control/rpc/dirs.h"
+#include "control/rpc/switch_find.h"
 #include "vm-launcher/file.h"
+#include "vm-launcher/lock_file.h"
 #include "vm-launcher/process.h"
-#include "vm-launcher/switch_find.h"
-#include "vm-launcher/vm_lock.h"
 #include "vm-launcher/vm_path.h"
 #include "vm-launcher/vm_status.h"
 #include "vm-launcher/vm_store.h"
@@ -27,6 +27,13 @@
 #define LOCK_TRIES	   100 /* every 20 ms: a supervisor lives a moment after its VM */
 
 static const char lost_reason[] = "its supervisor ended without a word";
+
+static int lock_take(const char *run_dir, const char *id, int tries)
+{
+	char path[VM_FILE_BYTES];
+
+	return lock_file_take(vm_path(path, run_dir, id, "lock"), tries);
+}
 
 static int file_load(const char *run_dir, const char *id, json_t **doc, struct err *err)
 {
@@ -74,7 +81,7 @@ static json_t *status_of_dead(const char *run_dir, const char *id, json_t *doc)
 
 	if (json_is_object(status) && vm_client_is_over(status))
 		return json_incref(status);
-	lock = vm_lock_take(run_dir, id, 1);
+	lock = lock_take(run_dir, id, 1);
 	if (lock < 0) /* it lives and is busy, or is just beginning */
 		return json_is_object(status) ? json_incref(status)
 					      : status_from_spec(doc, "starting");
@@ -353,14 +360,14 @@ int vm_client_start(const char *run_dir, const char *state_dir, const struct vm_
 	rc = dir_make(path, 0755, err);
 	if (rc < 0)
 		return rc;
-	lock = vm_lock_take(run_dir, id, 1);
+	lock = lock_take(run_dir, id, 1);
 	if (lock == -EWOULDBLOCK) {
 		json_t *status = NULL;
 		int over = vm_client_status(run_dir, spec->name, &status, NULL) == 0 &&
 			   vm_client_is_over(status);
 
 		json_decref(status);
-		lock = vm_lock_take(run_dir, id, over ? LOCK_TRIES : 1);
+		lock = lock_take(run_dir, id, over ? LOCK_TRIES : 1);
 	}
 	if (lock == -EWOULDBLOCK)
 		return err_set(err, -EEXIST, "vm \"%s\" is running already", spec->name);
@@ -387,7 +394,7 @@ int vm_client_remove(const char *run_dir, const char *state_dir, const char *nam
 	int lock, rc;
 
 	vm_id(name, id);
-	lock = vm_lock_take(run_dir, id, LOCK_TRIES);
+	lock = lock_take(run_dir, id, LOCK_TRIES);
 	if (lock == -EWOULDBLOCK) {
 		err_set(err, -EBUSY, "vm \"%s\" is running", name);
 		return err_hint(err, "lanyard vm stop %s, or vm kill %s", name, name);

@@ -10,7 +10,7 @@
 #include "control/rpc/dirs.h"
 #include "control/rpc/method.h"
 #include "vm-launcher/file.h"
-#include "vm-launcher/vm_lock.h"
+#include "vm-launcher/lock_file.h"
 #include "vm-launcher/vm_path.h"
 #include "vm-launcher/vm_status.h"
 
@@ -105,7 +105,7 @@ static int restore_one(const char *state_dir, const char *run_dir, const char *n
 	rc = dir_make(path, 0755, err);
 	if (rc < 0)
 		return rc;
-	lock = vm_lock_take(run_dir, id, 1);
+	lock = lock_file_take(vm_path(path, run_dir, id, "lock"), 1);
 	if (lock < 0) /* it is being started or deleted just now */
 		return lock == -EWOULDBLOCK ? 0 : lock;
 	rc = enter(state_dir, run_dir, id, name, err);

@@ -3,6 +3,7 @@
 
 #include "control/cli/command.h"
 #include "control/cli/config.h"
+#include "control/cli/port_add.h"
 #include "control/cli/show.h"
 #include "control/cli/stats.h"
 #include "control/cli/status.h"
@@ -23,7 +24,7 @@ const struct cli_command switch_commands[] = {
 	{&m_bridge_del, NULL, NULL, BRIDGE},
 	{&m_bridge_set, NULL, NULL, BRIDGE},
 	{&m_bridge_list, NULL, bridges_print, BRIDGE},
-	{&m_port_add, NULL, NULL, PORT},
+	{&m_port_add, port_add_run, NULL, PORT},
 	{&m_port_del, NULL, NULL, PORT},
 	{&m_port_set, NULL, NULL, PORT},
 	{&m_port_up, NULL, NULL, PORT},

@@ -88,6 +88,7 @@ int bridge_make(struct daemon *d, const json_t *params, struct err *err)
 		return rc;
 	}
 	bridge_user_set(br, owner);
+	bridge_owner_set(br, owner->lab, owner->transient);
 	return 0;
 }
 

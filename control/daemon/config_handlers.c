@@ -61,9 +61,11 @@ struct waiting {
 	json_t *result, *before;
 	json_t *kept_out; /* of the start; an apply decides about it too */
 	double confirm_s;
+	bool goes_back; /* to what was before an apply that awaits its confirmation */
 };
 
 static void go_back(void *arg);
+static json_t *confirm_end(struct daemon *d);
 
 static void confirm_await(struct daemon *d, json_t *before, double confirm_s)
 {
@@ -84,6 +86,9 @@ static void on_applied(void *arg, int rc, struct err *err)
 		json_decref(w->result);
 		rpc_fail(w->call, err);
 	} else {
+		/* What is gone back to is what is saved; until then the timer stays armed. */
+		if (w->goes_back)
+			json_decref(confirm_end(w->d));
 		if (w->confirm_s > 0)
 			confirm_await(w->d, json_incref(w->before), w->confirm_s);
 		rpc_reply(w->call, w->result);
@@ -119,6 +124,7 @@ static int apply_call(struct rpc_call *call, const json_t *document, bool dry, d
 	w->before = config_document(d);
 	w->kept_out = d->kept_out;
 	w->confirm_s = apply_n_steps(a) ? confirm_s : 0;
+	w->goes_back = d->before_apply && document == d->before_apply;
 	d->kept_out = json_object();
 	json_object_set_new(answer, "confirm_s",
 			    w->confirm_s > 0 ? json_real(w->confirm_s) : json_null());
@@ -153,6 +159,8 @@ int do_config_confirm(struct rpc_call *call, const json_t *params, json_t **resu
 
 	if (!d->before_apply)
 		return err_set(err, -ENOENT, "nothing waits to be confirmed");
+	if (d->apply) /* half of it would be kept */
+		return err_set(err, -EBUSY, "too late: the switch is going back already");
 	json_decref(confirm_end(d));
 	return daemon_save(d, err);
 }
@@ -176,8 +184,13 @@ static void go_back(void *arg)
 	struct daemon *d = arg;
 	struct err err = ERR_NONE;
 	struct apply *a;
-	int rc = apply_plan(d, d->before_apply, &a, &err);
+	int rc;
 
+	if (d->apply) { /* a rollback is at it */
+		loop_timer_add(d->loop, RETRY_NS, go_back, d, &d->confirm_timer);
+		return;
+	}
+	rc = apply_plan(d, d->before_apply, &a, &err);
 	LOG_WARN("switch: apply was not confirmed in time");
 	if (rc < 0)
 		on_gone_back(d, rc, &err);
@@ -195,13 +208,8 @@ int do_config_rollback(struct rpc_call *call, const json_t *params, json_t **res
 
 	if (d->apply)
 		return changes_allowed(d, err);
-	if (d->before_apply && !n) {
-		rc = apply_call(call, d->before_apply, false, 0, result, err);
-		/* What is gone back to is what is saved. */
-		if (rc >= 0)
-			json_decref(confirm_end(d));
-		return rc;
-	}
+	if (d->before_apply && !n)
+		return apply_call(call, d->before_apply, false, 0, result, err);
 	rc = changes_allowed(d, err);
 	if (rc == 0 && d->store.dir_fd < 0)
 		rc = err_set(err, -ENOENT, "nothing is saved");

@@ -189,5 +189,7 @@ int main(int argc, char **argv)
 		notify_send("STOPPING=1");
 	}
 	process_end(&p);
+	if (rc == -EBUSY)
+		return SWITCH_EXIT_BUSY;
 	return rc < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -42,6 +42,7 @@ static const struct method row = {
 	"Answers on DIR/switch.sock, logs to stderr and tells the service manager when it is ready. "
 	"What was made by hand is saved in the state folder at each change and made again at "
 	"start.\n"
+	"It ends with status 75 when another switch uses its folders.\n"
 	"SIGTERM, SIGINT or `lanyard stop` end it with everything it made; VMs stay up and find "
 	"their ports again when it comes back.",
 };

@@ -126,6 +126,7 @@ int port_make(struct daemon *d, const json_t *params, struct err *err)
 	port_user_set(p, owner);
 	if (link_peer(p))
 		port_user_set(link_peer(p), owner);
+	port_owner_set(p, owner->lab, owner->transient);
 	return 0;
 }
 

@@ -15,6 +15,9 @@
 #define DIR_ROOT_STATE "/var/lib/lanyard"
 #define SWITCH_SOCKET  "switch.sock" /* in the run dir */
 
+/* Exit status of a lanyard-switch that found its folders in use by another. */
+#define SWITCH_EXIT_BUSY 75
+
 /* option is the value of --run-dir or --state-dir, or NULL; it is made absolute. Then come
  * LANYARD_RUN_DIR or LANYARD_STATE_DIR, then root's or the user's own folder: without a
  * login session sockets are in run/ of the state dir. -EINVAL or -ENAMETOOLONG with a sentence.

@@ -69,7 +69,8 @@ def configuration_round_trip(s):
     s.cli("port", "add", "up", "--bridge", "sw1", "--type", "link", "--peer-bridge", "sw2",
           "--trunk", "10,20-29")
     s.cli("port", "add", "web", "--bridge", "sw1", "--type", "vhost-user", "--listen", "--path",
-          s.path("web.sock"), "--access", "10", "--mtu", "9000")
+          "web.sock", "--access", "10", "--mtu", "9000", cwd=s.dir)
+    assert s.port("web")["path"] == s.path("web.sock")
     text = s.cli("show", "config").stdout
     with open(s.path("c.yaml"), "w") as f:
         f.write(text)
@@ -102,10 +103,10 @@ def port_show_has_the_keys_of_the_contract(s):
 def second_daemon_is_refused(s):
     done = subprocess.run([binary("lanyard-switch"), "--run-dir", s.run_dir, "--state-dir",
                            s.path("other")], capture_output=True, text=True, timeout=20)
-    assert done.returncode == 1 and f"(process {s.daemon.pid}) uses" in done.stderr, done.stderr
+    assert done.returncode == 75 and f"(process {s.daemon.pid}) uses" in done.stderr, done.stderr
     done = subprocess.run([binary("lanyard-switch"), "--run-dir", s.path("other"), "--state-dir",
                            s.state_dir], capture_output=True, text=True, timeout=20)
-    assert done.returncode == 1 and "uses" in done.stderr, done.stderr
+    assert done.returncode == 75 and "uses" in done.stderr, done.stderr
 
 
 def killed_daemon_comes_back_with_its_configuration(s):

@@ -148,6 +148,25 @@ def stopped_vm_is_found_and_deleted(s):
     assert os.listdir(os.path.join(s.run_dir, "vm")) == []
 
 
+def two_vms_share_the_switch_they_started(s):
+    """Neither finds a switch, both start one; and the next start meets one that is about to end."""
+    starts = [s.spawn(session.binary("lanyard"), "vm", "start", name, "--nic", "none-such", env=s.env,
+                      stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+              for name in ("a", "b", "c")]
+    for start in starts:
+        said = start.communicate(timeout=60)[0]
+        assert 'there is no bridge "none-such"' in said, said
+
+
+def switch_that_is_about_to_end_is_waited_for(s):
+    await_true("the switch has ended with its last VM", lambda: not os.path.exists(
+        os.path.join(s.run_dir, "switch.sock")))
+    done = s.cli("vm", "start", "a", check=False)
+    assert 'there is no bridge "none-such"' in done.stderr, done
+    for name in ("a", "b", "c"):
+        s.cli("vm", "rm", name)
+
+
 def guest_from_start_to_removal():
     with Session(daemon=False) as s:
         try:
@@ -164,6 +183,15 @@ def guest_from_start_to_removal():
             s.cli("vm", "kill", "u1", check=False)
 
 
+def switch_is_started_once():
+    with Session(daemon=False) as s:
+        try:
+            two_vms_share_the_switch_they_started(s)
+            switch_that_is_about_to_end_is_waited_for(s)
+        finally:
+            s.cli("stop", check=False)
+
+
 if __name__ == "__main__":
     need("qemu-system-x86_64", "busybox", "qemu-ga")
-    session.run(guest_from_start_to_removal)
+    session.run(guest_from_start_to_removal, switch_is_started_once)

@@ -29,6 +29,21 @@ def wrong_lab_starts_nothing():
         assert not os.path.exists(os.path.join(s.run_dir, "switch.sock"))
 
 
+def lab_comes_up_whatever_happens(s, lab):
+    """Two bring it up in the same moment: the other one is refused and takes nothing down. And the
+    switch dies meanwhile: there is another one."""
+    ups = [s.spawn(session.binary("lanyard"), "up", lab, "--wait", "180s", env=s.env,
+                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) for _ in range(2)]
+    await_true("a guest boots", lambda: any(vm["state"] == "running" for vm in s.json("vm", "list")))
+    os.kill(switch_of(s), signal.SIGKILL)
+    said = [up.communicate(timeout=200)[0] for up in ups]
+    assert sorted(up.returncode for up in ups) == [0, 1], said
+    refused = said[0 if ups[0].returncode else 1]
+    assert "just now" in refused or "is up already" in refused, refused
+    assert "died, and is there again" in "".join(said), said
+    assert len(s.json("vm", "list")) == 3 and s.json("labs")[0]["state"] == "up"
+
+
 def switch_of(s):
     return s.json("status")["daemon"]["pid"]
 
@@ -76,7 +91,7 @@ def lab_from_up_to_down():
             lab = s.path("lab.yaml")
             with open(LAB, encoding="ascii") as f, open(lab, "w", encoding="ascii") as out:
                 out.write(f.read() + LIES)
-            s.cli("up", lab, "--wait", "180s", timeout=200)
+            lab_comes_up_whatever_happens(s, lab)
             done = s.cli("up", lab, check=False)
             assert done.returncode == 1 and "is up already" in done.stderr, done
             for part in (vlans_hold_and_a_lie_is_found, end_of_one_guest_harms_no_other,

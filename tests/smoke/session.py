@@ -81,9 +81,9 @@ class Session:
                     return f.read()
         return ""
 
-    def cli(self, *words, check=True, stdin=None, timeout=120):
+    def cli(self, *words, check=True, stdin=None, timeout=120, cwd=None):
         done = subprocess.run([binary("lanyard"), *words], env=self.env, text=True,
-                              capture_output=True, input=stdin, timeout=timeout)
+                              capture_output=True, input=stdin, timeout=timeout, cwd=cwd)
         if check and done.returncode:
             raise AssertionError(f"lanyard {' '.join(words)}: exit {done.returncode}: "
                                  f"{done.stderr}{done.stdout}")

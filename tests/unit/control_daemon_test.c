@@ -22,7 +22,9 @@ struct fixture {
 	char text[RPC_REPLY_MAX_BYTES + 1]; /* of the last answer */
 };
 
-/* Port type `fake`; one whose path is /fail cannot be made. */
+static bool fails_now;
+
+/* Port type `fake`; one whose path is /fail cannot be made, nor one of /fickle while fails_now. */
 static int fake_add(struct switch_ *sw, const struct port_opts *opts, const json_t *settings,
 		    struct port **out, struct err *err)
 {
@@ -30,7 +32,7 @@ static int fake_add(struct switch_ *sw, const struct port_opts *opts, const json
 	struct fake_port *fp;
 	int rc;
 
-	if (path && !strcmp(path, "/fail"))
+	if (path && (!strcmp(path, "/fail") || (fails_now && !strcmp(path, "/fickle"))))
 		return err_set(err, -EIO, "cannot be made");
 	rc = fake_port_add(sw, opts, 1, &fp, err);
 	if (rc == 0)
@@ -465,6 +467,24 @@ static void unconfirmed_apply_is_not_saved(void **state)
 	json_decref(document);
 }
 
+static void rollback_that_fails_leaves_the_confirmation_awaited(void **state)
+{
+	struct fixture *f = *state;
+
+	BRIDGE("b");
+	ok(f, "port.add",
+	   "{\"name\":\"p\",\"type\":\"fake\",\"bridge\":\"b\",\"path\":\"/fickle\"}");
+	ok(f, "config.apply", DOCUMENT("\"c\":{}", "") ",\"confirm\":60}");
+	fails_now = true;
+	expect(f, "config.rollback", "{}", "cannot be made");
+	fails_now = false;
+	expect(f, "bridge.list", "{}", "\"name\":\"c\"");
+	expect(f, "bridge.add", "{\"name\":\"d\"}", "an apply waits to be confirmed");
+	ok(f, "config.rollback", "{}");
+	expect(f, "port.list", "{}", "\"name\":\"p\"");
+	ok(f, "bridge.add", "{\"name\":\"d\"}");
+}
+
 static void rollback_goes_back_one_change(void **state)
 {
 	struct fixture *f = *state;
@@ -583,6 +603,7 @@ int main(void)
 		TEST(apply_refuses_a_wrong_document_before_it_changes_anything),
 		TEST(unconfirmed_apply_goes_back),
 		TEST(unconfirmed_apply_is_not_saved),
+		TEST(rollback_that_fails_leaves_the_confirmation_awaited),
 		TEST(rollback_goes_back_one_change),
 		TEST(saved_objects_come_back),
 		TEST(object_that_cannot_be_restored_stays_saved),

@@ -301,6 +301,8 @@ static void input_goes_with_the_start(void **state)
 	json_decref(input);
 	assert_string_equal(heard(f), "{\"execute\":\"guest-exec\",\"arguments\":{\"path\":\"cat\","
 				      "\"arg\":[],\"capture-output\":true,\"input-data\":\"aGk=\"}}\n");
+	agent_port_closed(f->agent);
+	assert_int_equal(f->n_answers, 1);
 }
 
 static void silent_agent_fails_its_command_and_is_synced_again(void **state)

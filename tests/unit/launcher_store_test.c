@@ -15,8 +15,8 @@
 
 #include "vm-launcher/file.h"
 #include "vm-launcher/host_memory.h"
+#include "vm-launcher/lock_file.h"
 #include "vm-launcher/vm_client.h"
-#include "vm-launcher/vm_lock.h"
 #include "vm-launcher/vm_options.h"
 #include "vm-launcher/vm_path.h"
 #include "vm-launcher/vm_store.h"
@@ -171,16 +171,16 @@ static void definition_of_another_name_is_refused(void **state)
 static void vm_that_is_being_started_is_left_alone(void **state)
 {
 	struct host *h = *state;
-	char id[VM_ID_BYTES];
+	char id[VM_ID_BYTES], path[VM_FILE_BYTES];
 	int lock;
 
 	define(h, "a");
 	assert_string_equal(seen(h), "a=stopped");
 	define(h, "b");
 	vm_id("b", id);
-	lock = vm_lock_take(h->run_dir, id, 1);
+	lock = lock_file_take(vm_path(path, h->run_dir, id, "lock"), 1);
 	assert_true(lock >= 0);
-	assert_int_equal(vm_lock_take(h->run_dir, id, 2), -EWOULDBLOCK);
+	assert_int_equal(lock_file_take(path, 2), -EWOULDBLOCK);
 	assert_string_equal(seen(h), "a=stopped");
 	close(lock);
 	assert_string_equal(seen(h), "a=stopped b=stopped");

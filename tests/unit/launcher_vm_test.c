@@ -90,6 +90,28 @@ static void argv_is_as_agreed(void **state)
 	qemu_argv_free(&a);
 }
 
+static void own_image_gets_the_smallest_processor_under_tcg(void **state)
+{
+	struct vm_spec s;
+	struct qemu_argv a;
+	struct err err = ERR_NONE;
+	char *text;
+
+	spec_two_nics(&s);
+	snprintf(s.image, sizeof(s.image), "busybox");
+	assert_int_equal(qemu_argv_build(&a, &s, "/run", "0123456789ab", &err), 0);
+	text = joined(&a);
+	assert_non_null(strstr(text, "-accel tcg\n-cpu qemu64\n"));
+	free(text);
+	qemu_argv_free(&a);
+	snprintf(s.accel, sizeof(s.accel), "kvm");
+	assert_int_equal(qemu_argv_build(&a, &s, "/run", "0123456789ab", &err), 0);
+	text = joined(&a);
+	assert_non_null(strstr(text, "-accel kvm\n-cpu max\n"));
+	free(text);
+	qemu_argv_free(&a);
+}
+
 static void kvm_keeps_msi_x(void **state)
 {
 	struct vm_spec s;
@@ -249,6 +271,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(argv_is_as_agreed),
+		cmocka_unit_test(own_image_gets_the_smallest_processor_under_tcg),
 		cmocka_unit_test(kvm_keeps_msi_x),
 		cmocka_unit_test(disk_has_a_format_that_is_not_guessed),
 		cmocka_unit_test(mac_is_local_and_the_same_for_the_same_name),

@@ -19,6 +19,8 @@
 #include <unistd.h>
 
 #include "base/loop.h"
+#include "switch/arena.h"
+#include "vhost-user/vu_device.h"
 
 static void frame_fill(uint8_t *f, uint8_t dst, uint8_t src, uint32_t len, unsigned seed)
 {
@@ -188,6 +190,37 @@ static void reconnected_front_end_works_again(void **state)
 		rig_await(rig, 1, PORT_WAITING);
 	}
 	fe_close(a);
+}
+
+/* Reads the rig's arena as a successor would. */
+static void kept_read(struct rig *rig, void *arg)
+{
+	struct vu_kept *k = arg;
+	struct arena *a;
+	unsigned n_dropped;
+
+	assert_int_equal(arena_adopt(dup(switch_arena_fd(rig_switch(rig))), &a, &n_dropped, NULL), 0);
+	for (unsigned i = 0; i < SWITCH_PORTS_MAX; i++)
+		if (arena_port(a, i)->used)
+			memcpy(k, arena_port(a, i)->driver, sizeof(*k));
+	arena_destroy(a);
+}
+
+static void protocol_state_lies_in_the_arena(void **state)
+{
+	struct rig *rig = *state;
+	struct fe *fe = rig_port(rig, 0, (struct fe_opts){.features = V1});
+	static struct vu_kept k;
+
+	rig_await(rig, 0, PORT_UP);
+	rig_call(rig, kept_read, &k);
+	assert_int_equal(k.path[0], '/');
+	assert_true(k.dev.features_offered & VU_BIT(VIRTIO_F_VERSION_1));
+	assert_int_equal(k.dev.features, V1);
+	assert_int_equal(k.dev.phase, VU_NEGOTIATED);
+	assert_true(k.dev.n_regions > 0 && k.dev.regions[0].size > 0);
+	assert_true(vu_ring_runs(&k.dev, 0) && vu_ring_runs(&k.dev, 1));
+	fe_close(fe);
 }
 
 static void four_queues_carry_flows_in_order(void **state)
@@ -646,6 +679,7 @@ int main(void)
 		T(mergeless_small_buffers_count_too_small),
 		T(full_receive_ring_is_counted),
 		T(reconnected_front_end_works_again),
+		T(protocol_state_lies_in_the_arena),
 		T(four_queues_carry_flows_in_order),
 		T(replies_come_on_the_queue_that_asked),
 		T(violation_index_jumps),

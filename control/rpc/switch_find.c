@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "vm-launcher/switch_find.h"
+#include "control/rpc/switch_find.h"
 
 #include <errno.h>
 #include <limits.h>

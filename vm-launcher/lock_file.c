@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "vm-launcher/vm_lock.h"
+#include "vm-launcher/lock_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -8,8 +8,6 @@
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
-
-#include "vm-launcher/vm_path.h"
 
 static void pause_20ms(void)
 {
@@ -43,14 +41,11 @@ static int try_once(const char *path)
 	return rc;
 }
 
-int vm_lock_take(const char *run_dir, const char *id, int tries)
+int lock_file_take(const char *path, int tries)
 {
-	char path[VM_FILE_BYTES];
-	int fd;
-
-	vm_path(path, run_dir, id, "lock");
 	for (;;) {
-		fd = try_once(path);
+		int fd = try_once(path);
+
 		if (fd != -EWOULDBLOCK || --tries <= 0)
 			return fd;
 		pause_20ms();

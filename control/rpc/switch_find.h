@@ -4,8 +4,8 @@
  *
  * Threads  any.
  */
-#ifndef VM_LAUNCHER_SWITCH_FIND_H
-#define VM_LAUNCHER_SWITCH_FIND_H
+#ifndef CONTROL_RPC_SWITCH_FIND_H
+#define CONTROL_RPC_SWITCH_FIND_H
 
 #include "base/err.h"
 #include "control/rpc/client.h"

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The arena: what of bridges and ports must outlive a crash of the process that forwards.
+ *
+ * What     One memfd with a slot for each bridge and port there can be. A slot holds what was asked
+ *          for (name, VLAN policy, MTU, owner) and what a driver has agreed with its other side. Who
+ *          gets the descriptor next goes on from there.
+ * How      Plain structs without pointers: slots refer to each other by number. They are where the
+ *          switch and its drivers keep this state, not a copy of it, so nothing can be forgotten. What
+ *          is not touched takes no memory. A slot says `used` last when it is taken and unsays it
+ *          first when it is dropped: one that a crash left half made is free.
+ * Threads  control only. Workers read the view, which has copies.
+ * Trust    arena_adopt() takes a descriptor from a predecessor that may have been another build, or
+ *          have crashed in the middle: magic, version and every size must be ours, and slots that do
+ *          not hold together are dropped. What drivers keep is theirs to check.
+ * Limits   as switch.h; ARENA_DRIVER_BYTES for a driver.
+ */
+#ifndef SWITCH_ARENA_H
+#define SWITCH_ARENA_H
+
+#include <stdalign.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "switch/switch.h"
+#include "switch/vlan.h"
+
+#define ARENA_VERSION	   1 /* count up with every change of a struct here or of a driver's */
+#define ARENA_DRIVER_BYTES 4096
+#define ARENA_NONE	   UINT16_MAX /* no slot */
+
+/* Whose it is: the control plane's notes, which the switch never looks at. */
+struct arena_owner {
+	char lab[SWITCH_LAB_MAX]; /* empty: nobody's */
+	bool transient;
+};
+
+struct arena_bridge {
+	bool used;
+	char name[SWITCH_NAME_MAX];
+	struct bridge_opts opts;
+	struct arena_owner owner;
+};
+
+struct arena_port {
+	bool used;
+	bool down;	 /* by the administrator */
+	uint16_t bridge; /* slot */
+	uint16_t peer;	 /* slot of a link's other end, or ARENA_NONE */
+	uint32_t mtu;	 /* bytes; 0: none given */
+	char name[SWITCH_NAME_MAX];
+	char type[16];
+	struct vlan_policy vlan;
+	struct arena_owner owner;
+	alignas(64) uint8_t driver[ARENA_DRIVER_BYTES]; /* the driver's own struct; zero at first */
+};
+
+struct arena;
+
+/* Empty. -errno with a sentence. */
+int arena_create(struct arena **out, struct err *err);
+
+/* What a predecessor left behind fd, which stays the caller's on failure. -EPROTO with a sentence when
+ * it is not an arena of this build. Slots that do not hold together are dropped; *n_dropped says how
+ * many. */
+int arena_adopt(int fd, struct arena **out, unsigned *n_dropped, struct err *err);
+
+void arena_destroy(struct arena *a); /* accepts NULL; the memory goes with its last descriptor */
+
+/* To hand on; stays the arena's. */
+int arena_fd(const struct arena *a);
+
+/* Slots by number: bridges below SWITCH_BRIDGES_MAX, ports (by their id) below SWITCH_PORTS_MAX. */
+struct arena_bridge *arena_bridge(struct arena *a, unsigned i);
+struct arena_port *arena_port(struct arena *a, unsigned i);
+unsigned arena_bridge_index(const struct arena *a, const struct arena_bridge *b);
+
+/* A free bridge's slot, zeroed and not used yet, or NULL. */
+struct arena_bridge *arena_bridge_free(struct arena *a);
+
+/* The last step of making one: from here on it outlives a crash. */
+void arena_bridge_use(struct arena_bridge *b);
+void arena_port_use(struct arena_port *p);
+
+/* The first step of taking one away: it is gone, and zero. */
+void arena_bridge_drop(struct arena_bridge *b);
+void arena_port_drop(struct arena_port *p);
+
+#endif
