@@ -46,19 +46,13 @@ static int failed(int rc, struct err *err)
 static json_t *exec_args(const json_t *params, struct err *err)
 {
 	json_t *args = json_pack("{s:O}", "argv", json_object_get(params, "argv"));
-	char *input;
-	int rc = exec_input_read(STDIN_FILENO, json_is_true(json_object_get(params, "stdin")),
-				 &input, err);
+	char *input = NULL;
 
-	if (rc < 0) {
+	if (json_is_true(json_object_get(params, "stdin")) &&
+	    exec_input_read(STDIN_FILENO, &input, err) < 0) {
 		json_decref(args);
 		return NULL;
 	}
-	if (rc > 0)
-		fprintf(stderr,
-			"lanyard: nothing came on standard input within %d s: the command runs "
-			"without; --stdin waits for it\n",
-			EXEC_INPUT_WAIT_MS / 1000);
 	if (input)
 		json_object_set_new(args, "input", json_string(input));
 	free(input);
@@ -84,7 +78,9 @@ int cmd_exec(struct cli *cli, const json_t *params, json_t **result, struct err 
 	add_stream(*result, "stdout", json_object_get(answer, "out"));
 	add_stream(*result, "stderr", json_object_get(answer, "err"));
 	json_decref(answer);
-	return (int)json_integer_value(json_object_get(*result, "status"));
+	rc = (int)json_integer_value(json_object_get(*result, "status"));
+	/* What went to a file has not all come: not what a script takes for success. */
+	return !rc && json_is_true(json_object_get(*result, "truncated")) ? EXIT_EXEC_FAILED : rc;
 }
 
 static void write_stream(int fd, const json_t *encoded)

@@ -62,7 +62,7 @@ static const struct param console_params[] = {
 static const struct param exec_params[] = {
 	VM_NAME,
 	{"stdin", PARAM_BOOL, 0, 0, 0, NULL,
-	 "wait for the end of standard input, however late its beginning comes"},
+	 "read standard input to its end and give it to the program"},
 	{"argv", PARAM_REST, PARAM_REQUIRED, 0, 0, "CMD", "the program and its arguments"},
 	END,
 };

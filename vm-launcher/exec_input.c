@@ -2,21 +2,11 @@
 #include "vm-launcher/exec_input.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "vm-launcher/base64.h"
-
-static bool is_input(int fd)
-{
-	struct stat st;
-
-	return fstat(fd, &st) == 0 &&
-	       (S_ISREG(st.st_mode) || S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode));
-}
 
 static int failed(int code, struct err *err)
 {
@@ -42,19 +32,12 @@ static ssize_t read_whole(int fd, char *buf)
 	return (ssize_t)used;
 }
 
-int exec_input_read(int fd, bool patient, char **base64, struct err *err)
+int exec_input_read(int fd, char **base64, struct err *err)
 {
-	struct pollfd p = {.fd = fd, .events = POLLIN};
-	char *buf;
+	char *buf = malloc(EXEC_INPUT_MAX + 1);
 	ssize_t n;
 
 	*base64 = NULL;
-	if (!is_input(fd))
-		return 0;
-	n = poll(&p, 1, patient ? -1 : EXEC_INPUT_WAIT_MS);
-	if (n <= 0)
-		return n < 0 ? failed(-errno, err) : 1;
-	buf = malloc(EXEC_INPUT_MAX + 1);
 	if (!buf)
 		return failed(-ENOMEM, err);
 	n = read_whole(fd, buf);
