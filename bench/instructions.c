@@ -131,13 +131,14 @@ int main(int argc, char **argv)
 	const char *what = argc == 3 ? argv[1] : "";
 	unsigned rounds = argc == 3 ? (unsigned)strtoul(argv[2], NULL, 10) : 0, n_ports = 2;
 	bool push = !strcmp(what, "push"), pop = !strcmp(what, "pop"), flood = !strcmp(what, "flood8");
+	bool macs = !strcmp(what, "macs");
 	enum fe_layout layout = !strcmp(what, "two")      ? FE_TWO :
 				!strcmp(what, "indirect") ? FE_INDIRECT : FE_ONE;
 	uint8_t f[LEN], got[2048];
 	unsigned long n = 0;
 
-	if (!rounds || !(push || pop || flood || layout || !strcmp(what, "unicast"))) {
-		fprintf(stderr, "usage: instructions unicast|two|indirect|flood8|push|pop ROUNDS\n");
+	if (!rounds || !(push || pop || flood || macs || layout || !strcmp(what, "unicast"))) {
+		fprintf(stderr, "usage: instructions unicast|macs|two|indirect|push|pop|flood8 ROUNDS\n");
 		return 2;
 	}
 	if (flood)
@@ -154,8 +155,11 @@ int main(int argc, char **argv)
 
 		frame_make(f, flood ? 0xff : (uint8_t)(2 - from), (uint8_t)(1 + from),
 			   from ? push : pop);
-		for (unsigned i = 0; i < BURST_MAX; i++)
+		for (unsigned i = 0; i < BURST_MAX; i++) {
+			/* Another pair of addresses in each frame of a burst. */
+			f[4] = f[10] = macs ? (uint8_t)i : 0;
 			fe_send(nodes[from].fe, 0, f, LEN);
+		}
 		if (r < 2) {
 			fw.burst.n_segs = 0;
 			fw.burst.n = node_rx(&nodes[from].port, 0, &fw.burst);

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 
-SCENARIOS = ["unicast", "two", "indirect", "push", "pop", "flood8"]
+SCENARIOS = ["unicast", "macs", "two", "indirect", "push", "pop", "flood8"]
 ROUNDS = 200
 BUILD = os.environ.get("LANYARD_BUILD", os.path.join(os.path.dirname(os.path.abspath(__file__)), "../build"))
 

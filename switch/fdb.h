@@ -66,8 +66,6 @@ static inline uint64_t fdb_hash(uint64_t key)
 			fdb_secret[0] | 1);
 }
 
-void fdb_prefetch(const struct fdb *t, uint64_t hash);
-
 /* The port of key, or FDB_NO_PORT when unknown or expired. now_s: switch_now_s(). */
 uint16_t fdb_lookup(const struct fdb *t, uint64_t key, uint64_t hash, uint32_t now_s);
 

@@ -7,6 +7,7 @@
 #include <rte_pause.h>
 
 #include "switch/classify.h"
+#include "switch/fdb_hot.h"
 #include "switch/flow.h"
 #include "switch/internal.h"
 
@@ -184,21 +185,6 @@ static inline void offer(struct forward *fw, struct journey *j, const struct vie
 		stage(fw, vp, shape_delivery(s, f, j->frame));
 }
 
-/* The same for a known destination, which the next frame may share. */
-static inline void offer_known(struct forward *fw, struct journey *j, const struct view_port *vp,
-			       struct shape s, unsigned depth)
-{
-	const struct frame *f = &fw->burst.frames[j->frame];
-
-	if (unlikely(vp->peer || depth)) {
-		offer(fw, j, vp, s, depth);
-		return;
-	}
-	fw->last.port = vp;
-	fw->last.d = shape_delivery(shape_leave(s, f, vp), f, j->frame);
-	stage(fw, vp, fw->last.d);
-}
-
 static void flood(struct forward *fw, struct journey *j, const struct view_port *in,
 		  struct shape s, unsigned depth)
 {
@@ -238,7 +224,7 @@ static void bridge_forward(struct forward *fw, struct journey *j, const struct v
 		flood(fw, j, in, s, depth);
 		return;
 	}
-	id = fdb_lookup(in->bridge->fdb, fdb_key(f->head, s.vid), dst_hash, fw->now_s);
+	id = fdb_lookup_inline(in->bridge->fdb, fdb_key(f->head, s.vid), dst_hash, fw->now_s);
 	if (id == FDB_NO_PORT) {
 		flood(fw, j, in, s, depth);
 		return;
@@ -258,7 +244,7 @@ static void bridge_forward(struct forward *fw, struct journey *j, const struct v
 		return;
 	}
 	c->rx_forwarded++;
-	offer_known(fw, j, vp, s, depth);
+	offer(fw, j, vp, s, depth);
 }
 
 static inline bool source_invalid(const uint8_t *src)
@@ -287,7 +273,7 @@ struct pending {
 	struct shape shape;
 	uint8_t drop; /* FRAME_NO_DROP: goes on */
 	bool again;   /* decided as the frame before it */
-	uint64_t src_hash, dst_hash;
+	uint64_t src_key, src_hash, dst_key, dst_hash;
 };
 
 /*
@@ -327,8 +313,10 @@ static inline void enter(struct forward *fw, const struct view_port *in, unsigne
 		p->drop = RX_RESERVED_ADDRESS;
 	if (unlikely(p->drop != FRAME_NO_DROP))
 		return;
-	p->src_hash = fdb_hash(fdb_key(f->head + 6, p->shape.vid));
-	p->dst_hash = fdb_hash(fdb_key(f->head, p->shape.vid));
+	p->src_key = fdb_key(f->head + 6, p->shape.vid);
+	p->dst_key = fdb_key(f->head, p->shape.vid);
+	p->src_hash = fdb_hash(p->src_key);
+	p->dst_hash = fdb_hash(p->dst_key);
 	fdb_prefetch(in->bridge->fdb, p->src_hash);
 	fdb_prefetch(in->bridge->fdb, p->dst_hash);
 }
@@ -365,6 +353,30 @@ static unsigned pass_enter(struct forward *fw, const struct view_port *in, unsig
 	return bytes;
 }
 
+/*
+ * Pass 2 for what most frames are: to one known port of this bridge. False when frame i is another
+ * case, which bridge_forward() looks at in full.
+ */
+static inline bool known_unicast(struct forward *fw, const struct view_port *in,
+				 const struct pending *p, unsigned i)
+{
+	const struct frame *f = &fw->burst.frames[i];
+	const struct view_port *vp;
+	uint16_t id;
+
+	if (unlikely(f->head[0] & 1))
+		return false;
+	id = fdb_lookup_inline(in->bridge->fdb, p->dst_key, p->dst_hash, fw->now_s);
+	vp = likely(id != FDB_NO_PORT) ? fw->view->by_id[id] : NULL;
+	if (unlikely(!vp || vp == in || vp->bridge != in->bridge || vp->peer ||
+		     !vlan_policy_carries(&vp->vlan, p->shape.vid)))
+		return false;
+	fw->last.port = vp;
+	fw->last.d = shape_delivery(shape_leave(p->shape, f, vp), f, i);
+	stage(fw, vp, fw->last.d);
+	return true;
+}
+
 void forward_burst(struct forward *fw, const struct view_port *in, unsigned q)
 {
 	struct burst *b = &fw->burst;
@@ -377,7 +389,6 @@ void forward_burst(struct forward *fw, const struct view_port *in, unsigned q)
 	c->rx_frames += b->n;
 	for (unsigned i = 0, first = 0; i < b->n; i++) {
 		struct journey j = {.frame = i};
-		uint64_t key;
 
 		if (unlikely(p[i].drop != FRAME_NO_DROP)) {
 			c->rx_drops[p[i].drop]++;
@@ -396,10 +407,14 @@ void forward_burst(struct forward *fw, const struct view_port *in, unsigned q)
 			p[i].dst_hash = p[first].dst_hash;
 		} else {
 			first = i;
-			key = fdb_key(b->frames[i].head + 6, p[i].shape.vid);
-			if (key != last_key)
-				fdb_learn(fdb, key, p[i].src_hash, in->id, fw->now_s);
-			last_key = key;
+			if (p[i].src_key != last_key)
+				fdb_learn_inline(fdb, p[i].src_key, p[i].src_hash, in->id,
+						 fw->now_s);
+			last_key = p[i].src_key;
+			if (likely(known_unicast(fw, in, &p[i], i))) {
+				c->rx_forwarded++;
+				continue;
+			}
 		}
 		fw->last.port = NULL;
 		bridge_forward(fw, &j, in, p[i].shape, p[i].dst_hash, 0);

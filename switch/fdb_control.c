@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Control's part of the forwarding database: static entries, flush, sweep, reading it out. See
+ * switch/fdb.h.
+ */
+#include "switch/fdb.h"
+
+#include <errno.h>
+
+#include <rte_pause.h>
+
+#include "switch/fdb_write.h"
+
+static void bucket_lock(struct bucket *b)
+{
+	/* A worker is in for some tens of instructions, unless it lost its CPU meanwhile. */
+	while (!bucket_try_lock(b))
+		rte_pause();
+}
+
+/* Locks both in one order for all who wait; workers never wait, so that no order of theirs matters. */
+static void pair_lock(struct fdb *t, uint64_t hash, struct bucket *b[2])
+{
+	b[0] = first_bucket(t, hash);
+	b[1] = second_bucket(t, hash);
+	bucket_lock(b[0]);
+	bucket_lock(b[1]);
+}
+
+static void pair_unlock(struct bucket *b[2])
+{
+	bucket_unlock(b[1]);
+	bucket_unlock(b[0]);
+}
+
+void fdb_ageing_set(struct fdb *t, uint32_t ageing_s)
+{
+	relaxed_store(&t->ageing_s, ageing_s);
+}
+
+int fdb_add(struct fdb *t, uint64_t key, uint16_t port, uint32_t now_s)
+{
+	struct bucket *b[2];
+	int rc = 0;
+
+	pair_lock(t, fdb_hash(key), b);
+	for (int k = 0; k < 2; k++) {
+		int i = way_of(b[k], key);
+
+		if (i >= 0)
+			way_clear(t, b[k], i);
+	}
+	if (!fdb_insert(t, b, key, port | STATIC_BIT, now_s)) {
+		/* An administrator's word counts more than what was learned. */
+		for (int i = 0; i < 2 * FDB_WAYS; i++)
+			if (!(relaxed_load(&b[i / FDB_WAYS]->port[i % FDB_WAYS]) & STATIC_BIT)) {
+				way_clear(t, b[i / FDB_WAYS], i % FDB_WAYS);
+				break;
+			}
+		if (!fdb_insert(t, b, key, port | STATIC_BIT, now_s))
+			rc = -ENOSPC;
+	}
+	pair_unlock(b);
+	return rc;
+}
+
+int fdb_del(struct fdb *t, uint64_t key)
+{
+	struct bucket *b[2];
+	int rc = -ENOENT;
+
+	pair_lock(t, fdb_hash(key), b);
+	for (int k = 0; k < 2; k++) {
+		int i = way_of(b[k], key);
+
+		if (i >= 0) {
+			way_clear(t, b[k], i);
+			rc = 0;
+		}
+	}
+	pair_unlock(b);
+	return rc;
+}
+
+/* True for buckets that no page holds entries of: not locking them keeps their pages untouched. */
+static bool bucket_empty(const struct bucket *b)
+{
+	for (int i = 0; i < FDB_WAYS; i++)
+		if (relaxed_load(&b->key[i]))
+			return false;
+	return true;
+}
+
+unsigned fdb_flush(struct fdb *t, uint16_t port, bool statics)
+{
+	unsigned n = 0;
+
+	for (uint64_t at = 0; at <= t->mask; at++) {
+		struct bucket *b = &t->buckets[at];
+
+		if (bucket_empty(b))
+			continue;
+		bucket_lock(b);
+		for (int i = 0; i < FDB_WAYS; i++) {
+			uint16_t p = relaxed_load(&b->port[i]);
+
+			if (!relaxed_load(&b->key[i]) || (p & STATIC_BIT && !statics) ||
+			    (port != FDB_NO_PORT && PORT_OF(p) != port))
+				continue;
+			way_clear(t, b, i);
+			n++;
+		}
+		bucket_unlock(b);
+	}
+	return n;
+}
+
+void fdb_sweep(struct fdb *t, uint64_t *at, uint64_t n_buckets, uint32_t now_s)
+{
+	for (; n_buckets > 0 && *at <= t->mask; n_buckets--, (*at)++) {
+		struct bucket *b = &t->buckets[*at];
+
+		if (bucket_empty(b) || !bucket_try_lock(b))
+			continue;
+		for (int i = 0; i < FDB_WAYS; i++)
+			if (relaxed_load(&b->key[i]) &&
+			    !(relaxed_load(&b->port[i]) & STATIC_BIT) &&
+			    stamp_expired(t, relaxed_load(&b->stamp[i]), now_s))
+				way_clear(t, b, i);
+		bucket_unlock(b);
+	}
+	if (*at > t->mask)
+		*at = 0;
+}
+
+/* Copies a bucket as it was at one moment; returns its live entries. */
+static unsigned bucket_read(const struct fdb *t, const struct bucket *b, struct fdb_entry *out,
+			    uint32_t now_s)
+{
+	for (;;) {
+		uint32_t seq = atomic_load_explicit(&b->seq, memory_order_acquire);
+		unsigned n = 0;
+
+		for (int i = 0; i < FDB_WAYS; i++) {
+			uint16_t port = relaxed_load(&b->port[i]);
+			uint16_t stamp = relaxed_load(&b->stamp[i]);
+			bool is_static = port & STATIC_BIT;
+
+			out[n].key = relaxed_load(&b->key[i]);
+			out[n].port = PORT_OF(port);
+			out[n].is_static = is_static;
+			out[n].age_s = is_static ? 0 : age_of(stamp, now_s);
+			if (out[n].key && (is_static || !stamp_expired(t, stamp, now_s)))
+				n++;
+		}
+		atomic_thread_fence(memory_order_acquire);
+		if (!(seq & SEQ_LOCKED) && relaxed_load(&b->seq) == seq)
+			return n;
+	}
+}
+
+unsigned fdb_read(const struct fdb *t, uint64_t *at, struct fdb_entry *out, unsigned n,
+		  uint32_t now_s)
+{
+	struct fdb_entry entries[FDB_WAYS];
+	unsigned got = 0;
+
+	for (unsigned left = 65536; left > 0 && *at <= t->mask && got + FDB_WAYS <= n; left--) {
+		unsigned here = bucket_read(t, &t->buckets[(*at)++], entries, now_s);
+
+		for (unsigned i = 0; i < here; i++)
+			out[got++] = entries[i];
+	}
+	if (*at > t->mask)
+		*at = 0;
+	return got;
+}
+
+uint32_t fdb_n_entries(const struct fdb *t)
+{
+	return relaxed_load(&t->n_entries);
+}
+
+uint64_t fdb_n_full(const struct fdb *t)
+{
+	return relaxed_load(&t->n_full);
+}
+
+uint64_t fdb_n_evicted(const struct fdb *t)
+{
+	return relaxed_load(&t->n_evicted);
+}

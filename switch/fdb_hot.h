@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * HOT PATH: the forwarding database's layout, and looking up and refreshing known addresses inline.
+ * See switch/fdb.h; only switch/fdb*.c and switch/forward.c need this.
+ */
+#ifndef SWITCH_FDB_HOT_H
+#define SWITCH_FDB_HOT_H
+
+#include <stdatomic.h>
+#include <stddef.h>
+
+#include "switch/fdb.h"
+#include "switch/switch.h"
+
+#define STATIC_BIT 0x8000u
+#define PORT_OF(v) ((v) & (STATIC_BIT - 1))
+
+/* Workers read the clock once a round; one that lost its CPU meanwhile is that much behind. */
+#define CLOCK_SKEW_S 60
+
+/* seq: bit 0 a writer is in the bucket, bit 1 keys of this bucket were put in their second one,
+ * from bit 2 on the version. */
+#define SEQ_LOCKED   1u
+#define SEQ_OVERFLOW 2u
+#define SEQ_STEP     4u
+
+struct bucket {
+	_Atomic uint32_t seq;
+	_Atomic uint16_t port[FDB_WAYS];  /* with STATIC_BIT */
+	_Atomic uint16_t stamp[FDB_WAYS]; /* second of the last sight, modulo 2^16 */
+	_Atomic uint64_t key[FDB_WAYS];	  /* 0: free */
+} __attribute__((aligned(64)));
+
+_Static_assert(sizeof(struct bucket) == 64, "one cache line");
+
+struct fdb {
+	struct bucket *buckets;
+	uint64_t mask;
+	_Atomic uint32_t ageing_s;
+	uint32_t max_macs;
+	size_t size_bytes;
+	_Atomic uint32_t n_entries;
+	_Atomic uint64_t n_full, n_evicted;
+	_Atomic uint32_t n_port[SWITCH_PORTS_MAX]; /* entries held, for fairness */
+	_Atomic uint32_t n_holders;		   /* ports that hold any */
+};
+
+#define relaxed_load(p)	    atomic_load_explicit(p, memory_order_relaxed)
+#define relaxed_store(p, v) atomic_store_explicit(p, v, memory_order_relaxed)
+#define relaxed_add(p, v)   atomic_fetch_add_explicit(p, v, memory_order_relaxed)
+
+static inline struct bucket *first_bucket(const struct fdb *t, uint64_t hash)
+{
+	return &t->buckets[hash & t->mask];
+}
+
+static inline struct bucket *second_bucket(const struct fdb *t, uint64_t hash)
+{
+	uint64_t i = (hash >> 32) & t->mask;
+
+	/* Never the first one again. */
+	return &t->buckets[i == (hash & t->mask) ? i ^ 1 : i];
+}
+
+static inline void fdb_prefetch(const struct fdb *t, uint64_t hash)
+{
+	__builtin_prefetch(first_bucket(t, hash));
+}
+
+/* Seconds since stamp; 0 where another worker's clock, which was ahead of this one, has set it. */
+static inline uint16_t age_of(uint16_t stamp, uint32_t now_s)
+{
+	uint16_t age = (uint16_t)(now_s - stamp);
+
+	return age > UINT16_MAX - CLOCK_SKEW_S ? 0 : age;
+}
+
+static inline bool stamp_expired(const struct fdb *t, uint16_t stamp, uint32_t now_s)
+{
+	return age_of(stamp, now_s) > relaxed_load(&t->ageing_s);
+}
+
+static inline int way_of(const struct bucket *b, uint64_t key)
+{
+	for (int i = 0; i < FDB_WAYS; i++)
+		if (relaxed_load(&b->key[i]) == key)
+			return i;
+	return -1;
+}
+
+/* One bucket's answer under its sequence word; *overflow tells whether to look in the second. */
+static inline uint16_t bucket_lookup(const struct fdb *t, const struct bucket *b, uint64_t key,
+				     uint32_t now_s, bool *overflow)
+{
+	for (;;) {
+		uint32_t seq = atomic_load_explicit(&b->seq, memory_order_acquire);
+		uint16_t port = FDB_NO_PORT, stamp = 0;
+		int i = way_of(b, key);
+
+		if (i >= 0) {
+			port = relaxed_load(&b->port[i]);
+			stamp = relaxed_load(&b->stamp[i]);
+		}
+		atomic_thread_fence(memory_order_acquire);
+		if (seq & SEQ_LOCKED || relaxed_load(&b->seq) != seq)
+			continue;
+		*overflow = seq & SEQ_OVERFLOW;
+		if (i < 0)
+			return FDB_NO_PORT;
+		*overflow = false;
+		if (!(port & STATIC_BIT) && stamp_expired(t, stamp, now_s))
+			return FDB_NO_PORT;
+		return PORT_OF(port);
+	}
+}
+
+static inline uint16_t fdb_lookup_inline(const struct fdb *t, uint64_t key, uint64_t hash, uint32_t now_s)
+{
+	bool overflow;
+	uint16_t port = bucket_lookup(t, first_bucket(t, hash), key, now_s, &overflow);
+
+	if (__builtin_expect(overflow, 0))
+		port = bucket_lookup(t, second_bucket(t, hash), key, now_s, &overflow);
+	return port;
+}
+
+/* True when key is in b on this port (or static, which nothing moves); refreshes its stamp. */
+static inline bool refresh(struct bucket *b, uint64_t key, uint16_t port, uint32_t now_s)
+{
+	int i = way_of(b, key);
+	uint16_t p;
+
+	if (i < 0)
+		return false;
+	p = relaxed_load(&b->port[i]);
+	if (p & STATIC_BIT)
+		return true;
+	if (p != port)
+		return false;
+	/* Written once a second at most. A writer that replaces the entry meanwhile gets a fresh
+	 * stamp for its new one, which is right as well. */
+	if (relaxed_load(&b->stamp[i]) != (uint16_t)now_s)
+		relaxed_store(&b->stamp[i], (uint16_t)now_s);
+	return true;
+}
+
+/* The rare half of learning: an address that is new here, or has moved. */
+void fdb_learn_slow(struct fdb *t, uint64_t key, uint64_t hash, uint16_t port, uint32_t now_s);
+
+static inline void fdb_learn_inline(struct fdb *t, uint64_t key, uint64_t hash, uint16_t port, uint32_t now_s)
+{
+	struct bucket *b = first_bucket(t, hash);
+
+	if (__builtin_expect(refresh(b, key, port, now_s), 1))
+		return;
+	if (relaxed_load(&b->seq) & SEQ_OVERFLOW &&
+	    refresh(second_bucket(t, hash), key, port, now_s))
+		return;
+	fdb_learn_slow(t, key, hash, port, now_s);
+}
+
+#endif
