@@ -19,7 +19,7 @@ struct shape {
 	bool tagged;
 	uint16_t tci; /* PCP, DEI and VID of the tag; PCP and DEI are kept while it is off */
 	uint16_t vid; /* of the VLAN the frame is in, once it has entered a bridge */
-};
+} __attribute__((aligned(8)));
 
 static inline uint16_t head_u16(const struct frame *f, unsigned off)
 {

@@ -6,13 +6,11 @@
 
 #include <rte_pause.h>
 
+#include "base/hot.h"
 #include "switch/classify.h"
 #include "switch/fdb_hot.h"
 #include "switch/flow.h"
 #include "switch/internal.h"
-
-#define likely(x)   __builtin_expect(!!(x), 1)
-#define unlikely(x) __builtin_expect(!!(x), 0)
 
 /* What one frame has used up on its way through linked bridges. */
 struct journey {
@@ -377,7 +375,7 @@ static inline bool known_unicast(struct forward *fw, const struct view_port *in,
 	return true;
 }
 
-void forward_burst(struct forward *fw, const struct view_port *in, unsigned q)
+HOT_CLONES void forward_burst(struct forward *fw, const struct view_port *in, unsigned q)
 {
 	struct burst *b = &fw->burst;
 	struct port_counters *c = counters(fw, in);

@@ -63,8 +63,8 @@ struct delivery {
 	uint8_t off;
 	bool tagged;
 	bool as_is; /* the bytes of the frame unchanged */
-	uint16_t tci;
-};
+	uint16_t tci, pad;
+} __attribute__((aligned(8))); /* one load, one store */
 
 static inline uint32_t delivery_len(const struct frame *f, const struct delivery *d)
 {

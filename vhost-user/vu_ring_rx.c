@@ -121,7 +121,7 @@ static inline void frame_simple(const struct piece *p, struct burst *b, struct f
 	if (likely(len > FRAME_HEAD)) {
 		struct seg *s = &b->segs[b->n_segs++];
 
-		memcpy(f->head, p->data, FRAME_HEAD);
+		copy64(f->head, p->data);
 		f->head_len = FRAME_HEAD;
 		s->va = p->data + FRAME_HEAD;
 		s->len = len - FRAME_HEAD;
@@ -136,7 +136,7 @@ static inline void frame_simple(const struct piece *p, struct burst *b, struct f
 		f->drop = RX_TOO_LONG;
 }
 
-unsigned vu_ring_rx(struct vu_ring *r, struct burst *b)
+HOT_CLONES unsigned vu_ring_rx(struct vu_ring *r, struct burst *b)
 {
 	struct vring_desc descs[BURST_MAX];
 	struct piece pieces[BURST_MAX];

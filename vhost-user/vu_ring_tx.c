@@ -152,7 +152,7 @@ static inline void put_simple(uint8_t *va, unsigned hdr_len, const struct frame 
 	if (likely(hdr_len == VNET_HDR))
 		memcpy(va + VNET_HDR_LEGACY, &hdr.num_buffers, sizeof(hdr.num_buffers));
 	if (likely(d->as_is && n_segs)) {
-		memcpy(to, f->head, FRAME_HEAD); /* a frame with more than its head has a full one */
+		copy64(to, f->head); /* a frame with more than its head has a full one */
 		to += FRAME_HEAD;
 	} else if (d->as_is) {
 		head_copy(to, f->head, f->head_len);
@@ -171,7 +171,7 @@ static inline void put_simple(uint8_t *va, unsigned hdr_len, const struct frame 
 	}
 }
 
-void vu_ring_tx(struct vu_ring *r, const struct frame *frames, const struct delivery *d, unsigned n,
+HOT_CLONES void vu_ring_tx(struct vu_ring *r, const struct frame *frames, const struct delivery *d, unsigned n,
 		struct port_counters *c)
 {
 	const uint16_t used_before = r->last_used;
