@@ -106,15 +106,20 @@ bool vu_gather_chain(struct vu_ring *r, uint16_t head, struct vring_desc d, uint
 /* Loads the next n available entries into heads[]; returns how many are sane. */
 static inline unsigned heads_load(struct vu_ring *r, uint16_t *heads, unsigned n)
 {
-	for (unsigned i = 0; i < n; i++) {
-		uint16_t head = load_once(&r->avail->ring[(r->last_avail + i) & (r->size - 1)]);
+	/* In locals: for all the compiler knows heads[] may be any of them. */
+	const uint16_t *ring = r->avail->ring;
+	const struct vring_desc *desc = r->desc;
+	const unsigned size = r->size, first = r->last_avail;
 
-		if (unlikely(head >= r->size)) {
+	for (unsigned i = 0; i < n; i++) {
+		unsigned head = load_once(&ring[(first + i) & (size - 1)]);
+
+		if (unlikely(head >= size)) {
 			vu_ring_fault_set(r, VU_FAULT_HEAD_RANGE, head, 0);
 			return i;
 		}
-		heads[i] = head;
-		__builtin_prefetch(&r->desc[head]);
+		heads[i] = (uint16_t)head;
+		__builtin_prefetch(&desc[head]);
 	}
 	return n;
 }

@@ -140,7 +140,9 @@ HOT_CLONES unsigned vu_ring_rx(struct vu_ring *r, struct burst *b)
 {
 	struct vring_desc descs[BURST_MAX];
 	struct piece pieces[BURST_MAX];
+	uint16_t *const heads = r->heads;
 	struct vu_window w;
+	bool tables = false;
 	unsigned n, i;
 
 	if (faulted(r))
@@ -148,14 +150,23 @@ HOT_CLONES unsigned vu_ring_rx(struct vu_ring *r, struct burst *b)
 	n = n_available(r);
 	if (!n)
 		return 0;
-	n = heads_load(r, r->heads, n < BURST_MAX ? n : BURST_MAX);
+	n = heads_load(r, heads, n < BURST_MAX ? n : BURST_MAX);
 	w = vu_window_first(r->mem);
 	for (i = 0; i < n; i++) {
-		descs[i] = desc_load(&r->desc[r->heads[i]]);
-		if (unlikely(descs[i].flags & VRING_DESC_INDIRECT))
+		descs[i] = desc_load(&r->desc[heads[i]]);
+		/* Tables come one pass later: they are a miss of their own. */
+		if (unlikely(descs[i].flags & VRING_DESC_INDIRECT)) {
 			__builtin_prefetch(vu_window_at(r->mem, &w, descs[i].addr, 1));
+			tables = true;
+			continue;
+		}
+		pieces[i] = piece_find(r, &w, &descs[i]);
+		__builtin_prefetch(pieces[i].hdr);
+		__builtin_prefetch(pieces[i].data + 64);
 	}
-	for (i = 0; i < n; i++) {
+	for (i = 0; tables && i < n; i++) {
+		if (!(descs[i].flags & VRING_DESC_INDIRECT))
+			continue;
 		pieces[i] = piece_find(r, &w, &descs[i]);
 		__builtin_prefetch(pieces[i].hdr);
 		__builtin_prefetch(pieces[i].data + 64);
@@ -167,7 +178,7 @@ HOT_CLONES unsigned vu_ring_rx(struct vu_ring *r, struct burst *b)
 			break;
 		if (likely(pieces[i].data != NULL))
 			frame_simple(&pieces[i], b, f);
-		else if (!frame_gather(r, r->heads[i], descs[i], b, f))
+		else if (!frame_gather(r, heads[i], descs[i], b, f))
 			break;
 	}
 	r->n_taken = i;
@@ -177,12 +188,11 @@ HOT_CLONES unsigned vu_ring_rx(struct vu_ring *r, struct burst *b)
 
 void vu_ring_rx_done(struct vu_ring *r)
 {
-	for (unsigned i = 0; i < r->n_taken; i++) {
-		struct vring_used_elem *e = &r->used->ring[(r->last_used + i) & (r->size - 1)];
+	struct vring_used_elem *used = r->used->ring;
+	const unsigned mask = r->size - 1u, first = r->last_used, n = r->n_taken;
 
-		e->id = r->heads[i];
-		e->len = 0;
-	}
+	for (unsigned i = 0; i < n; i++)
+		used[(first + i) & mask] = (struct vring_used_elem){r->heads[i], 0};
 	r->last_used = (uint16_t)(r->last_used + r->n_taken);
 	r->n_taken = 0;
 	vu_used_publish(r);
