@@ -2,7 +2,7 @@
 /*
  * Functions of the data path in several versions, of which the loader takes the best that the CPU has.
  *
- * How      HOT_CLONES before a function makes gcc compile it, with everything inlined into it, once
+ * How      HOT_CLONES before a function makes gcc compile it, with what is inlined into it, once
  *          for plain x86-64 and once for AVX2, where the copy of a frame's head takes half the
  *          instructions. Builds with sanitizers, which cannot run the loader's choice, and other
  *          machines have the plain version: the unit tests under ASan are its tests.

@@ -276,8 +276,8 @@ struct pending {
 
 /*
  * True when everything that a decision looks at is the same in both frames: addresses, type, and the
- * tag with what follows it where there is one. Both have been checked so far as a is concerned;
- * the length of b is looked at where it is delivered.
+ * tag with what follows it where there is one. a has been let in; b's length is checked here against
+ * the way in, and for the way out where it is staged.
  */
 static inline bool decides_alike(const struct frame *a, const struct frame *b,
 				 const struct view_port *in)
@@ -288,7 +288,7 @@ static inline bool decides_alike(const struct frame *a, const struct frame *b,
 	memcpy(&a1, a->head + 8, 8);
 	memcpy(&b0, b->head, 8);
 	memcpy(&b1, b->head + 8, 8);
-	/* Without a tag the payload begins at byte 14: any of the following bits is not looked at. */
+	/* Without a tag the payload begins at byte 14, and no decision looks at it. */
 	mask = a->head[12] == (VLAN_TPID >> 8) && a->head[13] == (VLAN_TPID & 0xff) ?
 		       ~0ull : 0x0000ffffffffffffull;
 	return !((a0 ^ b0) | ((a1 ^ b1) & mask)) && b->drop == FRAME_NO_DROP &&
@@ -298,8 +298,7 @@ static inline bool decides_alike(const struct frame *a, const struct frame *b,
 }
 
 /* Pass 1 for one frame: its VLAN, where in the table its addresses are. */
-static inline void enter(struct forward *fw, const struct view_port *in, unsigned q,
-			 struct frame *f, struct pending *p)
+static inline void enter(const struct view_port *in, const struct frame *f, struct pending *p)
 {
 	p->shape = shape_of_frame();
 	p->again = false;
@@ -327,11 +326,12 @@ static void flow_note(struct frame *f, const struct view_port *in, unsigned q, c
 			      memory_order_relaxed);
 }
 
-static unsigned pass_enter(struct forward *fw, const struct view_port *in, unsigned q,
+/* Pass 1. Returns the bytes of all frames. */
+static uint64_t pass_enter(struct forward *fw, const struct view_port *in, unsigned q,
 			   struct pending *p)
 {
 	struct burst *b = &fw->burst;
-	unsigned bytes = 0;
+	uint64_t bytes = 0; /* a frame that is too long may have 4 GiB */
 
 	for (unsigned i = 0; i < b->n; i++) {
 		struct frame *f = &b->frames[i];
@@ -343,7 +343,7 @@ static unsigned pass_enter(struct forward *fw, const struct view_port *in, unsig
 			p[i].drop = FRAME_NO_DROP;
 			p[i].again = true;
 		} else {
-			enter(fw, in, q, f, &p[i]);
+			enter(in, f, &p[i]);
 		}
 		if (unlikely(in->multi_queue && p[i].drop == FRAME_NO_DROP))
 			flow_note(f, in, q, &p[i].shape);

@@ -171,8 +171,8 @@ static inline void put_simple(uint8_t *va, unsigned hdr_len, const struct frame 
 	}
 }
 
-HOT_CLONES void vu_ring_tx(struct vu_ring *r, const struct frame *frames, const struct delivery *d, unsigned n,
-		struct port_counters *c)
+HOT_CLONES void vu_ring_tx(struct vu_ring *r, const struct frame *frames, const struct delivery *d,
+			   unsigned n, struct port_counters *c)
 {
 	const uint16_t used_before = r->last_used;
 	const unsigned mask = r->size - 1u, hdr_len = r->hdr_len;

@@ -421,6 +421,33 @@ VIOLATION(table_is_nested, "holds another one")
 VIOLATION(table_is_odd, "has 17 bytes")
 VIOLATION(header_is_short, "has 11 bytes, less than the 12")
 
+static void bytes_of_huge_frames_are_counted_in_full(void **state)
+{
+	struct rig *rig = *state;
+	struct fe *fe = rig_port(rig, 0, (struct fe_opts){.buf_size = 16000});
+	struct fe_ring *r = &fe->rings[1];
+	uint64_t len = 100 * fe->mem_size - fe->hdr_len;
+	struct port_counters c;
+
+	/* A chain of a hundred times all memory, made available twenty times at once. */
+	for (uint16_t i = 0; i < 100; i++)
+		desc(fe, i, FE_GPA, (uint32_t)fe->mem_size, i < 99 ? VRING_DESC_NEXT : 0,
+		     (uint16_t)(i + 1));
+	for (uint16_t i = 0; i < 20; i++)
+		r->avail->ring[i] = 0;
+	__atomic_store_n(&r->avail->idx, 20, __ATOMIC_SEQ_CST);
+	fe_kick(fe, 1);
+	for (uint64_t end_ns = loop_now_ns() + 5 * S_NS; loop_now_ns() < end_ns;) {
+		c = rig_counters(rig, 0);
+		if (c.rx_drops[RX_TOO_LONG] == 20)
+			break;
+	}
+	assert_int_equal(c.rx_drops[RX_TOO_LONG], 20);
+	assert_true(20 * len > UINT32_MAX);
+	assert_int_equal(c.rx_bytes, 20 * len);
+	fe_close(fe);
+}
+
 static void administrator_heals_a_violation(void **state)
 {
 	struct rig *rig = *state;
@@ -692,6 +719,7 @@ int main(void)
 		T(violation_table_is_nested),
 		T(violation_table_is_odd),
 		T(violation_header_is_short),
+		T(bytes_of_huge_frames_are_counted_in_full),
 		T(administrator_heals_a_violation),
 		T(down_port_comes_back_where_it_was),
 		T(ring_goes_on_at_its_used_index),
