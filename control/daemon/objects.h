@@ -33,6 +33,10 @@ int port_drop(struct port *p, struct err *err);
 /* Makes VLANs, MTU and down those given; the rest of settings must be what it was. */
 int port_change(struct port *p, const json_t *settings, struct err *err);
 
+/* A page of all ports from params' cursor on, each as json() has it. */
+json_t *ports_page(struct daemon *d, const json_t *params, size_t n_default,
+		   json_t *(*json)(const struct port *p));
+
 /* True when a port can be changed from one to the other in place, without being made anew. */
 bool port_settings_alike(const json_t *a, const json_t *b);
 

@@ -157,10 +157,8 @@ static json_t *port_json(const struct port *p)
 int do_port_list(struct rpc_call *call, const json_t *params, json_t **result, struct err *err)
 {
 	struct daemon *d = rpc_ctx(call);
-	size_t at = page_position(params), i = 0;
 	struct page page;
 	struct port *p;
-	char cursor[24];
 
 	if (name_of(params)) {
 		int rc = port_resolve(d, name_of(params), NULL, &p, err);
@@ -172,15 +170,6 @@ int do_port_list(struct rpc_call *call, const json_t *params, json_t **result, s
 		*result = page_end(&page, NULL);
 		return 0;
 	}
-	page_begin(&page, params, PAGE_PORTS);
-	for (p = port_next(d->sw, NULL); p; p = port_next(d->sw, p), i++) {
-		if (i < at)
-			continue;
-		if (!page_has_room(&page))
-			break;
-		page_add(&page, port_json(p));
-	}
-	snprintf(cursor, sizeof(cursor), "%zu", i);
-	*result = page_end(&page, p ? cursor : NULL);
+	*result = ports_page(d, params, PAGE_PORTS, port_json);
 	return 0;
 }

@@ -6,6 +6,7 @@
 
 #include "control/daemon/objects.h"
 #include "control/daemon/owner.h"
+#include "control/daemon/page.h"
 #include "control/daemon/vlan_params.h"
 #include "control/rpc/methods.h"
 
@@ -235,4 +236,24 @@ int settings_merge(const json_t *settings, const json_t *texts, const struct met
 	}
 	*out = merged;
 	return 0;
+}
+
+json_t *ports_page(struct daemon *d, const json_t *params, size_t n_default,
+		   json_t *(*json)(const struct port *p))
+{
+	size_t at = page_position(params), i = 0;
+	struct page page;
+	struct port *p;
+	char cursor[24];
+
+	page_begin(&page, params, n_default);
+	for (p = port_next(d->sw, NULL); p; p = port_next(d->sw, p), i++) {
+		if (i < at)
+			continue;
+		if (!page_has_room(&page))
+			break;
+		page_add(&page, json(p));
+	}
+	snprintf(cursor, sizeof(cursor), "%zu", i);
+	return page_end(&page, p ? cursor : NULL);
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "control/daemon/handlers.h"
+#include "control/daemon/objects.h"
 #include "control/daemon/owner.h"
 #include "control/daemon/page.h"
 
@@ -66,23 +67,10 @@ int do_stats_ports(struct rpc_call *call, const json_t *params, json_t **result,
 {
 	const json_t *names = json_object_get(params, "ports");
 	struct daemon *d = rpc_ctx(call);
-	size_t at = page_position(params), i = 0;
-	struct page page;
-	struct port *p;
-	char cursor[24];
 
 	if (json_array_size(names))
 		return named_ports(d, names, params, result, err);
-	page_begin(&page, params, PAGE_PORTS);
-	for (p = port_next(d->sw, NULL); p; p = port_next(d->sw, p), i++) {
-		if (i < at)
-			continue;
-		if (!page_has_room(&page))
-			break;
-		page_add(&page, port_stats_json(p));
-	}
-	snprintf(cursor, sizeof(cursor), "%zu", i);
-	*result = page_end(&page, p ? cursor : NULL);
+	*result = ports_page(d, params, PAGE_PORTS, port_stats_json);
 	return 0;
 }
 
