@@ -6,13 +6,14 @@
  * How      Front ends without sockets own the rings; rings, ports and a view are put together by
  *          hand; measured() is the part that is counted, and is what a worker does with a burst.
  *
- * usage: instructions SCENARIO ROUNDS
+ * usage: instructions SCENARIO ROUNDS portable|v3|v4
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/err.h"
+#include "base/hot.h"
 #include "switch/forward.h"
 #include "switch/internal.h"
 #include "tests/front_end.h"
@@ -128,8 +129,8 @@ static __attribute__((noinline)) unsigned measured(unsigned from)
 
 int main(int argc, char **argv)
 {
-	const char *what = argc == 3 ? argv[1] : "";
-	unsigned rounds = argc == 3 ? (unsigned)strtoul(argv[2], NULL, 10) : 0, n_ports = 2;
+	const char *what = argc == 4 ? argv[1] : "", *isa = argc == 4 ? argv[3] : "";
+	unsigned rounds = argc == 4 ? (unsigned)strtoul(argv[2], NULL, 10) : 0, n_ports = 2;
 	bool push = !strcmp(what, "push"), pop = !strcmp(what, "pop"), flood = !strcmp(what, "flood8");
 	bool macs = !strcmp(what, "macs");
 	enum fe_layout layout = !strcmp(what, "two")      ? FE_TWO :
@@ -138,8 +139,14 @@ int main(int argc, char **argv)
 	unsigned long n = 0;
 
 	if (!rounds || !(push || pop || flood || macs || layout || !strcmp(what, "unicast"))) {
-		fprintf(stderr, "usage: instructions unicast|macs|two|indirect|push|pop|flood8 ROUNDS\n");
+		fprintf(stderr, "usage: instructions unicast|macs|two|indirect|push|pop|flood8 ROUNDS "
+				"portable|v3|v4\n");
 		return 2;
+	}
+	if (!hot_isa_set(!strcmp(isa, "v4") ? HOT_ISA_V4 :
+			 !strcmp(isa, "v3") ? HOT_ISA_V3 : HOT_ISA_PORTABLE)) {
+		fprintf(stderr, "instructions: this CPU does not run %s\n", isa);
+		return 77;
 	}
 	if (flood)
 		n_ports = 9;

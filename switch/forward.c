@@ -4,17 +4,24 @@
  */
 #include "switch/forward.h"
 
-#include <rte_pause.h>
-
-#include "base/hot.h"
 #include "switch/classify.h"
 #include "switch/fdb_hot.h"
 #include "switch/flow.h"
 #include "switch/internal.h"
 
-/* What one frame has used up on its way through linked bridges. */
+/* Frames that follow each other in the burst and are decided alike. */
+struct run {
+	uint8_t first, n;
+	uint8_t drop;	      /* FRAME_NO_DROP: goes on */
+	uint32_t len_largest; /* bytes */
+	uint64_t bytes;	      /* of all */
+	struct shape shape;
+	uint64_t src_key, src_hash, dst_key, dst_hash;
+};
+
+/* What a run, each frame of it, has used up on its way through linked bridges. */
 struct journey {
-	unsigned frame;	   /* index in the burst */
+	const struct run *run;
 	unsigned n_copies; /* copies and hops so far */
 };
 
@@ -46,7 +53,7 @@ static void tx(struct forward *fw, const struct view_port *vp, unsigned q,
 
 	if (fw->lock_tx)
 		while (atomic_flag_test_and_set_explicit(&p->tx_lock[q], memory_order_acquire))
-			rte_pause();
+			hot_pause();
 	vp->ops->tx_burst(p, q, fw->burst.frames, d, n, counters(fw, vp));
 	if (fw->lock_tx)
 		atomic_flag_clear_explicit(&p->tx_lock[q], memory_order_release);
@@ -102,29 +109,55 @@ static void groups_flush(struct forward *fw)
 	fw->n_groups = 0;
 }
 
-static inline void stage(struct forward *fw, const struct view_port *vp, struct delivery d)
+static inline struct group *group_get(struct forward *fw, const struct view_port *vp, unsigned room)
 {
 	unsigned i = fw->group_of[vp->id];
 	struct group *g;
 
-	if (unlikely(delivery_len(&fw->burst.frames[d.frame], &d) > vp->len_max)) {
-		counters(fw, vp)->tx_drops[TX_TOO_LONG]++;
-		return;
-	}
-	if (!i) {
-		if (fw->n_groups == GROUPS_MAX)
-			groups_flush(fw);
-		g = &fw->groups[fw->n_groups++];
-		g->port = vp;
-		g->n = 0;
-		fw->group_of[vp->id] = (uint8_t)fw->n_groups;
-	} else {
+	if (likely(i)) {
 		g = &fw->groups[i - 1];
 		/* Through parallel links one frame may come to one port twice. */
-		if (g->n == BURST_MAX)
+		if (unlikely(g->n + room > BURST_MAX))
 			group_deliver(fw, g);
+		return g;
 	}
-	g->d[g->n++] = d;
+	if (unlikely(fw->n_groups == GROUPS_MAX))
+		groups_flush(fw);
+	g = &fw->groups[fw->n_groups++];
+	g->port = vp;
+	g->n = 0;
+	fw->group_of[vp->id] = (uint8_t)fw->n_groups;
+	return g;
+}
+
+/* Bytes that a delivery adds to a frame, as it leaves in shape s. */
+static inline int32_t len_change(struct delivery d)
+{
+	return d.as_is ? 0 : 12 - d.off + (d.tagged ? VLAN_TAG : 0);
+}
+
+/* The run leaves by vp, each frame as d; those that are too long for it are counted. */
+static inline void stage(struct forward *fw, const struct view_port *vp, const struct run *run,
+			 struct delivery d)
+{
+	struct group *g = group_get(fw, vp, run->n);
+	struct delivery *out = &g->d[g->n];
+
+	if (likely(run->len_largest + (uint32_t)len_change(d) <= vp->len_max)) {
+		for (unsigned i = 0; i < run->n; i++) {
+			d.frame = (uint8_t)(run->first + i);
+			out[i] = d;
+		}
+		g->n += run->n;
+		return;
+	}
+	for (unsigned i = 0; i < run->n; i++) {
+		d.frame = (uint8_t)(run->first + i);
+		if (delivery_len(&fw->burst.frames[d.frame], &d) <= vp->len_max)
+			g->d[g->n++] = d;
+		else
+			counters(fw, vp)->tx_drops[TX_TOO_LONG]++;
+	}
 }
 
 static inline bool is_reserved(const uint8_t *dst, uint16_t forwarded)
@@ -133,35 +166,45 @@ static inline bool is_reserved(const uint8_t *dst, uint16_t forwarded)
 	       dst[5] < 16 && !(forwarded >> dst[5] & 1);
 }
 
-/* Counts the frame out of one end of a link and into the other, and goes on in the bridge there. */
+/* A run whose frames are not all short enough for a link crosses it one by one. */
+static void link_cross_each(struct forward *fw, struct journey *j, const struct view_port *vp,
+			    struct shape s, unsigned depth);
+
+/* Counts the run out of one end of a link and into the other, and goes on in the bridge there. */
 static void link_cross(struct forward *fw, struct journey *j, const struct view_port *vp,
 		       struct shape s, unsigned depth)
 {
-	const struct frame *f = &fw->burst.frames[j->frame];
+	const struct run *run = j->run;
+	const struct frame *f = &fw->burst.frames[run->first];
 	const struct view_port *in = vp->peer;
-	struct delivery d = shape_delivery(s, f, j->frame);
-	uint32_t len = delivery_len(f, &d);
+	struct delivery d = shape_delivery(s, f, run->first);
+	int32_t change = len_change(d);
+	bool too_long = run->len_largest + (uint32_t)change > vp->len_max;
 	struct port_counters *out_c = counters(fw, vp), *in_c = counters(fw, in);
+	uint64_t key, bytes = run->bytes + (uint64_t)((int64_t)change * run->n);
 	uint8_t drop;
-	uint64_t key;
 
-	if (!vp->n_txq || len > vp->len_max) {
-		out_c->tx_drops[len > vp->len_max ? TX_TOO_LONG : TX_NOT_UP]++;
+	if (too_long && run->n > 1 && vp->n_txq) {
+		link_cross_each(fw, j, vp, s, depth);
+		return;
+	}
+	if (!vp->n_txq || too_long) {
+		out_c->tx_drops[too_long ? TX_TOO_LONG : TX_NOT_UP] += run->n;
 		return;
 	}
 	if (depth + 1 >= LINK_DEPTH_MAX) {
-		out_c->tx_drops[TX_LINK_LOOP]++;
+		out_c->tx_drops[TX_LINK_LOOP] += run->n;
 		return;
 	}
-	out_c->tx_frames++;
-	out_c->tx_bytes += len;
-	in_c->rx_frames++;
-	in_c->rx_bytes += len;
+	out_c->tx_frames += run->n;
+	out_c->tx_bytes += bytes;
+	in_c->rx_frames += run->n;
+	in_c->rx_bytes += bytes;
 	drop = shape_enter(&s, f, in);
 	if (drop == FRAME_NO_DROP && is_reserved(f->head, in->bridge->forward_reserved))
 		drop = RX_RESERVED_ADDRESS;
 	if (drop != FRAME_NO_DROP) {
-		in_c->rx_drops[drop]++;
+		in_c->rx_drops[drop] += run->n;
 		return;
 	}
 	key = fdb_key(f->head + 6, s.vid);
@@ -169,18 +212,37 @@ static void link_cross(struct forward *fw, struct journey *j, const struct view_
 	bridge_forward(fw, j, in, s, fdb_hash(fdb_key(f->head, s.vid)), depth + 1);
 }
 
-/* Offers one copy to vp. */
+static void link_cross_each(struct forward *fw, struct journey *j, const struct view_port *vp,
+			    struct shape s, unsigned depth)
+{
+	unsigned n_copies = j->n_copies;
+
+	for (unsigned i = 0; i < j->run->n; i++) {
+		uint8_t at = (uint8_t)(j->run->first + i);
+		uint32_t len = fw->burst.frames[at].len;
+		struct run one = {.first = at, .n = 1, .len_largest = len, .bytes = len};
+		struct journey of_one = {.run = &one, .n_copies = j->n_copies};
+
+		link_cross(fw, &of_one, vp, s, depth);
+		if (of_one.n_copies > n_copies)
+			n_copies = of_one.n_copies;
+	}
+	/* What the one that went farthest has used up counts for all. */
+	j->n_copies = n_copies;
+}
+
+/* Offers one copy of each frame to vp. */
 static inline void offer(struct forward *fw, struct journey *j, const struct view_port *vp,
 			 struct shape s, unsigned depth)
 {
-	const struct frame *f = &fw->burst.frames[j->frame];
+	const struct frame *f = &fw->burst.frames[j->run->first];
 
 	j->n_copies++;
 	s = shape_leave(s, f, vp);
 	if (unlikely(vp->peer != NULL))
 		link_cross(fw, j, vp, s, depth);
 	else
-		stage(fw, vp, shape_delivery(s, f, j->frame));
+		stage(fw, vp, j->run, shape_delivery(s, f, j->run->first));
 }
 
 static void flood(struct forward *fw, struct journey *j, const struct view_port *in,
@@ -188,6 +250,7 @@ static void flood(struct forward *fw, struct journey *j, const struct view_port 
 {
 	const struct view_bridge *br = in->bridge;
 	struct port_counters *c = counters(fw, in);
+	unsigned n = j->run->n;
 	bool offered = false;
 
 	for (unsigned i = 0; i < br->n_members; i++) {
@@ -197,23 +260,23 @@ static void flood(struct forward *fw, struct journey *j, const struct view_port 
 			continue;
 		if (j->n_copies >= COPIES_MAX) {
 			/* Once for all members that come after it: their number is not bounded. */
-			counters(fw, vp)->tx_drops[TX_COPY_LIMIT] += offered;
+			counters(fw, vp)->tx_drops[TX_COPY_LIMIT] += offered ? n : 0;
 			break;
 		}
 		offered = true;
 		offer(fw, j, vp, s, depth);
 	}
 	if (offered)
-		c->rx_forwarded++;
+		c->rx_forwarded += n;
 	else
-		c->rx_drops[j->n_copies >= COPIES_MAX ? RX_COPY_LIMIT : RX_NO_PORT]++;
+		c->rx_drops[j->n_copies >= COPIES_MAX ? RX_COPY_LIMIT : RX_NO_PORT] += n;
 }
 
-/* The frame is in VLAN s.vid of in's bridge: sends it where it belongs and counts it for in. */
+/* The run is in VLAN s.vid of in's bridge: sends it where it belongs and counts it for in. */
 static void bridge_forward(struct forward *fw, struct journey *j, const struct view_port *in,
 			   struct shape s, uint64_t dst_hash, unsigned depth)
 {
-	const struct frame *f = &fw->burst.frames[j->frame];
+	const struct frame *f = &fw->burst.frames[j->run->first];
 	struct port_counters *c = counters(fw, in);
 	const struct view_port *vp;
 	uint16_t id;
@@ -229,7 +292,7 @@ static void bridge_forward(struct forward *fw, struct journey *j, const struct v
 	}
 	vp = fw->view->by_id[id];
 	if (vp == in) {
-		c->rx_drops[RX_SAME_PORT]++;
+		c->rx_drops[RX_SAME_PORT] += j->run->n;
 		return;
 	}
 	/* A port that has left this bridge or VLAN since it was learned: as if unknown. */
@@ -238,10 +301,10 @@ static void bridge_forward(struct forward *fw, struct journey *j, const struct v
 		return;
 	}
 	if (j->n_copies >= COPIES_MAX) {
-		c->rx_drops[RX_COPY_LIMIT]++;
+		c->rx_drops[RX_COPY_LIMIT] += j->run->n;
 		return;
 	}
-	c->rx_forwarded++;
+	c->rx_forwarded += j->run->n;
 	offer(fw, j, vp, s, depth);
 }
 
@@ -266,156 +329,167 @@ static inline uint8_t frame_check(const struct frame *f, const struct view_port 
 	return FRAME_NO_DROP;
 }
 
-/* One frame of a burst between the passes. */
-struct pending {
-	struct shape shape;
-	uint8_t drop; /* FRAME_NO_DROP: goes on */
-	bool again;   /* decided as the frame before it */
-	uint64_t src_key, src_hash, dst_key, dst_hash;
+/* What makes two frames of one port alike: the bits of their first 16 bytes that a decision looks at, and
+ * lengths that let them in. */
+struct likeness {
+	uint64_t a, b, b_mask;
+	uint16_t inner_type; /* behind a tag, as in memory */
+	uint32_t len_least, len_range;
 };
 
-/*
- * True when everything that a decision looks at is the same in both frames: addresses, type, and the
- * tag with what follows it where there is one. a has been let in; b's length is checked here against
- * the way in, and for the way out where it is staged.
- */
-static inline bool decides_alike(const struct frame *a, const struct frame *b,
-				 const struct view_port *in)
+hot_inline uint64_t load64(const uint8_t *p)
 {
-	uint64_t a0, a1, b0, b1, mask;
+	uint64_t v;
 
-	memcpy(&a0, a->head, 8);
-	memcpy(&a1, a->head + 8, 8);
-	memcpy(&b0, b->head, 8);
-	memcpy(&b1, b->head + 8, 8);
-	/* Without a tag the payload begins at byte 14, and no decision looks at it. */
-	mask = a->head[12] == (VLAN_TPID >> 8) && a->head[13] == (VLAN_TPID & 0xff) ?
-		       ~0ull : 0x0000ffffffffffffull;
-	return !((a0 ^ b0) | ((a1 ^ b1) & mask)) && b->drop == FRAME_NO_DROP &&
-	       b->len >= FRAME_MIN && b->len <= in->len_max &&
-	       (mask != ~0ull || (b->len >= FRAME_MIN + VLAN_TAG &&
-				  !memcmp(a->head + 16, b->head + 16, 2)));
+	memcpy(&v, p, sizeof(v));
+	return v;
 }
 
-/* Pass 1 for one frame: its VLAN, where in the table its addresses are. */
-static inline void enter(const struct view_port *in, const struct frame *f, struct pending *p)
+hot_inline struct likeness likeness_of(const struct frame *f, const struct view_port *in)
 {
-	p->shape = shape_of_frame();
-	p->again = false;
-	p->drop = frame_check(f, in);
-	if (likely(p->drop == FRAME_NO_DROP))
-		p->drop = shape_enter(&p->shape, f, in);
-	if (unlikely(p->drop == FRAME_NO_DROP && f->head[0] & 1 &&
+	bool tagged = head_u16(f, 12) == VLAN_TPID;
+	struct likeness l = {
+		/* Without a tag the payload begins at byte 14, and no decision looks at it. */
+		.a = load64(f->head), .b_mask = tagged ? ~0ull : 0x0000ffffffffffffull,
+		.len_least = tagged ? FRAME_MIN + VLAN_TAG : FRAME_MIN,
+	};
+
+	l.b = load64(f->head + 8) & l.b_mask;
+	l.len_range = in->len_max - l.len_least;
+	memcpy(&l.inner_type, f->head + 16, 2);
+	return l;
+}
+
+hot_inline bool is_alike(const struct likeness *l, const struct frame *f)
+{
+	uint16_t inner_type;
+
+	if (((load64(f->head) ^ l->a) | ((load64(f->head + 8) & l->b_mask) ^ l->b)) ||
+	    f->len - l->len_least > l->len_range || f->drop != FRAME_NO_DROP)
+		return false;
+	if (likely(l->len_least == FRAME_MIN))
+		return true;
+	memcpy(&inner_type, f->head + 16, 2);
+	return inner_type == l->inner_type;
+}
+
+/* Lets the first frame of a run in: its VLAN, and where in the table its addresses are. */
+hot_inline uint8_t enter(const struct view_port *in, const struct frame *f, struct run *run)
+{
+	uint8_t drop = frame_check(f, in);
+
+	run->shape = shape_of_frame();
+	if (likely(drop == FRAME_NO_DROP))
+		drop = shape_enter(&run->shape, f, in);
+	if (unlikely(drop == FRAME_NO_DROP && f->head[0] & 1 &&
 		     is_reserved(f->head, in->bridge->forward_reserved)))
-		p->drop = RX_RESERVED_ADDRESS;
-	if (unlikely(p->drop != FRAME_NO_DROP))
-		return;
-	p->src_key = fdb_key(f->head + 6, p->shape.vid);
-	p->dst_key = fdb_key(f->head, p->shape.vid);
-	p->src_hash = fdb_hash(p->src_key);
-	p->dst_hash = fdb_hash(p->dst_key);
-	fdb_prefetch(in->bridge->fdb, p->src_hash);
-	fdb_prefetch(in->bridge->fdb, p->dst_hash);
+		drop = RX_RESERVED_ADDRESS;
+	if (unlikely(drop != FRAME_NO_DROP))
+		return drop;
+	run->src_key = fdb_key(f->head + 6, run->shape.vid);
+	run->dst_key = fdb_key(f->head, run->shape.vid);
+	run->src_hash = fdb_hash(run->src_key);
+	run->dst_hash = fdb_hash(run->dst_key);
+	fdb_prefetch(in->bridge->fdb, run->src_hash);
+	fdb_prefetch(in->bridge->fdb, run->dst_hash);
+	return drop;
 }
 
-static void flow_note(struct frame *f, const struct view_port *in, unsigned q, const struct shape *s)
+static void flows_note(struct forward *fw, const struct view_port *in, unsigned q, const struct run *run)
 {
-	f->flow = flow_hash(f, s->off);
-	f->has_flow = true;
-	atomic_store_explicit(&in->port->flow_queue[f->flow % PORT_FLOW_SLOTS], (uint8_t)(q + 1),
-			      memory_order_relaxed);
-}
+	for (unsigned i = 0; i < run->n && run->drop == FRAME_NO_DROP; i++) {
+		struct frame *f = &fw->burst.frames[run->first + i];
 
-/* Pass 1. Returns the bytes of all frames. */
-static uint64_t pass_enter(struct forward *fw, const struct view_port *in, unsigned q,
-			   struct pending *p)
-{
-	struct burst *b = &fw->burst;
-	uint64_t bytes = 0; /* a frame that is too long may have 4 GiB */
-
-	for (unsigned i = 0; i < b->n; i++) {
-		struct frame *f = &b->frames[i];
-
-		bytes += f->len;
-		f->has_flow = false;
-		if (i && p[i - 1].drop == FRAME_NO_DROP && decides_alike(&f[-1], f, in)) {
-			p[i].shape = p[i - 1].shape;
-			p[i].drop = FRAME_NO_DROP;
-			p[i].again = true;
-		} else {
-			enter(in, f, &p[i]);
-		}
-		if (unlikely(in->multi_queue && p[i].drop == FRAME_NO_DROP))
-			flow_note(f, in, q, &p[i].shape);
+		f->flow = flow_hash(f, run->shape.off);
+		f->has_flow = true;
+		atomic_store_explicit(&in->port->flow_queue[f->flow % PORT_FLOW_SLOTS],
+				      (uint8_t)(q + 1), memory_order_relaxed);
 	}
-	return bytes;
+}
+
+/* Pass 1: cuts the burst into runs. Returns how many; *bytes are those of all frames. */
+hot_inline unsigned pass_enter(const struct burst *b, const struct view_port *in, struct run *runs,
+			       uint64_t *bytes)
+{
+	const unsigned n = b->n;
+	unsigned n_runs = 0, i = 0;
+	uint64_t sum = 0;
+
+	while (i < n) {
+		const struct frame *f = &b->frames[i];
+		uint32_t largest = f->len;
+		struct run *run = &runs[n_runs++];
+
+		run->first = (uint8_t)i++;
+		run->bytes = f->len; /* a frame that is too long may have 4 GiB */
+		run->drop = enter(in, f, run);
+		if (likely(run->drop == FRAME_NO_DROP)) {
+			const struct likeness l = likeness_of(f, in);
+			uint64_t more = 0;
+
+			for (f++; i < n && is_alike(&l, f); f++, i++) {
+				more += f->len;
+				largest = f->len > largest ? f->len : largest;
+			}
+			run->bytes += more;
+		}
+		run->n = (uint8_t)(i - run->first);
+		run->len_largest = largest;
+		sum += run->bytes;
+	}
+	*bytes = sum;
+	return n_runs;
 }
 
 /*
- * Pass 2 for what most frames are: to one known port of this bridge. False when frame i is another
+ * Pass 2 for what most frames are: to one known port of this bridge. False when the run is another
  * case, which bridge_forward() looks at in full.
  */
-static inline bool known_unicast(struct forward *fw, const struct view_port *in,
-				 const struct pending *p, unsigned i)
+hot_inline bool known_unicast(struct forward *fw, const struct view_port *in, const struct run *run)
 {
-	const struct frame *f = &fw->burst.frames[i];
+	const struct frame *f = &fw->burst.frames[run->first];
 	const struct view_port *vp;
 	uint16_t id;
 
 	if (unlikely(f->head[0] & 1))
 		return false;
-	id = fdb_lookup_inline(in->bridge->fdb, p->dst_key, p->dst_hash, fw->now_s);
+	id = fdb_lookup_inline(in->bridge->fdb, run->dst_key, run->dst_hash, fw->now_s);
 	vp = likely(id != FDB_NO_PORT) ? fw->view->by_id[id] : NULL;
 	if (unlikely(!vp || vp == in || vp->bridge != in->bridge || vp->peer ||
-		     !vlan_policy_carries(&vp->vlan, p->shape.vid)))
+		     !vlan_policy_carries(&vp->vlan, run->shape.vid)))
 		return false;
-	fw->last.port = vp;
-	fw->last.d = shape_delivery(shape_leave(p->shape, f, vp), f, i);
-	stage(fw, vp, fw->last.d);
+	stage(fw, vp, run, shape_delivery(shape_leave(run->shape, f, vp), f, run->first));
 	return true;
 }
 
-HOT_CLONES void forward_burst(struct forward *fw, const struct view_port *in, unsigned q)
+void HOT_NAME(forward_burst)(struct forward *fw, const struct view_port *in, unsigned q)
 {
-	struct burst *b = &fw->burst;
 	struct port_counters *c = counters(fw, in);
 	struct fdb *fdb = in->bridge->fdb;
-	struct pending p[BURST_MAX];
-	uint64_t last_key = 0;
+	struct run runs[BURST_MAX];
+	uint64_t last_key = 0, bytes;
+	unsigned n_runs = pass_enter(&fw->burst, in, runs, &bytes), n_forwarded = 0;
 
-	c->rx_bytes += pass_enter(fw, in, q, p);
-	c->rx_frames += b->n;
-	for (unsigned i = 0, first = 0; i < b->n; i++) {
-		struct journey j = {.frame = i};
+	c->rx_bytes += bytes;
+	c->rx_frames += fw->burst.n;
+	for (unsigned i = 0; i < n_runs; i++) {
+		const struct run *run = &runs[i];
+		struct journey j = {.run = run};
 
-		if (unlikely(p[i].drop != FRAME_NO_DROP)) {
-			c->rx_drops[p[i].drop]++;
+		if (unlikely(run->drop != FRAME_NO_DROP)) {
+			c->rx_drops[run->drop] += run->n;
 			continue;
 		}
-		if (likely(p[i].again)) {
-			if (likely(fw->last.port != NULL)) {
-				struct delivery d = fw->last.d;
-
-				d.frame = (uint8_t)i;
-				c->rx_forwarded++;
-				stage(fw, fw->last.port, d);
-				continue;
-			}
-			/* Decided to flood, drop or cross a link: each frame on its own. */
-			p[i].dst_hash = p[first].dst_hash;
-		} else {
-			first = i;
-			if (p[i].src_key != last_key)
-				fdb_learn_inline(fdb, p[i].src_key, p[i].src_hash, in->id,
-						 fw->now_s);
-			last_key = p[i].src_key;
-			if (likely(known_unicast(fw, in, &p[i], i))) {
-				c->rx_forwarded++;
-				continue;
-			}
-		}
-		fw->last.port = NULL;
-		bridge_forward(fw, &j, in, p[i].shape, p[i].dst_hash, 0);
+		if (unlikely(in->multi_queue))
+			flows_note(fw, in, q, run);
+		if (run->src_key != last_key)
+			fdb_learn_inline(fdb, run->src_key, run->src_hash, in->id, fw->now_s);
+		last_key = run->src_key;
+		if (likely(known_unicast(fw, in, run)))
+			n_forwarded += run->n;
+		else
+			bridge_forward(fw, &j, in, run->shape, run->dst_hash, 0);
 	}
+	c->rx_forwarded += n_forwarded;
 	groups_flush(fw);
 }

@@ -12,6 +12,7 @@
 #ifndef SWITCH_FORWARD_H
 #define SWITCH_FORWARD_H
 
+#include "base/hot.h"
 #include "switch/frame.h"
 #include "switch/view.h"
 
@@ -31,10 +32,6 @@ struct forward {
 	uint32_t now_s;	  /* switch_now_s(), refreshed by the worker */
 	const struct view *view;
 	struct burst burst;
-	struct {
-		const struct view_port *port; /* NULL: the last decision was no known port */
-		struct delivery d;
-	} last; /* what was decided on the frame before, for those like it */
 	unsigned n_groups;
 	struct group groups[GROUPS_MAX];
 	uint8_t group_of[SWITCH_PORTS_MAX]; /* 1 + index in groups; 0: none */
@@ -43,5 +40,6 @@ struct forward {
 /* Forwards fw->burst, which came from queue q of in. When it returns everything is delivered or
  * counted as dropped; the caller then ends the burst with rx_done(). */
 void forward_burst(struct forward *fw, const struct view_port *in, unsigned q);
+HOT_DECLARE(void, forward_burst, struct forward *fw, const struct view_port *in, unsigned q);
 
 #endif

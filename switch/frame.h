@@ -43,6 +43,7 @@ struct frame {
 	uint8_t drop;		/* enum rx_drop found by the driver, or FRAME_NO_DROP */
 	uint16_t n_segs;	/* pieces after the head; 0 when the head is all */
 	const struct seg *segs; /* n_segs pieces, len - head_len bytes together */
+	struct seg one;		/* what segs points to where there is one piece */
 	uint32_t flow;		/* hash of the flow, the same both ways; valid with has_flow */
 	bool has_flow;
 };

@@ -151,3 +151,22 @@ void vu_used_publish(struct vu_ring *r)
 	}
 	vu_ring_call(r);
 }
+
+bool vu_ring_arm(struct vu_ring *r)
+{
+	if (atomic_load_explicit(&r->fault, memory_order_relaxed))
+		return false;
+	if (r->event_idx)
+		__atomic_store_n(avail_event(r), r->last_avail, __ATOMIC_RELAXED);
+	else
+		__atomic_store_n(&r->used->flags, 0, __ATOMIC_RELAXED);
+	atomic_thread_fence(memory_order_seq_cst);
+	return load_once(&r->avail->idx) != r->last_avail;
+}
+
+void vu_ring_disarm(struct vu_ring *r)
+{
+	/* With EVENT_IDX the event index simply falls behind. */
+	if (!r->event_idx)
+		__atomic_store_n(&r->used->flags, VRING_USED_NO_NOTIFY, __ATOMIC_RELAXED);
+}

@@ -129,20 +129,12 @@ void vu_mem_clear(struct vu_mem *m)
 		vu_mem_del(m, m->n - 1);
 }
 
-uint8_t *vu_window_move(const struct vu_mem *m, struct vu_window *w, uint64_t gpa, uint64_t len)
+uint8_t *vu_mem_span(const struct vu_mem *m, uint64_t gpa, uint64_t len)
 {
-	unsigned n = __atomic_load_n(&m->n, __ATOMIC_ACQUIRE);
+	uint64_t here;
+	uint8_t *va = vu_mem_at(m, gpa, &here);
 
-	for (unsigned i = 0; i < n; i++) {
-		const struct vu_region *r = &m->regions[i];
-		uint64_t off = gpa - r->gpa;
-
-		if (off >= r->size || len > r->size - off)
-			continue;
-		*w = (struct vu_window){r->gpa, r->size, r->va};
-		return r->va + off;
-	}
-	return NULL;
+	return va && len <= here ? va : NULL;
 }
 
 void *vu_mem_uva(const struct vu_mem *m, uint64_t uva, uint64_t size)

@@ -64,11 +64,18 @@ static inline uint8_t *vu_mem_at(const struct vu_mem *m, uint64_t gpa, uint64_t 
 	return NULL;
 }
 
-/* The region of the last look-up, in registers: a guest's buffers are mostly in one. */
+/* Where len bytes at gpa are here when they are in one region; or NULL. */
+uint8_t *vu_mem_span(const struct vu_mem *m, uint64_t gpa, uint64_t len);
+
+/* The first region, in registers for a loop: most guests have their buffers in it. */
 struct vu_window {
-	uint64_t gpa, size;
+	uint64_t gpa;
+	uint64_t near; /* its size less VU_WINDOW_NEAR, 0 where that is below 0 */
 	uint8_t *va;
 };
+
+/* Bytes that follow every address inside a window. */
+#define VU_WINDOW_NEAR (128u << 10)
 
 static inline struct vu_window vu_window_first(const struct vu_mem *m)
 {
@@ -76,21 +83,20 @@ static inline struct vu_window vu_window_first(const struct vu_mem *m)
 
 	if (!__atomic_load_n(&m->n, __ATOMIC_ACQUIRE))
 		return (struct vu_window){0};
-	return (struct vu_window){r->gpa, r->size, r->va};
+	return (struct vu_window){
+		r->gpa, r->size > VU_WINDOW_NEAR ? r->size - VU_WINDOW_NEAR : 0, r->va,
+	};
 }
 
-/* Moves the window to gpa's region. NULL: all of len bytes are not in one region. */
-uint8_t *vu_window_move(const struct vu_mem *m, struct vu_window *w, uint64_t gpa, uint64_t len);
-
-/* Where len bytes at gpa are here when they are in one region; or NULL. */
-static inline uint8_t *vu_window_at(const struct vu_mem *m, struct vu_window *w, uint64_t gpa,
-				    uint32_t len)
+/* As vu_mem_span(), for len up to VU_WINDOW_NEAR: one comparison inside the window. */
+static inline uint8_t *vu_window_span(const struct vu_mem *m, const struct vu_window *w, uint64_t gpa,
+				      uint32_t len)
 {
 	uint64_t off = gpa - w->gpa;
 
-	if (__builtin_expect(off < w->size && len <= w->size - off, 1))
+	if (__builtin_expect(off < w->near, 1))
 		return w->va + off;
-	return vu_window_move(m, w, gpa, len);
+	return vu_mem_span(m, gpa, len);
 }
 
 /* Where the front end's address uva is here when all of size bytes are in one region; or NULL. */

@@ -22,6 +22,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/hot.h"
 #include "switch/frame.h"
 #include "vhost-user/vu_mem.h"
 
@@ -111,13 +112,17 @@ void vu_ring_stop(struct vu_ring *r);
 
 /* Fills b->frames from 0 on; returns how many. 0 also after a fault. */
 unsigned vu_ring_rx(struct vu_ring *r, struct burst *b);
+HOT_DECLARE(unsigned, vu_ring_rx, struct vu_ring *r, struct burst *b);
 
 /* Gives back what vu_ring_rx() took, and calls the guest if it wants that. */
 void vu_ring_rx_done(struct vu_ring *r);
+HOT_DECLARE(void, vu_ring_rx_done, struct vu_ring *r);
 
 /* Delivers in order; every frame is counted in c, as delivered or with its reason. */
 void vu_ring_tx(struct vu_ring *r, const struct frame *frames, const struct delivery *d, unsigned n,
 		struct port_counters *c);
+HOT_DECLARE(void, vu_ring_tx, struct vu_ring *r, const struct frame *frames, const struct delivery *d,
+	    unsigned n, struct port_counters *c);
 
 /* Asks for a kick when the guest makes frames available; true when there are some already. */
 bool vu_ring_arm(struct vu_ring *r);

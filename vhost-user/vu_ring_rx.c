@@ -23,6 +23,9 @@ static uint32_t segs_take(struct seg *segs, unsigned n_segs, unsigned *at, uint8
 	return done;
 }
 
+/* In the first two bytes of a header, loaded as one: NEEDS_CSUM of flags, and a gso_type. */
+#define OFFLOAD_ASKED 0xff01u
+
 /* No offload was negotiated: a header that asks for one is the guest's mistake. */
 static inline uint8_t header_check(const struct vnet_hdr *h)
 {
@@ -30,14 +33,13 @@ static inline uint8_t header_check(const struct vnet_hdr *h)
 }
 
 /* A frame in any layout. False after a fault, or when the burst's store cannot hold its pieces. */
-static bool frame_gather(struct vu_ring *r, uint16_t head, struct vring_desc d, struct burst *b,
-			 struct frame *f)
+static bool frame_gather(struct vu_ring *r, uint16_t head, struct burst *b, struct frame *f)
 {
 	struct gather g = {.segs = &b->segs[b->n_segs], .max = BURST_SEGS - b->n_segs};
 	struct vnet_hdr hdr = {0};
 	unsigned at = 0;
 
-	if (!vu_gather_chain(r, head, d, 0, &g)) {
+	if (!vu_gather_chain(r, head, desc_load(&r->desc[head]), 0, &g)) {
 		/* More pieces than the whole store has, in a burst of its own: too long to be true. */
 		if (!b->n_segs && !atomic_load_explicit(&r->fault, memory_order_relaxed))
 			vu_ring_fault_set(r, VU_FAULT_CHAIN_LONG, head, 0);
@@ -56,129 +58,159 @@ static bool frame_gather(struct vu_ring *r, uint16_t head, struct vring_desc d, 
 	}
 	f->len = (uint32_t)g.bytes;
 	f->head_len = (uint8_t)segs_take(g.segs, g.n, &at, f->head, FRAME_HEAD);
+	f->has_flow = false;
 	f->segs = &g.segs[at];
 	f->n_segs = (uint16_t)(g.n - at);
 	b->n_segs += g.n;
 	return true;
 }
 
-/* Where a frame is whose data are one piece of memory: what drivers send unless a frame is large. */
-struct piece {
-	uint8_t *hdr, *data; /* data NULL: gather the chain */
-	uint32_t len;	     /* of the data, bytes */
+/* Where frames are whose data are one piece of memory: what drivers send unless a frame is large. */
+struct pieces {
+	const uint8_t *hdr[BURST_MAX];
+	const uint8_t *data[BURST_MAX]; /* NULL: gather the chain */
+	uint32_t len[BURST_MAX];	/* of the data, bytes */
 };
 
-static inline struct piece piece_of_two(const struct vu_ring *r, struct vu_window *w,
-					const struct vring_desc *hdr, const struct vring_desc *data)
+hot_inline void piece_prefetch(const struct pieces *p, unsigned i)
 {
-	struct piece p = {0};
-
-	if (unlikely(hdr->len != r->hdr_len || data->flags))
-		return p;
-	p.hdr = vu_window_at(r->mem, w, hdr->addr, hdr->len);
-	p.data = p.hdr ? vu_window_at(r->mem, w, data->addr, data->len) : NULL;
-	p.len = data->len;
-	return p;
+	__builtin_prefetch(p->hdr[i]);
+	__builtin_prefetch(p->data[i] + FRAME_HEAD);
 }
 
-/* Header and data in one descriptor, in two, or in an indirect table of two. */
-static inline struct piece piece_find(const struct vu_ring *r, struct vu_window *w,
-				      const struct vring_desc *d)
+/*
+ * Pass 1: entries, descriptors, where the frames are that lie with their header in one descriptor.
+ * Calls nothing, so that all it needs stays in registers. Returns how many entries are sane;
+ * *n_others tells how many of them are something else.
+ */
+hot_inline unsigned pieces_load(struct vu_ring *r, struct pieces *p, unsigned n, unsigned *n_others)
 {
-	struct piece p = {0};
+	/* In locals: for all the compiler knows the arrays may be any of them. */
+	const uint16_t *ring = r->avail->ring;
+	const struct vring_desc *descs = r->desc;
+	const struct vu_window w = vu_window_first(r->mem);
+	const unsigned mask = r->size - 1u, first = r->last_avail, hdr_len = r->hdr_len;
+	unsigned i, head = 0, others = 0;
 
-	if (likely(!d->flags && d->len >= VNET_HDR)) {
-		p.hdr = vu_window_at(r->mem, w, d->addr, d->len);
-		p.data = p.hdr ? p.hdr + r->hdr_len : NULL;
-		p.len = d->len - r->hdr_len;
-	} else if (d->flags == VRING_DESC_NEXT && d->next < r->size) {
-		struct vring_desc second = desc_load(&r->desc[d->next]);
+	for (i = 0; i < n; i++) {
+		uint64_t addr, rest;
+		const uint8_t *va;
+		uint32_t len;
 
-		p = piece_of_two(r, w, d, &second);
-	} else if (d->flags == VRING_DESC_INDIRECT && r->indirect && d->len == 2 * sizeof(*d) &&
-		   d->addr % 8 == 0) {
-		const struct vring_desc *table = (void *)vu_window_at(r->mem, w, d->addr, d->len);
-		struct vring_desc t[2];
+		head = load_once(&ring[(first + i) & mask]);
+		if (unlikely(head > mask))
+			break;
+		r->heads[i] = (uint16_t)head;
+		addr = load_once(&descs[head].addr) - w.gpa;
+		rest = load_once((const alias_u64 *)&descs[head].len);
+		len = (uint32_t)rest - hdr_len;
+		p->data[i] = NULL;
+		/* FRAME_HEAD bytes are loaded from data whatever the length; a near address has them.
+		 * No whole header makes a great length too. */
+		if (unlikely(rest >> 32 & 0xffff || len > FRAME_MAX || addr >= w.near)) {
+			others++;
+			continue;
+		}
+		va = w.va + addr;
+		p->hdr[i] = va;
+		p->data[i] = va + hdr_len;
+		p->len[i] = len;
+		piece_prefetch(p, i);
+	}
+	if (unlikely(i < n))
+		vu_ring_fault_set(r, VU_FAULT_HEAD_RANGE, head, 0);
+	*n_others = others;
+	return i;
+}
 
-		if (unlikely(!table))
-			return p;
-		t[0] = desc_load(&table[0]);
-		t[1] = desc_load(&table[1]);
+/* A header of just its size in one descriptor, the data in another. */
+static void piece_of_two(const struct vu_ring *r, const struct vu_window *w, struct pieces *p, unsigned i,
+			 const struct vring_desc *hdr, const struct vring_desc *data)
+{
+	if (unlikely(hdr->len != r->hdr_len || data->flags || data->len > FRAME_MAX))
+		return;
+	p->hdr[i] = vu_window_span(r->mem, w, hdr->addr, hdr->len);
+	if (unlikely(!p->hdr[i]))
+		return;
+	p->data[i] = vu_window_span(r->mem, w, data->addr, data->len + FRAME_HEAD);
+	p->len[i] = data->len;
+	piece_prefetch(p, i);
+}
+
+/* One descriptor in another region, header and data in two descriptors, a table of two. */
+static void pieces_others(const struct vu_ring *r, struct pieces *p, unsigned n)
+{
+	const struct vu_window w = vu_window_first(r->mem);
+	const struct vring_desc *tables[BURST_MAX];
+	unsigned table_of[BURST_MAX], n_tables = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		struct vring_desc d, second;
+
+		if (p->data[i])
+			continue;
+		d = desc_load(&r->desc[r->heads[i]]);
+		if (!d.flags && d.len - r->hdr_len <= FRAME_MAX) {
+			p->hdr[i] = vu_mem_span(r->mem, d.addr, d.len + FRAME_HEAD);
+			p->data[i] = p->hdr[i] ? p->hdr[i] + r->hdr_len : NULL;
+			p->len[i] = d.len - r->hdr_len;
+			piece_prefetch(p, i);
+		} else if (d.flags == VRING_DESC_NEXT && d.next < r->size) {
+			second = desc_load(&r->desc[d.next]);
+			piece_of_two(r, &w, p, i, &d, &second);
+		} else if (d.flags == VRING_DESC_INDIRECT && r->indirect && d.addr % 8 == 0 &&
+			   d.len == 2 * sizeof(d)) {
+			tables[n_tables] = (void *)vu_window_span(r->mem, &w, d.addr, d.len);
+			__builtin_prefetch(tables[n_tables]);
+			table_of[n_tables] = i;
+			n_tables += tables[n_tables] != NULL;
+		}
+	}
+	/* Tables are a miss of their own. */
+	for (unsigned k = 0; k < n_tables; k++) {
+		struct vring_desc t[2] = {desc_load(&tables[k][0]), desc_load(&tables[k][1])};
+
 		if (likely(t[0].flags == VRING_DESC_NEXT && t[0].next == 1))
-			p = piece_of_two(r, w, &t[0], &t[1]);
+			piece_of_two(r, &w, p, table_of[k], &t[0], &t[1]);
 	}
-	return p;
 }
 
-static inline void frame_simple(const struct piece *p, struct burst *b, struct frame *f)
+/* Pass 2. */
+hot_inline void frame_simple(const uint8_t *hdr, const uint8_t *data, uint32_t len, struct frame *f)
 {
-	uint32_t len = p->len;
-	struct vnet_hdr hdr;
+	unsigned asks = load_once((const alias_u16 *)hdr);
 
-	memcpy(&hdr, p->hdr, VNET_HDR_LEGACY);
 	f->len = len;
-	f->drop = header_check(&hdr);
-	if (likely(len > FRAME_HEAD)) {
-		struct seg *s = &b->segs[b->n_segs++];
-
-		copy64(f->head, p->data);
-		f->head_len = FRAME_HEAD;
-		s->va = p->data + FRAME_HEAD;
-		s->len = len - FRAME_HEAD;
-		f->segs = s;
-		f->n_segs = 1;
-	} else {
-		head_copy(f->head, p->data, len);
-		f->head_len = (uint8_t)len;
-		f->n_segs = 0;
-	}
-	if (unlikely(len > FRAME_MAX))
-		f->drop = RX_TOO_LONG;
+	f->one.va = (uint8_t *)data + FRAME_HEAD;
+	f->one.len = len - FRAME_HEAD;
+	f->segs = &f->one;
+	f->has_flow = false;
+	f->drop = FRAME_NO_DROP;
+	f->n_segs = len > FRAME_HEAD;
+	f->head_len = (uint8_t)(len < FRAME_HEAD ? len : FRAME_HEAD);
+	/* Behind a short frame there are other bytes of the same region: head_len says which count. */
+	copy64(f->head, data);
+	if (unlikely(asks & OFFLOAD_ASKED))
+		f->drop = RX_BAD_OFFLOAD;
 }
 
-HOT_CLONES unsigned vu_ring_rx(struct vu_ring *r, struct burst *b)
+unsigned HOT_NAME(vu_ring_rx)(struct vu_ring *r, struct burst *b)
 {
-	struct vring_desc descs[BURST_MAX];
-	struct piece pieces[BURST_MAX];
-	uint16_t *const heads = r->heads;
-	struct vu_window w;
-	bool tables = false;
-	unsigned n, i;
+	struct pieces p;
+	unsigned n, n_others, i;
 
 	if (faulted(r))
 		return 0;
 	n = n_available(r);
 	if (!n)
 		return 0;
-	n = heads_load(r, heads, n < BURST_MAX ? n : BURST_MAX);
-	w = vu_window_first(r->mem);
+	n = pieces_load(r, &p, n < BURST_MAX ? n : BURST_MAX, &n_others);
+	if (unlikely(n_others))
+		pieces_others(r, &p, n);
 	for (i = 0; i < n; i++) {
-		descs[i] = desc_load(&r->desc[heads[i]]);
-		/* Tables come one pass later: they are a miss of their own. */
-		if (unlikely(descs[i].flags & VRING_DESC_INDIRECT)) {
-			__builtin_prefetch(vu_window_at(r->mem, &w, descs[i].addr, 1));
-			tables = true;
-			continue;
-		}
-		pieces[i] = piece_find(r, &w, &descs[i]);
-		__builtin_prefetch(pieces[i].hdr);
-		__builtin_prefetch(pieces[i].data + 64);
-	}
-	for (i = 0; tables && i < n; i++) {
-		if (!(descs[i].flags & VRING_DESC_INDIRECT))
-			continue;
-		pieces[i] = piece_find(r, &w, &descs[i]);
-		__builtin_prefetch(pieces[i].hdr);
-		__builtin_prefetch(pieces[i].data + 64);
-	}
-	for (i = 0; i < n; i++) {
-		struct frame *f = &b->frames[i];
-
-		if (unlikely(b->n_segs == BURST_SEGS))
-			break;
-		if (likely(pieces[i].data != NULL))
-			frame_simple(&pieces[i], b, f);
-		else if (!frame_gather(r, heads[i], descs[i], b, f))
+		if (likely(p.data[i] != NULL))
+			frame_simple(p.hdr[i], p.data[i], p.len[i], &b->frames[i]);
+		else if (!frame_gather(r, r->heads[i], b, &b->frames[i]))
 			break;
 	}
 	r->n_taken = i;
@@ -186,33 +218,18 @@ HOT_CLONES unsigned vu_ring_rx(struct vu_ring *r, struct burst *b)
 	return i;
 }
 
-void vu_ring_rx_done(struct vu_ring *r)
+void HOT_NAME(vu_ring_rx_done)(struct vu_ring *r)
 {
 	struct vring_used_elem *used = r->used->ring;
-	const unsigned mask = r->size - 1u, first = r->last_used, n = r->n_taken;
+	const unsigned mask = r->size - 1u, first = r->last_used & mask, n = r->n_taken;
+	/* Up to the ring's end, then from its beginning. */
+	const unsigned n_first = n < mask + 1 - first ? n : mask + 1 - first;
 
-	for (unsigned i = 0; i < n; i++)
-		used[(first + i) & mask] = (struct vring_used_elem){r->heads[i], 0};
-	r->last_used = (uint16_t)(r->last_used + r->n_taken);
+	for (unsigned i = 0; i < n_first; i++)
+		used[first + i] = (struct vring_used_elem){r->heads[i], 0};
+	for (unsigned i = n_first; i < n; i++)
+		used[i - n_first] = (struct vring_used_elem){r->heads[i], 0};
+	r->last_used = (uint16_t)(r->last_used + n);
 	r->n_taken = 0;
 	vu_used_publish(r);
-}
-
-bool vu_ring_arm(struct vu_ring *r)
-{
-	if (atomic_load_explicit(&r->fault, memory_order_relaxed))
-		return false;
-	if (r->event_idx)
-		__atomic_store_n(avail_event(r), r->last_avail, __ATOMIC_RELAXED);
-	else
-		__atomic_store_n(&r->used->flags, 0, __ATOMIC_RELAXED);
-	atomic_thread_fence(memory_order_seq_cst);
-	return load_once(&r->avail->idx) != r->last_avail;
-}
-
-void vu_ring_disarm(struct vu_ring *r)
-{
-	/* With EVENT_IDX the event index simply falls behind. */
-	if (!r->event_idx)
-		__atomic_store_n(&r->used->flags, VRING_USED_NO_NOTIFY, __ATOMIC_RELAXED);
 }

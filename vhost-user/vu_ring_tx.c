@@ -4,47 +4,77 @@
  */
 #include "vhost-user/vu_chain.h"
 
-/* The available entries of one vu_ring_tx(), each loaded once. */
+/* The available entries of one vu_ring_tx(). */
 struct supply {
-	unsigned n;	   /* available */
-	unsigned n_loaded; /* of them in the arrays */
+	unsigned n; /* available */
 	unsigned taken;
-	uint16_t heads[BURST_MAX];
-	struct vring_desc descs[BURST_MAX];
-	uint8_t *va[BURST_MAX];	  /* of an entry that is one writable buffer … */
-	uint32_t room[BURST_MAX]; /* … of so many bytes; 0: look at the descriptor */
 };
 
-static void supply_load(struct vu_ring *r, struct supply *s, unsigned n_frames)
+/* Entries that are one writable buffer each; room 0: something else, or nothing. */
+struct places {
+	uint8_t *va[BURST_MAX];
+	uint32_t room[BURST_MAX]; /* bytes */
+	uint32_t head[BURST_MAX];
+};
+
+/* Where the next n frames can go. Calls nothing, so that all it needs stays in registers. Returns how many
+ * entries are sane; *n_others tells how many of them are something else. */
+hot_inline unsigned places_load(struct vu_ring *r, struct places *p, unsigned n, unsigned *n_others)
 {
-	struct vu_window w = vu_window_first(r->mem);
-	unsigned n;
+	/* In locals: for all the compiler knows the arrays may be any of them. */
+	const uint16_t *ring = r->avail->ring;
+	const struct vring_desc *descs = r->desc;
+	const struct vu_window w = vu_window_first(r->mem);
+	const unsigned mask = r->size - 1u, first = r->last_avail;
+	unsigned i, head = 0, others = 0;
 
-	s->taken = 0;
-	s->n = n_available(r);
-	n = heads_load(r, s->heads, s->n < n_frames ? s->n : n_frames);
-	s->n_loaded = n;
+	for (i = 0; i < n; i++) {
+		uint64_t addr, rest;
+		uint8_t *va;
+
+		head = load_once(&ring[(first + i) & mask]);
+		if (unlikely(head > mask))
+			break;
+		p->head[i] = head;
+		addr = load_once(&descs[head].addr) - w.gpa;
+		rest = load_once((const alias_u64 *)&descs[head].len);
+		p->room[i] = (uint32_t)rest;
+		if (unlikely((uint16_t)(rest >> 32) != VRING_DESC_WRITE ||
+			     (uint32_t)rest > VU_WINDOW_NEAR || addr >= w.near)) {
+			p->room[i] = 0;
+			others++;
+			continue;
+		}
+		va = w.va + addr;
+		p->va[i] = va;
+		prefetch_write(va);
+		prefetch_write(va + 64);
+	}
+	if (unlikely(i < n))
+		vu_ring_fault_set(r, VU_FAULT_HEAD_RANGE, head, 0);
+	*n_others = others;
+	return i;
+}
+
+/* One buffer, but not in the window. */
+static void places_others(const struct vu_ring *r, struct places *p, unsigned n)
+{
 	for (unsigned i = 0; i < n; i++) {
-		struct vring_desc d = desc_load(&r->desc[s->heads[i]]);
-		uint8_t *va = vu_window_at(r->mem, &w, d.addr, d.len);
+		struct vring_desc d;
 
-		s->descs[i] = d;
-		s->va[i] = va;
-		s->room[i] = d.flags == VRING_DESC_WRITE && va ? d.len : 0;
-		__builtin_prefetch(va, 1);
-		__builtin_prefetch(va + 64, 1);
+		if (p->room[i])
+			continue;
+		d = desc_load(&r->desc[p->head[i]]);
+		if (d.flags != VRING_DESC_WRITE)
+			continue;
+		p->va[i] = vu_mem_span(r->mem, d.addr, d.len);
+		p->room[i] = p->va[i] ? d.len : 0;
 	}
 }
 
 /* The k-th available entry; false after a fault. */
-static bool supply_get(struct vu_ring *r, struct supply *s, unsigned k, uint16_t *head,
-		       struct vring_desc *d)
+static bool supply_get(struct vu_ring *r, unsigned k, uint16_t *head, struct vring_desc *d)
 {
-	if (likely(k < s->n_loaded)) {
-		*head = s->heads[k];
-		*d = s->descs[k];
-		return true;
-	}
 	*head = load_once(&r->avail->ring[(r->last_avail + k) & (r->size - 1)]);
 	if (unlikely(*head >= r->size)) {
 		vu_ring_fault_set(r, VU_FAULT_HEAD_RANGE, *head, 0);
@@ -118,7 +148,7 @@ static enum put put_gather(struct vu_ring *r, struct supply *s, const struct fra
 			return PUT_TOO_SMALL;
 		if (s->taken + n >= s->n)
 			return PUT_FULL;
-		if (!supply_get(r, s, s->taken + n, &head, &desc))
+		if (!supply_get(r, s->taken + n, &head, &desc))
 			return PUT_FAULT;
 		if (!vu_gather_chain(r, head, desc, VRING_DESC_WRITE, &g))
 			return atomic_load_explicit(&r->fault, memory_order_relaxed) ? PUT_FAULT :
@@ -139,82 +169,121 @@ static enum put put_gather(struct vu_ring *r, struct supply *s, const struct fra
 	return PUT_DONE;
 }
 
-/* A frame into one buffer that holds it, at va: what most drivers offer. */
-static inline void put_simple(uint8_t *va, unsigned hdr_len, const struct frame *f,
-			      const struct delivery *d)
+/* The header of a frame without offloads, and what of it is changed or short, to va. */
+static void put_start(uint8_t *va, unsigned hdr_len, const struct frame *f, const struct delivery *d)
 {
-	const struct vnet_hdr hdr = {.num_buffers = 1};
-	uint8_t *to = va + hdr_len;
-	unsigned n_segs = f->n_segs;
+	/* Not straight into the guest: a short head would write beyond the frame. */
+	uint8_t changed[FRAME_HEAD + VLAN_TAG];
 
-	/* num_buffers is written where there is one; 10 bytes of header are 12 less the rest. */
-	memcpy(va, &hdr, VNET_HDR_LEGACY);
-	if (likely(hdr_len == VNET_HDR))
-		memcpy(va + VNET_HDR_LEGACY, &hdr.num_buffers, sizeof(hdr.num_buffers));
-	if (likely(d->as_is && n_segs)) {
-		copy64(to, f->head); /* a frame with more than its head has a full one */
-		to += FRAME_HEAD;
-	} else if (d->as_is) {
-		head_copy(to, f->head, f->head_len);
-		return;
-	} else {
-		/* Not straight into the guest: a short head would write beyond the frame. */
-		uint8_t changed[FRAME_HEAD + VLAN_TAG];
-		uint32_t n = delivery_head(f, d, changed);
+	head_copy(va + hdr_len, changed, delivery_head(f, d, changed));
+}
 
-		head_copy(to, changed, n);
-		to += n;
-	}
-	for (unsigned i = 0; i < n_segs; i++) {
-		memcpy(to, f->segs[i].va, f->segs[i].len);
-		to += f->segs[i].len;
+/* What one vu_ring_tx() has delivered. */
+struct done {
+	unsigned n;
+	uint64_t bytes;
+};
+
+/* The pieces behind the head of frames, which are the first to places that fit them. */
+hot_inline void put_rest(const struct places *p, unsigned hdr_len, const struct frame *frames,
+			 const struct delivery *d, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		const struct frame *f = &frames[d[i].frame];
+		uint8_t *to = p->va[i] + hdr_len + delivery_len(f, &d[i]) - (f->len - f->head_len);
+
+		for (unsigned k = 0; k < f->n_segs; k++) {
+			memcpy(to, f->segs[k].va, f->segs[k].len);
+			to += f->segs[k].len;
+		}
 	}
 }
 
-HOT_CLONES void vu_ring_tx(struct vu_ring *r, const struct frame *frames, const struct delivery *d,
-			   unsigned n, struct port_counters *c)
+/* The frames from the first on that fit one plain buffer each. Returns how many. */
+hot_inline unsigned put_plain(struct vu_ring *r, const struct places *p, unsigned n_places,
+			      const struct frame *frames, const struct delivery *d, struct done *done)
+{
+	/* flags to csum_offset are 0, num_buffers is 1. Where the header has none, the frame's first
+	 * two bytes are written over it. */
+	const uint32_t hdr_end = 1u << 16;
+	struct vring_used_elem *const used = r->used->ring;
+	const unsigned mask = r->size - 1u, first = r->last_used, hdr_len = r->hdr_len;
+	unsigned i, n_segs = 0;
+	uint64_t bytes = 0;
+
+	for (i = 0; i < n_places; i++) {
+		const struct frame *f = &frames[d[i].frame];
+		const uint32_t len = delivery_len(f, &d[i]), n = f->head_len;
+		uint8_t *va = p->va[i], *to = va + hdr_len;
+
+		if (unlikely(p->room[i] < len + hdr_len))
+			break;
+		memset(va, 0, 8);
+		memcpy(va + 8, &hdr_end, 4);
+		if (likely(d[i].as_is && n >= 32)) {
+			copy32(to, f->head);
+			copy32(to + n - 32, f->head + n - 32);
+		} else {
+			put_start(va, hdr_len, f, &d[i]);
+		}
+		used[(first + i) & mask].id = p->head[i];
+		used[(first + i) & mask].len = len + hdr_len;
+		bytes += len;
+		n_segs |= f->n_segs;
+	}
+	if (n_segs)
+		put_rest(p, hdr_len, frames, d, i);
+	r->last_used = (uint16_t)(first + i);
+	*done = (struct done){i, bytes};
+	return i;
+}
+
+/* The others, into buffers of any layout. */
+static void put_others(struct vu_ring *r, struct supply *s, const struct frame *frames,
+		       const struct delivery *d, unsigned n, struct done *done, struct port_counters *c)
+{
+	for (unsigned i = 0; i < n; i++) {
+		const struct frame *f = &frames[d[i].frame];
+		const uint32_t len = delivery_len(f, &d[i]);
+		enum put put = s->taken < s->n ? put_gather(r, s, f, &d[i], r->hdr_len + len) :
+						 PUT_FULL;
+
+		if (put == PUT_FAULT) {
+			c->tx_drops[TX_NOT_UP] += n - i;
+			break;
+		}
+		if (put == PUT_DONE) {
+			done->n++;
+			done->bytes += len;
+		} else {
+			c->tx_drops[put == PUT_FULL ? TX_RING_FULL : TX_BUFFER_TOO_SMALL]++;
+		}
+	}
+}
+
+void HOT_NAME(vu_ring_tx)(struct vu_ring *r, const struct frame *frames, const struct delivery *d,
+			  unsigned n, struct port_counters *c)
 {
 	const uint16_t used_before = r->last_used;
-	const unsigned mask = r->size - 1u, hdr_len = r->hdr_len;
-	struct vring_used_elem *const used = r->used->ring;
-	unsigned n_done = 0, i;
-	uint64_t bytes = 0;
+	struct places places;
+	unsigned n_places, n_others;
+	struct done done;
 	struct supply s;
 
 	if (faulted(r)) {
 		c->tx_drops[TX_NOT_UP] += n;
 		return;
 	}
-	supply_load(r, &s, n);
-	for (i = 0; i < n; i++) {
-		const struct frame *f = &frames[d[i].frame];
-		const uint32_t len = delivery_len(f, &d[i]), need = hdr_len + len;
-		const unsigned k = s.taken;
-		enum put put;
-
-		if (likely(k < s.n_loaded && s.room[k] >= need)) {
-			put_simple(s.va[k], hdr_len, f, &d[i]);
-			used[r->last_used++ & mask] = (struct vring_used_elem){s.heads[k], need};
-			s.taken = k + 1;
-			n_done++;
-			bytes += len;
-			continue;
-		}
-		put = k < s.n ? put_gather(r, &s, f, &d[i], need) : PUT_FULL;
-		if (put == PUT_FAULT) {
-			c->tx_drops[TX_NOT_UP] += n - i;
-			break;
-		}
-		if (put == PUT_DONE) {
-			n_done++;
-			bytes += len;
-		} else {
-			c->tx_drops[put == PUT_FULL ? TX_RING_FULL : TX_BUFFER_TOO_SMALL]++;
-		}
-	}
+	s.n = n_available(r);
+	n_places = places_load(r, &places, s.n < n ? s.n : n, &n_others);
+	if (unlikely(n_others))
+		places_others(r, &places, n_places);
+	s.taken = put_plain(r, &places, n_places, frames, d, &done);
+	if (unlikely(s.taken < n))
+		put_others(r, &s, frames, d + s.taken, n - s.taken, &done, c);
 	r->last_avail = (uint16_t)(r->last_avail + s.taken);
-	c->tx_frames += n_done;
-	c->tx_bytes += bytes;
+	c->tx_frames += done.n;
+	c->tx_bytes += done.bytes;
 	if (r->last_used != used_before)
 		vu_used_publish(r);
 }
