@@ -24,6 +24,7 @@
 #include "base/err.h"
 #include "base/hot.h"
 #include "switch/frame.h"
+#include "switch/vnet_hdr.h"
 #include "vhost-user/vu_mem.h"
 
 /* virtio 1.1, 2.6.5 to 2.6.8. */
@@ -50,15 +51,6 @@ struct vring_used {
 	struct vring_used_elem ring[]; /* then uint16_t avail_event */
 };
 #define VRING_USED_NO_NOTIFY 1
-
-/* virtio 1.1, 5.1.6; without num_buffers for legacy drivers without MRG_RXBUF. */
-struct vnet_hdr {
-	uint8_t flags, gso_type;
-	uint16_t hdr_len, gso_size, csum_start, csum_offset;
-	uint16_t num_buffers;
-};
-#define VNET_HDR_LEGACY 10
-#define VNET_HDR	12
 
 /* What a guest did wrong; vu_ring_fault_text() says it in words. */
 enum vu_ring_fault {
