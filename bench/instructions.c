@@ -21,6 +21,8 @@
 
 #define PORTS_MAX 9
 #define LEN	  60
+#define TSO_BURST 16 /* frames: what a ring of 1024 takes, cut */
+#define TSO_LEN	  (14 + 20 + 20 + 40 * 1448) /* bytes of a frame that asks for segmentation */
 
 struct node {
 	struct port port; /* first: the ops cast back */
@@ -76,9 +78,8 @@ static void ring_start(struct vu_ring *r, const struct node *n, unsigned i)
 	}
 }
 
-static void node_make(unsigned i, enum vlan_mode mode, enum fe_layout layout)
+static void node_make(unsigned i, enum vlan_mode mode, struct fe_opts o)
 {
-	struct fe_opts o = {.layout = layout};
 	struct node *n = &nodes[i];
 	struct err err = ERR_NONE;
 	struct vu_mem_region region;
@@ -113,6 +114,23 @@ static void frame_make(uint8_t *f, uint8_t dst, uint8_t src, bool tagged)
 	memcpy(f + 12, tagged ? "\x81\x00\x00\x0a\x88\xb5" : "\x88\xb5\x00\x00\x00\x00", 6);
 }
 
+/* TCP over IPv4, with the checksums left to do. */
+static void tso_make(uint8_t *f, struct vnet_hdr *hdr)
+{
+	static const uint8_t start[] = {
+		0x08, 0x00, 0x45, 0, (TSO_LEN - 14) >> 8, (TSO_LEN - 14) & 0xff, 0, 1, 0x40, 0, 64, 6, 0, 0,
+		10, 0, 0, 1, 10, 0, 0, 2, 0x30, 0x39, 0x14, 0x51, 0, 0, 0, 1, 0, 0, 0, 1, 0x50, 0x10,
+	};
+
+	memset(f, 0x5a, TSO_LEN);
+	frame_make(f, 2, 1, false);
+	memcpy(f + 12, start, sizeof(start));
+	*hdr = (struct vnet_hdr){
+		.flags = VNET_HDR_NEEDS_CSUM, .gso_type = VNET_HDR_GSO_TCPV4, .gso_size = 1448,
+		.csum_start = 34, .csum_offset = 16,
+	};
+}
+
 /* What a worker does with one burst; counted. */
 static __attribute__((noinline)) unsigned measured(unsigned from)
 {
@@ -135,12 +153,16 @@ int main(int argc, char **argv)
 	bool macs = !strcmp(what, "macs");
 	enum fe_layout layout = !strcmp(what, "two")      ? FE_TWO :
 				!strcmp(what, "indirect") ? FE_INDIRECT : FE_ONE;
-	uint8_t f[LEN], got[2048];
+	bool tso = !strcmp(what, "tso"), cut = !strcmp(what, "tso-cut");
+	const struct vnet_hdr plain = {0};
+	static uint8_t f[TSO_LEN], got[65536 + 64];
+	struct vnet_hdr hdr;
 	unsigned long n = 0;
 
-	if (!rounds || !(push || pop || flood || macs || layout || !strcmp(what, "unicast"))) {
-		fprintf(stderr, "usage: instructions unicast|macs|two|indirect|push|pop|flood8 ROUNDS "
-				"portable|v3|v4\n");
+	if (!rounds || !(push || pop || flood || macs || layout || tso || cut ||
+			 !strcmp(what, "unicast"))) {
+		fprintf(stderr, "usage: instructions unicast|macs|two|indirect|push|pop|flood8|tso|tso-cut "
+				"ROUNDS portable|v3|v4\n");
 		return 2;
 	}
 	if (!hot_isa_set(!strcmp(isa, "v4") ? HOT_ISA_V4 :
@@ -152,7 +174,14 @@ int main(int argc, char **argv)
 		n_ports = 9;
 	fdb_create(65536, 300, &bridge.fdb);
 	for (unsigned i = 0; i < n_ports; i++)
-		node_make(i, (push && i == 0) || (pop && i == 1) ? VLAN_ACCESS : VLAN_TRUNK, layout);
+		node_make(i, (push && i == 0) || (pop && i == 1) ? VLAN_ACCESS : VLAN_TRUNK,
+			  (struct fe_opts){
+				  .layout = layout,
+				  .buf_size = (tso || cut) && i == 0 ? 65536 : 0, /* a sender's */
+				  .features = fe_features_default(1) |
+					      (tso || (cut && i == 0) ? VU_OFFLOADS : 0),
+				  .ring_size = 1024,
+			  });
 	bridge.members = members;
 	bridge.n_members = n_ports;
 	fw.view = &view;
@@ -165,7 +194,12 @@ int main(int argc, char **argv)
 		for (unsigned i = 0; i < BURST_MAX; i++) {
 			/* Another pair of addresses in each frame of a burst. */
 			f[4] = f[10] = macs ? (uint8_t)i : 0;
-			fe_send(nodes[from].fe, 0, f, LEN);
+			if ((tso || cut) && r >= 2 && i < TSO_BURST) {
+				tso_make(f, &hdr);
+				fe_send_hdr(nodes[from].fe, 0, &hdr, f, TSO_LEN);
+			} else if (!(tso || cut) || r < 2) {
+				fe_send_hdr(nodes[from].fe, 0, &plain, f, LEN);
+			}
 		}
 		if (r < 2) {
 			fw.burst.n_segs = 0;
@@ -180,5 +214,9 @@ int main(int argc, char **argv)
 				;
 	}
 	printf("%lu\n", n);
-	return n == (unsigned long)rounds * BURST_MAX ? 0 : 1;
+	for (unsigned i = 0; i < n_ports; i++)
+		for (unsigned k = 0; k < N_TX_DROPS; k++)
+			if (nodes[i].counters.tx_drops[k])
+				return 1;
+	return n == (unsigned long)rounds * (tso || cut ? TSO_BURST : BURST_MAX) ? 0 : 1;
 }

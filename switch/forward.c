@@ -13,7 +13,7 @@
 struct run {
 	uint8_t first, n;
 	uint8_t drop;	      /* FRAME_NO_DROP: goes on */
-	uint32_t len_largest; /* bytes */
+	uint32_t len_largest; /* bytes of the longest packet on a wire */
 	uint64_t bytes;	      /* of all */
 	struct shape shape;
 	uint64_t src_key, src_hash, dst_key, dst_hash;
@@ -130,12 +130,6 @@ static inline struct group *group_get(struct forward *fw, const struct view_port
 	return g;
 }
 
-/* Bytes that a delivery adds to a frame, as it leaves in shape s. */
-static inline int32_t len_change(struct delivery d)
-{
-	return d.as_is ? 0 : 12 - d.off + (d.tagged ? VLAN_TAG : 0);
-}
-
 /* The run leaves by vp, each frame as d; those that are too long for it are counted. */
 static inline void stage(struct forward *fw, const struct view_port *vp, const struct run *run,
 			 struct delivery d)
@@ -143,7 +137,7 @@ static inline void stage(struct forward *fw, const struct view_port *vp, const s
 	struct group *g = group_get(fw, vp, run->n);
 	struct delivery *out = &g->d[g->n];
 
-	if (likely(run->len_largest + (uint32_t)len_change(d) <= vp->len_max)) {
+	if (likely(run->len_largest + (uint32_t)delivery_shift(&d) <= vp->len_max)) {
 		for (unsigned i = 0; i < run->n; i++) {
 			d.frame = (uint8_t)(run->first + i);
 			out[i] = d;
@@ -153,7 +147,7 @@ static inline void stage(struct forward *fw, const struct view_port *vp, const s
 	}
 	for (unsigned i = 0; i < run->n; i++) {
 		d.frame = (uint8_t)(run->first + i);
-		if (delivery_len(&fw->burst.frames[d.frame], &d) <= vp->len_max)
+		if (fw->burst.frames[d.frame].wire_len + (uint32_t)delivery_shift(&d) <= vp->len_max)
 			g->d[g->n++] = d;
 		else
 			counters(fw, vp)->tx_drops[TX_TOO_LONG]++;
@@ -178,10 +172,10 @@ static void link_cross(struct forward *fw, struct journey *j, const struct view_
 	const struct frame *f = &fw->burst.frames[run->first];
 	const struct view_port *in = vp->peer;
 	struct delivery d = shape_delivery(s, f, run->first);
-	int32_t change = len_change(d);
-	bool too_long = run->len_largest + (uint32_t)change > vp->len_max;
+	int shift = delivery_shift(&d);
+	bool too_long = run->len_largest + (uint32_t)shift > vp->len_max;
 	struct port_counters *out_c = counters(fw, vp), *in_c = counters(fw, in);
-	uint64_t key, bytes = run->bytes + (uint64_t)((int64_t)change * run->n);
+	uint64_t key, bytes = run->bytes + (uint64_t)((int64_t)shift * run->n);
 	uint8_t drop;
 
 	if (too_long && run->n > 1 && vp->n_txq) {
@@ -219,8 +213,8 @@ static void link_cross_each(struct forward *fw, struct journey *j, const struct 
 
 	for (unsigned i = 0; i < j->run->n; i++) {
 		uint8_t at = (uint8_t)(j->run->first + i);
-		uint32_t len = fw->burst.frames[at].len;
-		struct run one = {.first = at, .n = 1, .len_largest = len, .bytes = len};
+		const struct frame *f = &fw->burst.frames[at];
+		struct run one = {.first = at, .n = 1, .len_largest = f->wire_len, .bytes = f->len};
 		struct journey of_one = {.run = &one, .n_copies = j->n_copies};
 
 		link_cross(fw, &of_one, vp, s, depth);
@@ -322,7 +316,7 @@ static inline uint8_t frame_check(const struct frame *f, const struct view_port 
 		return f->drop;
 	if (unlikely(f->len < FRAME_MIN))
 		return RX_TOO_SHORT;
-	if (unlikely(f->len > in->len_max))
+	if (unlikely(f->wire_len > in->len_max))
 		return RX_TOO_LONG;
 	if (unlikely(source_invalid(f->head + 6)))
 		return RX_SRC_INVALID;
@@ -365,7 +359,7 @@ hot_inline bool is_alike(const struct likeness *l, const struct frame *f)
 	uint16_t inner_type;
 
 	if (((load64(f->head) ^ l->a) | ((load64(f->head + 8) & l->b_mask) ^ l->b)) ||
-	    f->len - l->len_least > l->len_range || f->drop != FRAME_NO_DROP)
+	    f->wire_len - l->len_least > l->len_range || f->drop != FRAME_NO_DROP)
 		return false;
 	if (likely(l->len_least == FRAME_MIN))
 		return true;
@@ -417,7 +411,7 @@ hot_inline unsigned pass_enter(const struct burst *b, const struct view_port *in
 
 	while (i < n) {
 		const struct frame *f = &b->frames[i];
-		uint32_t largest = f->len;
+		uint32_t largest = f->wire_len;
 		struct run *run = &runs[n_runs++];
 
 		run->first = (uint8_t)i++;
@@ -429,7 +423,7 @@ hot_inline unsigned pass_enter(const struct burst *b, const struct view_port *in
 
 			for (f++; i < n && is_alike(&l, f); f++, i++) {
 				more += f->len;
-				largest = f->len > largest ? f->len : largest;
+				largest = f->wire_len > largest ? f->wire_len : largest;
 			}
 			run->bytes += more;
 		}

@@ -19,11 +19,12 @@
 #include <string.h>
 
 #include "switch/counters.h"
+#include "switch/offload.h"
 
 #define BURST_MAX   32	 /* frames: enough to hide a cache miss behind others, few enough for L1 */
 #define FRAME_HEAD  64	 /* bytes in the snapshot: one cache line, all of Ethernet + tags + IPv6 + ports */
 #define FRAME_MIN   14	 /* bytes: destination, source, type */
-#define FRAME_MAX   65535 /* bytes, without FCS, where no MTU was given */
+#define FRAME_MAX   65557 /* bytes, without FCS: an IP packet of 65,535, Ethernet, two tags */
 #define VLAN_TAG    4	 /* bytes */
 #define CHAIN_MAX   1024 /* segments of one frame: VIRTQUEUE_MAX_SIZE of QEMU */
 #define BURST_SEGS  (2 * CHAIN_MAX)
@@ -44,8 +45,12 @@ struct frame {
 	uint16_t n_segs;	/* pieces after the head; 0 when the head is all */
 	const struct seg *segs; /* n_segs pieces, len - head_len bytes together */
 	struct seg one;		/* what segs points to where there is one piece */
+	uint32_t wire_len;	/* of the longest packet that it is on a wire; len, or a segment of TSO */
 	uint32_t flow;		/* hash of the flow, the same both ways; valid with has_flow */
 	bool has_flow;
+	/* What its sender left. Where that is anything, the bytes up to OFFLOAD_HEAD_MAX are local: those
+	 * behind the head are the first piece, in the burst's heads[]. */
+	struct offload offload;
 };
 
 /* What a port gave in one go; frames 0..n-1. */
@@ -53,6 +58,7 @@ struct burst {
 	struct frame frames[BURST_MAX];
 	struct seg segs[BURST_SEGS]; /* backing store of frames[].segs */
 	unsigned n, n_segs;
+	uint8_t heads[BURST_MAX][OFFLOAD_HEAD_MAX]; /* of frames with offloads */
 };
 
 /*
@@ -67,9 +73,15 @@ struct delivery {
 	uint16_t tci, pad;
 } __attribute__((aligned(8))); /* one load, one store */
 
+/* Bytes by which all behind the addresses moves. */
+static inline int delivery_shift(const struct delivery *d)
+{
+	return d->as_is ? 0 : 12 - d->off + (d->tagged ? VLAN_TAG : 0);
+}
+
 static inline uint32_t delivery_len(const struct frame *f, const struct delivery *d)
 {
-	return d->as_is ? f->len : f->len - d->off + 12 + (d->tagged ? VLAN_TAG : 0);
+	return f->len + (uint32_t)delivery_shift(d);
 }
 
 /* Writes the changed start of the frame to out[FRAME_HEAD + VLAN_TAG]; returns its bytes. What

@@ -12,7 +12,7 @@
 #include "switch/worker.h"
 
 #define MTU_MIN 68    /* RFC 791: every IPv4 host takes that much */
-#define MTU_MAX 65513 /* FRAME_MAX less header and two tags */
+#define MTU_MAX 65535 /* FRAME_MAX less header and two tags */
 
 const char *port_state_name(enum port_state s)
 {

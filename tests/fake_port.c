@@ -58,7 +58,9 @@ static unsigned fake_rx_burst(struct port *p, unsigned q, struct burst *b)
 		struct fake_frame *in = &fq->in[fq->n_taken];
 		struct frame *f = &b->frames[n];
 
-		f->len = (uint32_t)in->len;
+		f->len = f->wire_len = (uint32_t)in->len;
+		f->offload = (struct offload){0};
+		f->has_flow = false;
 		f->drop = FRAME_NO_DROP;
 		f->head_len = in->len < FRAME_HEAD ? (uint8_t)in->len : FRAME_HEAD;
 		memset(f->head, 0xee, FRAME_HEAD); /* what nobody may look at */

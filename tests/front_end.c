@@ -454,6 +454,11 @@ static uint16_t desc_take(struct fe_ring *r)
 
 bool fe_send(struct fe *fe, unsigned p, const void *frame, uint32_t len)
 {
+	return fe_send_hdr(fe, p, NULL, frame, len);
+}
+
+bool fe_send_hdr(struct fe *fe, unsigned p, const struct vnet_hdr *hdr, const void *frame, uint32_t len)
+{
 	struct fe_ring *r = &fe->rings[2 * p + 1];
 	uint16_t need = fe->opts.layout == FE_TWO ? 2 : 1, head, second;
 	uint8_t *buf;
@@ -464,6 +469,8 @@ bool fe_send(struct fe *fe, unsigned p, const void *frame, uint32_t len)
 	head = desc_take(r);
 	buf = r->bufs + (size_t)head * fe->stride;
 	memset(buf, 0, fe->hdr_len);
+	if (hdr)
+		memcpy(buf, hdr, fe->hdr_len);
 	memcpy(buf + fe->hdr_len, frame, len);
 	r->desc[head].addr = fe_gpa(fe, buf);
 	r->desc[head].len = fe->hdr_len + len;
@@ -491,6 +498,11 @@ bool fe_send(struct fe *fe, unsigned p, const void *frame, uint32_t len)
 
 int fe_recv(struct fe *fe, unsigned p, void *out, uint32_t size)
 {
+	return fe_recv_hdr(fe, p, NULL, out, size);
+}
+
+int fe_recv_hdr(struct fe *fe, unsigned p, struct vnet_hdr *hdr, void *out, uint32_t size)
+{
 	struct fe_ring *r = &fe->rings[2 * p];
 	uint32_t got = 0, n_buffers = 1;
 
@@ -505,6 +517,8 @@ int fe_recv(struct fe *fe, unsigned p, void *out, uint32_t size)
 			if (fe->features & VU_BIT(VIRTIO_NET_F_MRG_RXBUF))
 				n_buffers = ((struct vnet_hdr *)buf)->num_buffers;
 			skip = fe->hdr_len;
+			if (hdr)
+				memcpy(hdr, buf, skip);
 		}
 		if (len < skip || len > fe->opts.buf_size || got + len - skip > size || !n_buffers) {
 			fprintf(stderr, "front end: a used buffer of %u bytes of %u\n", len, n_buffers);

@@ -70,8 +70,13 @@ void fe_close(struct fe *fe); /* accepts NULL */
 /* Sends one frame by pair p; false when the ring is full. Kicks when the back end wants it. */
 bool fe_send(struct fe *fe, unsigned p, const void *frame, uint32_t len);
 
+/* The same with a header of the caller's; hdr NULL: one that asks for nothing. */
+bool fe_send_hdr(struct fe *fe, unsigned p, const struct vnet_hdr *hdr, const void *frame, uint32_t len);
+
 /* Takes one frame from pair p into out and gives its buffers back: its length, or -1 for none. */
 int fe_recv(struct fe *fe, unsigned p, void *out, uint32_t size);
+/* The same, with the header that came; hdr may be NULL. */
+int fe_recv_hdr(struct fe *fe, unsigned p, struct vnet_hdr *hdr, void *out, uint32_t size);
 
 /* Takes back sent descriptors; returns how many frames. fe_send() does it when it needs to. */
 unsigned fe_reclaim(struct fe *fe, unsigned p);

@@ -63,7 +63,15 @@ enum vu_request {
 #define VU_PROTO_CONFIGURE_MEM_SLOTS 15
 
 /* Virtio feature bits: virtio 1.1, 5.1.3 and 6; vhost-user's own 30. */
+#define VIRTIO_NET_F_CSUM	    0
+#define VIRTIO_NET_F_GUEST_CSUM	    1
 #define VIRTIO_NET_F_MTU	    3
+#define VIRTIO_NET_F_GUEST_TSO4	    7
+#define VIRTIO_NET_F_GUEST_TSO6	    8
+#define VIRTIO_NET_F_GUEST_ECN	    9
+#define VIRTIO_NET_F_HOST_TSO4	    11
+#define VIRTIO_NET_F_HOST_TSO6	    12
+#define VIRTIO_NET_F_HOST_ECN	    13
 #define VIRTIO_NET_F_MRG_RXBUF	    15
 #define VIRTIO_NET_F_CTRL_VQ	    17
 #define VIRTIO_NET_F_CTRL_RX	    18
@@ -76,6 +84,13 @@ enum vu_request {
 #define VIRTIO_F_VERSION_1	    32
 
 #define VU_BIT(n) (1ull << (n))
+
+/* Checksums and segmentation: what a driver may leave to us, and what it takes from us. */
+#define VU_OFFLOADS                                                                             \
+	(VU_BIT(VIRTIO_NET_F_CSUM) | VU_BIT(VIRTIO_NET_F_HOST_TSO4) |                           \
+	 VU_BIT(VIRTIO_NET_F_HOST_TSO6) | VU_BIT(VIRTIO_NET_F_HOST_ECN) |                       \
+	 VU_BIT(VIRTIO_NET_F_GUEST_CSUM) | VU_BIT(VIRTIO_NET_F_GUEST_TSO4) |                    \
+	 VU_BIT(VIRTIO_NET_F_GUEST_TSO6) | VU_BIT(VIRTIO_NET_F_GUEST_ECN))
 
 struct vu_mem_region {
 	uint64_t gpa;	     /* guest physical address */

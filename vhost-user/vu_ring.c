@@ -7,6 +7,12 @@
 #include <errno.h>
 #include <stdio.h>
 
+static uint8_t offloads_of(uint64_t features, unsigned csum, unsigned tso4, unsigned tso6, unsigned ecn)
+{
+	return (features >> csum & 1 ? OFFLOAD_CSUM : 0) | (features >> tso4 & 1 ? OFFLOAD_TSO4 : 0) |
+	       (features >> tso6 & 1 ? OFFLOAD_TSO6 : 0) | (features >> ecn & 1 ? OFFLOAD_ECN : 0);
+}
+
 int vu_ring_start(struct vu_ring *r, const struct vu_ring_state *state, uint64_t features,
 		  const struct vu_mem *mem, struct err *err)
 {
@@ -16,6 +22,10 @@ int vu_ring_start(struct vu_ring *r, const struct vu_ring_state *state, uint64_t
 	r->mergeable = features & VU_BIT(VIRTIO_NET_F_MRG_RXBUF);
 	r->indirect = features & VU_BIT(VIRTIO_RING_F_INDIRECT_DESC);
 	r->event_idx = features & VU_BIT(VIRTIO_RING_F_EVENT_IDX);
+	r->offloads_sent = offloads_of(features, VIRTIO_NET_F_CSUM, VIRTIO_NET_F_HOST_TSO4,
+				       VIRTIO_NET_F_HOST_TSO6, VIRTIO_NET_F_HOST_ECN);
+	r->offloads_taken = offloads_of(features, VIRTIO_NET_F_GUEST_CSUM, VIRTIO_NET_F_GUEST_TSO4,
+					VIRTIO_NET_F_GUEST_TSO6, VIRTIO_NET_F_GUEST_ECN);
 	r->hdr_len = v1 || r->mergeable ? VNET_HDR : VNET_HDR_LEGACY;
 	r->mem = mem;
 	r->size = state->num;

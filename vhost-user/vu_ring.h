@@ -78,6 +78,8 @@ struct vu_ring {
 	uint16_t size; /* entries, a power of two */
 	uint8_t hdr_len;
 	bool mergeable, indirect, event_idx;
+	uint8_t offloads_sent;	/* OFFLOAD_* that the driver may leave to us … */
+	uint8_t offloads_taken; /* … and that it takes */
 	bool running; /* control: workers may be in it */
 	_Atomic int call_fd; /* -1: the guest polls; control: rw at any time, worker: ro */
 

@@ -26,19 +26,45 @@ static uint32_t segs_take(struct seg *segs, unsigned n_segs, unsigned *at, uint8
 /* In the first two bytes of a header, loaded as one: NEEDS_CSUM of flags, and a gso_type. */
 #define OFFLOAD_ASKED 0xff01u
 
-/* No offload was negotiated: a header that asks for one is the guest's mistake. */
-static inline uint8_t header_check(const struct vnet_hdr *h)
+/*
+ * What hdr asks for frame i, whose pieces have been found. The slot before f->segs is free: the
+ * snapshot that grows to OFFLOAD_HEAD_MAX becomes the first piece.
+ */
+static void frame_offload(struct vu_ring *r, struct burst *b, unsigned i, const struct vnet_hdr *hdr,
+			  struct seg *segs)
 {
-	return h->flags & 1 || h->gso_type ? RX_BAD_OFFLOAD : FRAME_NO_DROP;
+	struct frame *f = &b->frames[i];
+	uint32_t more = f->len < OFFLOAD_HEAD_MAX ? f->len : OFFLOAD_HEAD_MAX;
+	uint8_t *head = b->heads[i];
+	unsigned at = 0;
+
+	more -= f->head_len;
+	memcpy(head, f->head, FRAME_HEAD);
+	segs_take(segs, f->n_segs, &at, head + FRAME_HEAD, more);
+	segs += at;
+	f->n_segs = (uint16_t)(f->n_segs - at);
+	if (more) {
+		*--segs = (struct seg){.va = head + FRAME_HEAD, .len = more};
+		f->n_segs++;
+	}
+	f->segs = segs;
+	if (f->drop == FRAME_NO_DROP)
+		f->drop = offload_accept(hdr, head, f->head_len + more, f->len, r->offloads_sent,
+					 &f->offload);
+	f->wire_len = offload_wire_len(&f->offload, f->len);
 }
 
-/* A frame in any layout. False after a fault, or when the burst's store cannot hold its pieces. */
-static bool frame_gather(struct vu_ring *r, uint16_t head, struct burst *b, struct frame *f)
+/* Frame i, which is of any layout. False after a fault, or when the burst's store cannot hold its pieces. */
+static bool frame_gather(struct vu_ring *r, struct burst *b, unsigned i)
 {
-	struct gather g = {.segs = &b->segs[b->n_segs], .max = BURST_SEGS - b->n_segs};
+	/* One slot stays free, for frame_offload(). */
+	struct gather g = {.segs = &b->segs[b->n_segs + 1]};
+	struct frame *f = &b->frames[i];
+	uint16_t head = r->heads[i];
 	struct vnet_hdr hdr = {0};
 	unsigned at = 0;
 
+	g.max = b->n_segs + 1 < BURST_SEGS ? BURST_SEGS - b->n_segs - 1 : 0;
 	if (!vu_gather_chain(r, head, desc_load(&r->desc[head]), 0, &g)) {
 		/* More pieces than the whole store has, in a burst of its own: too long to be true. */
 		if (!b->n_segs && !atomic_load_explicit(&r->fault, memory_order_relaxed))
@@ -50,18 +76,21 @@ static bool frame_gather(struct vu_ring *r, uint16_t head, struct burst *b, stru
 		return false;
 	}
 	segs_take(g.segs, g.n, &at, (uint8_t *)&hdr, r->hdr_len);
-	f->drop = header_check(&hdr);
+	f->drop = FRAME_NO_DROP;
 	g.bytes -= r->hdr_len;
 	if (g.bytes > FRAME_MAX) {
 		f->drop = RX_TOO_LONG;
 		g.bytes = g.bytes > UINT32_MAX ? UINT32_MAX : g.bytes;
 	}
-	f->len = (uint32_t)g.bytes;
+	f->len = f->wire_len = (uint32_t)g.bytes;
 	f->head_len = (uint8_t)segs_take(g.segs, g.n, &at, f->head, FRAME_HEAD);
 	f->has_flow = false;
 	f->segs = &g.segs[at];
 	f->n_segs = (uint16_t)(g.n - at);
-	b->n_segs += g.n;
+	f->offload = (struct offload){0};
+	b->n_segs += g.n + 1;
+	if (unlikely(vnet_hdr_asks(&hdr)))
+		frame_offload(r, b, i, &hdr, &g.segs[at]);
 	return true;
 }
 
@@ -176,22 +205,34 @@ static void pieces_others(const struct vu_ring *r, struct pieces *p, unsigned n)
 }
 
 /* Pass 2. */
-hot_inline void frame_simple(const uint8_t *hdr, const uint8_t *data, uint32_t len, struct frame *f)
+hot_inline void frame_simple(const uint8_t *data, uint32_t len, struct frame *f)
 {
-	unsigned asks = load_once((const alias_u16 *)hdr);
-
 	f->len = len;
-	f->one.va = (uint8_t *)data + FRAME_HEAD;
-	f->one.len = len - FRAME_HEAD;
-	f->segs = &f->one;
-	f->has_flow = false;
+	f->head_len = (uint8_t)(len < FRAME_HEAD ? len : FRAME_HEAD);
 	f->drop = FRAME_NO_DROP;
 	f->n_segs = len > FRAME_HEAD;
-	f->head_len = (uint8_t)(len < FRAME_HEAD ? len : FRAME_HEAD);
+	f->segs = &f->one;
+	f->one.va = (uint8_t *)data + FRAME_HEAD;
+	f->one.len = len - FRAME_HEAD;
+	f->wire_len = len;
+	f->has_flow = false;
+	f->offload = (struct offload){0};
 	/* Behind a short frame there are other bytes of the same region: head_len says which count. */
 	copy64(f->head, data);
-	if (unlikely(asks & OFFLOAD_ASKED))
-		f->drop = RX_BAD_OFFLOAD;
+}
+
+/* Frame i, one piece, whose header asks for something. False when the burst's store is full. */
+static bool frame_simple_offload(struct vu_ring *r, struct burst *b, unsigned i, const uint8_t *from)
+{
+	struct vnet_hdr hdr = {0};
+
+	if (b->n_segs + 2 > BURST_SEGS)
+		return false;
+	memcpy(&hdr, from, r->hdr_len);
+	b->segs[b->n_segs + 1] = b->frames[i].one;
+	frame_offload(r, b, i, &hdr, &b->segs[b->n_segs + 1]);
+	b->n_segs += 2;
+	return true;
 }
 
 unsigned HOT_NAME(vu_ring_rx)(struct vu_ring *r, struct burst *b)
@@ -208,9 +249,14 @@ unsigned HOT_NAME(vu_ring_rx)(struct vu_ring *r, struct burst *b)
 	if (unlikely(n_others))
 		pieces_others(r, &p, n);
 	for (i = 0; i < n; i++) {
-		if (likely(p.data[i] != NULL))
-			frame_simple(p.hdr[i], p.data[i], p.len[i], &b->frames[i]);
-		else if (!frame_gather(r, r->heads[i], b, &b->frames[i]))
+		if (unlikely(!p.data[i])) {
+			if (!frame_gather(r, b, i))
+				break;
+			continue;
+		}
+		frame_simple(p.data[i], p.len[i], &b->frames[i]);
+		if (unlikely(load_once((const alias_u16 *)p.hdr[i]) & OFFLOAD_ASKED) &&
+		    !frame_simple_offload(r, b, i, p.hdr[i]))
 			break;
 	}
 	r->n_taken = i;

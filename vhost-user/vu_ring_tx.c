@@ -2,6 +2,7 @@
 /*
  * HOT PATH: frames into the guest's receive buffers; see vhost-user/vu_ring.h.
  */
+#include "switch/packets.h"
 #include "vhost-user/vu_chain.h"
 
 /* The available entries of one vu_ring_tx(). */
@@ -89,66 +90,99 @@ static inline void used_put(struct vu_ring *r, unsigned k, uint16_t head, uint32
 	r->used->ring[(r->last_used + k) & (r->size - 1u)] = (struct vring_used_elem){head, len};
 }
 
-/* A cursor over receive buffers. */
-struct sink {
-	struct seg *segs;
-	unsigned n, at;
+/* A place in a list of pieces. */
+struct cursor {
+	const struct seg *seg;
+	uint32_t at; /* bytes into it */
 };
 
-static void sink_put(struct sink *k, const uint8_t *from, uint32_t len)
+/* Where to go on, and how many bytes are there in one piece, up to n; n is within the list. */
+static uint32_t cursor_next(struct cursor *c, uint32_t n, uint8_t **va)
 {
-	while (len) {
-		struct seg *s = &k->segs[k->at];
-		uint32_t here = s->len < len ? s->len : len;
+	uint32_t here;
 
-		memcpy(s->va, from, here);
-		s->va += here;
-		s->len -= here;
-		from += here;
-		len -= here;
-		if (!s->len)
-			k->at++;
+	while (c->at == c->seg->len)
+		*c = (struct cursor){.seg = c->seg + 1};
+	here = c->seg->len - c->at < n ? c->seg->len - c->at : n;
+	*va = c->seg->va + c->at;
+	c->at += here;
+	return here;
+}
+
+static void cursor_skip(struct cursor *c, uint32_t n)
+{
+	uint8_t *va;
+
+	while (n)
+		n -= cursor_next(c, n, &va);
+}
+
+static void cursor_put(struct cursor *to, const uint8_t *from, uint32_t n)
+{
+	uint8_t *va;
+
+	for (uint32_t here; n; n -= here, from += here) {
+		here = cursor_next(to, n, &va);
+		memcpy(va, from, here);
 	}
 }
 
-static void frame_put(struct sink *k, const struct vu_ring *r, const struct frame *f,
-		      const struct delivery *d, uint16_t num_buffers)
+/* Copies n bytes from one list to the other, and sums them when sum is there. */
+static void cursor_copy(struct cursor *to, struct cursor *from, uint32_t n, struct csum *sum)
 {
-	const struct vnet_hdr hdr = {.num_buffers = num_buffers};
-	uint8_t changed[FRAME_HEAD + VLAN_TAG];
+	uint8_t *to_va, *from_va;
 
-	sink_put(k, (const uint8_t *)&hdr, r->hdr_len);
-	if (d->as_is)
-		sink_put(k, f->head, f->head_len);
-	else
-		sink_put(k, changed, delivery_head(f, d, changed));
-	for (unsigned i = 0; i < f->n_segs; i++)
-		sink_put(k, f->segs[i].va, f->segs[i].len);
+	while (n) {
+		uint32_t left = cursor_next(from, n, &from_va);
+
+		n -= left;
+		for (uint32_t here; left; left -= here, from_va += here) {
+			here = cursor_next(to, left, &to_va);
+			if (sum)
+				csum_copy(sum, to_va, from_va, here);
+			else
+				memcpy(to_va, from_va, here);
+		}
+	}
+}
+
+/* Copies n bytes, those of head first while there are any, and sums them when sum is there. */
+static void payload_copy(struct cursor *to, struct seg *head, struct cursor *from, uint32_t n,
+			 struct csum *sum)
+{
+	struct cursor first = {.seg = head};
+	uint32_t here = head->len < n ? head->len : n;
+
+	cursor_copy(to, &first, here, sum);
+	head->va += here;
+	head->len -= here;
+	cursor_copy(to, from, n - here, sum);
 }
 
 enum put { PUT_DONE, PUT_FULL, PUT_TOO_SMALL, PUT_FAULT };
 
-/* Where put_gather() collects the pieces of one frame's buffers. */
+/* Where buffers_take() collects the pieces of one packet's buffers. */
 static _Thread_local struct seg put_segs[BURST_SEGS];
 
-/* A frame into chains of any layout, several of them with mergeable buffers. */
-static enum put put_gather(struct vu_ring *r, struct supply *s, const struct frame *f,
-			   const struct delivery *d, uint32_t need)
+/*
+ * Buffers for need bytes, in chains of any layout, several of them when they are mergeable: into
+ * put_segs. Their used entries are written, beyond the published index; *n of them count once
+ * buffers_commit() is called.
+ */
+static enum put buffers_take(struct vu_ring *r, const struct supply *s, uint32_t need, unsigned *n)
 {
 	struct gather g = {.segs = put_segs, .max = BURST_SEGS};
-	unsigned n = 0;
-	struct sink k;
 
-	while (g.bytes < need) {
+	for (*n = 0; g.bytes < need; (*n)++) {
 		uint64_t before = g.bytes, len;
 		struct vring_desc desc;
 		uint16_t head;
 
-		if (n && !r->mergeable)
+		if (*n && !r->mergeable)
 			return PUT_TOO_SMALL;
-		if (s->taken + n >= s->n)
+		if (s->taken + *n >= s->n)
 			return PUT_FULL;
-		if (!supply_get(r, s->taken + n, &head, &desc))
+		if (!supply_get(r, s->taken + *n, &head, &desc))
 			return PUT_FAULT;
 		if (!vu_gather_chain(r, head, desc, VRING_DESC_WRITE, &g))
 			return atomic_load_explicit(&r->fault, memory_order_relaxed) ? PUT_FAULT :
@@ -158,24 +192,106 @@ static enum put put_gather(struct vu_ring *r, struct supply *s, const struct fra
 			return PUT_FAULT;
 		}
 		len = (g.bytes < need ? g.bytes : need) - before;
-		/* Beyond the published index: given up again if the frame does not fit. */
-		used_put(r, n, head, (uint32_t)len);
-		n++;
+		used_put(r, *n, head, (uint32_t)len);
 	}
-	k = (struct sink){.segs = g.segs, .n = g.n};
-	frame_put(&k, r, f, d, (uint16_t)n);
-	s->taken += n;
-	r->last_used = (uint16_t)(r->last_used + n);
 	return PUT_DONE;
 }
 
-/* The header of a frame without offloads, and what of it is changed or short, to va. */
+static void buffers_commit(struct vu_ring *r, struct supply *s, unsigned n)
+{
+	s->taken += n;
+	r->last_used = (uint16_t)(r->last_used + n);
+}
+
+/* The start of a frame as it leaves, to out[FRAME_HEAD + VLAN_TAG]: its bytes. */
+static uint32_t frame_start(const struct frame *f, const struct delivery *d, uint8_t *out)
+{
+	if (!d->as_is)
+		return delivery_head(f, d, out);
+	memcpy(out, f->head, f->head_len);
+	return f->head_len;
+}
+
+/* A frame into chains of any layout, to a driver that takes what its sender left. */
+static enum put put_gather(struct vu_ring *r, struct supply *s, const struct frame *f,
+			   const struct delivery *d)
+{
+	const uint32_t len = delivery_len(f, d);
+	struct cursor to = {.seg = put_segs}, from = {.seg = f->segs};
+	uint8_t start[FRAME_HEAD + VLAN_TAG];
+	struct vnet_hdr hdr;
+	enum put put;
+	unsigned n;
+
+	put = buffers_take(r, s, r->hdr_len + len, &n);
+	if (put != PUT_DONE)
+		return put;
+	offload_header(&f->offload, delivery_shift(d), &hdr);
+	hdr.num_buffers = (uint16_t)n;
+	cursor_put(&to, (const uint8_t *)&hdr, r->hdr_len);
+	cursor_put(&to, start, frame_start(f, d, start));
+	cursor_copy(&to, &from, f->len - f->head_len, NULL);
+	buffers_commit(r, s, n);
+	return PUT_DONE;
+}
+
+/*
+ * A frame whose sender left more than this driver takes: as the packets that it should be, cut and
+ * summed while they are copied. Those before the one that found no room have been delivered.
+ */
+static enum put put_packets(struct vu_ring *r, struct supply *s, const struct frame *f,
+			    const struct delivery *d)
+{
+	uint8_t head[OFFLOAD_HEAD_MAX + VLAN_TAG];
+	uint32_t head_len = frame_start(f, d, head);
+	struct cursor from = {.seg = f->segs};
+	struct packets ps;
+	struct packet p;
+	struct seg rest;
+
+	/* The first piece is the rest of the snapshot. */
+	if (f->n_segs) {
+		memcpy(head + head_len, f->segs[0].va, f->segs[0].len);
+		head_len += f->segs[0].len;
+		from.seg++;
+	}
+	packets_begin(&ps, &f->offload, head, head_len, delivery_len(f, d), delivery_shift(d),
+		      r->offloads_taken);
+	rest = (struct seg){head + ps.head_len, head_len - ps.head_len};
+	while (packets_next(&ps, &p)) {
+		struct cursor start = {.seg = put_segs}, to;
+		struct csum sum = {0};
+		enum put put;
+		unsigned n;
+
+		put = buffers_take(r, s, r->hdr_len + p.head_len + p.payload_len, &n);
+		if (put != PUT_DONE)
+			return put;
+		to = start;
+		cursor_skip(&to, r->hdr_len + p.head_len);
+		payload_copy(&to, &rest, &from, p.payload_len, p.sum ? &sum : NULL);
+		packet_finish(&p, &sum);
+		p.hdr.num_buffers = (uint16_t)n;
+		cursor_put(&start, (const uint8_t *)&p.hdr, r->hdr_len);
+		cursor_put(&start, p.head, p.head_len);
+		buffers_commit(r, s, n);
+	}
+	return PUT_DONE;
+}
+
+/* The header and start of a frame that is changed, short, or has offloads, to va. */
 static void put_start(uint8_t *va, unsigned hdr_len, const struct frame *f, const struct delivery *d)
 {
 	/* Not straight into the guest: a short head would write beyond the frame. */
-	uint8_t changed[FRAME_HEAD + VLAN_TAG];
+	uint8_t start[FRAME_HEAD + VLAN_TAG];
+	struct vnet_hdr hdr;
 
-	head_copy(va + hdr_len, changed, delivery_head(f, d, changed));
+	if (unlikely(f->offload.bits)) {
+		offload_header(&f->offload, delivery_shift(d), &hdr);
+		hdr.num_buffers = 1;
+		memcpy(va, &hdr, hdr_len);
+	}
+	head_copy(va + hdr_len, start, frame_start(f, d, start));
 }
 
 /* What one vu_ring_tx() has delivered. */
@@ -208,6 +324,7 @@ hot_inline unsigned put_plain(struct vu_ring *r, const struct places *p, unsigne
 	const uint32_t hdr_end = 1u << 16;
 	struct vring_used_elem *const used = r->used->ring;
 	const unsigned mask = r->size - 1u, first = r->last_used, hdr_len = r->hdr_len;
+	const uint32_t taken = r->offloads_taken;
 	unsigned i, n_segs = 0;
 	uint64_t bytes = 0;
 
@@ -220,9 +337,11 @@ hot_inline unsigned put_plain(struct vu_ring *r, const struct places *p, unsigne
 			break;
 		memset(va, 0, 8);
 		memcpy(va + 8, &hdr_end, 4);
-		if (likely(d[i].as_is && n >= 32)) {
+		if (likely(d[i].as_is && n >= 32 && !f->offload.bits)) {
 			copy32(to, f->head);
 			copy32(to + n - 32, f->head + n - 32);
+		} else if (unlikely(offload_missing(&f->offload, taken))) {
+			break;
 		} else {
 			put_start(va, hdr_len, f, &d[i]);
 		}
@@ -245,9 +364,11 @@ static void put_others(struct vu_ring *r, struct supply *s, const struct frame *
 	for (unsigned i = 0; i < n; i++) {
 		const struct frame *f = &frames[d[i].frame];
 		const uint32_t len = delivery_len(f, &d[i]);
-		enum put put = s->taken < s->n ? put_gather(r, s, f, &d[i], r->hdr_len + len) :
-						 PUT_FULL;
+		enum put put = PUT_FULL;
 
+		if (s->taken < s->n)
+			put = unlikely(offload_missing(&f->offload, r->offloads_taken)) ?
+				      put_packets(r, s, f, &d[i]) : put_gather(r, s, f, &d[i]);
 		if (put == PUT_FAULT) {
 			c->tx_drops[TX_NOT_UP] += n - i;
 			break;

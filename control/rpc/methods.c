@@ -92,7 +92,7 @@ static const struct param port_add_params[] = {
 	{"native", PARAM_INT, 0, 1, VLAN_VID_MAX, "VID", "trunk: the VLAN of untagged frames"},
 	{"tunnel", PARAM_INT, 0, 1, VLAN_VID_MAX, "VID", "carry everything inside one VLAN"},
 	{"queues", PARAM_INT, 0, 1, 8, "N", "vhost-user: offer N queue pairs (8)"},
-	{"mtu", PARAM_INT, 0, 68, 65513, "N", "largest payload of a frame in bytes (no limit)"},
+	{"mtu", PARAM_INT, 0, 68, 65535, "N", "largest payload of a frame in bytes (no limit)"},
 	{"down", PARAM_BOOL, 0, 0, 0, NULL, "make it, but leave it down"},
 	LAB,
 	TRANSIENT,
