@@ -14,6 +14,7 @@
 
 #include "base/err.h"
 #include "base/hot.h"
+#include "switch/decided.h"
 #include "switch/forward.h"
 #include "switch/internal.h"
 #include "tests/front_end.h"
@@ -185,6 +186,8 @@ int main(int argc, char **argv)
 	bridge.members = members;
 	bridge.n_members = n_ports;
 	fw.view = &view;
+	fw.decided = aligned_alloc(64, DECIDED_SETS * sizeof(*fw.decided));
+	memset(fw.decided, 0, DECIDED_SETS * sizeof(*fw.decided));
 	for (unsigned r = 0; r < rounds + 2; r++) {
 		/* The first rounds teach both addresses. */
 		unsigned from = r < 2 ? r : 0;

@@ -148,6 +148,7 @@ static void way_move(struct fdb *t, struct bucket *b, int i, uint16_t port, uint
 	port_loses(t, relaxed_load(&b->port[i]));
 	relaxed_store(&b->port[i], port);
 	relaxed_store(&b->stamp[i], (uint16_t)now_s);
+	atomic_fetch_add_explicit(&t->moves, 1, memory_order_release);
 }
 
 void fdb_learn_slow(struct fdb *t, uint64_t key, uint64_t hash, uint16_t port, uint32_t now_s)

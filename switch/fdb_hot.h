@@ -41,6 +41,7 @@ struct fdb {
 	struct bucket *buckets;
 	uint64_t mask;
 	_Atomic uint32_t ageing_s;
+	_Atomic uint32_t moves; /* addresses that moved or went, so far */
 	uint32_t max_macs;
 	size_t size_bytes;
 	_Atomic uint32_t n_entries;
@@ -52,6 +53,12 @@ struct fdb {
 #define relaxed_load(p)	    atomic_load_explicit(p, memory_order_relaxed)
 #define relaxed_store(p, v) atomic_store_explicit(p, v, memory_order_relaxed)
 #define relaxed_add(p, v)   atomic_fetch_add_explicit(p, v, memory_order_relaxed)
+
+/* Read before a look-up; as long as it stays, what was found stays, but for ageing. */
+static inline uint32_t fdb_moves(const struct fdb *t)
+{
+	return atomic_load_explicit(&t->moves, memory_order_acquire);
+}
 
 static inline struct bucket *first_bucket(const struct fdb *t, uint64_t hash)
 {

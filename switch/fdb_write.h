@@ -47,6 +47,7 @@ static inline void way_clear(struct fdb *t, struct bucket *b, int i)
 	port_loses(t, relaxed_load(&b->port[i]));
 	relaxed_add(&t->n_entries, -1);
 	relaxed_store(&b->key[i], 0);
+	atomic_fetch_add_explicit(&t->moves, 1, memory_order_release);
 }
 
 static inline void way_set(struct fdb *t, struct bucket *b, int i, uint64_t key, uint16_t port,

@@ -5,19 +5,11 @@
 #include "switch/forward.h"
 
 #include "switch/classify.h"
+#include "switch/decided.h"
 #include "switch/fdb_hot.h"
 #include "switch/flow.h"
 #include "switch/internal.h"
-
-/* Frames that follow each other in the burst and are decided alike. */
-struct run {
-	uint8_t first, n;
-	uint8_t drop;	      /* FRAME_NO_DROP: goes on */
-	uint32_t len_largest; /* bytes of the longest packet on a wire */
-	uint64_t bytes;	      /* of all */
-	struct shape shape;
-	uint64_t src_key, src_hash, dst_key, dst_hash;
-};
+#include "switch/run.h"
 
 /* What a run, each frame of it, has used up on its way through linked bridges. */
 struct journey {
@@ -138,6 +130,12 @@ static inline void stage(struct forward *fw, const struct view_port *vp, const s
 	struct delivery *out = &g->d[g->n];
 
 	if (likely(run->len_largest + (uint32_t)delivery_shift(&d) <= vp->len_max)) {
+		d.frame = run->first;
+		out[0] = d;
+		if (run->n == 1) {
+			g->n++;
+			return;
+		}
 		for (unsigned i = 0; i < run->n; i++) {
 			d.frame = (uint8_t)(run->first + i);
 			out[i] = d;
@@ -152,12 +150,6 @@ static inline void stage(struct forward *fw, const struct view_port *vp, const s
 		else
 			counters(fw, vp)->tx_drops[TX_TOO_LONG]++;
 	}
-}
-
-static inline bool is_reserved(const uint8_t *dst, uint16_t forwarded)
-{
-	return dst[0] == 0x01 && dst[1] == 0x80 && dst[2] == 0xc2 && !dst[3] && !dst[4] &&
-	       dst[5] < 16 && !(forwarded >> dst[5] & 1);
 }
 
 /* A run whose frames are not all short enough for a link crosses it one by one. */
@@ -302,96 +294,42 @@ static void bridge_forward(struct forward *fw, struct journey *j, const struct v
 	offer(fw, j, vp, s, depth);
 }
 
-static inline bool source_invalid(const uint8_t *src)
+/* What decisions count now: with the second, the view and the table's moves so far. */
+static inline uint64_t epoch_now(struct forward *fw, uint32_t moves)
 {
-	uint64_t k = fdb_key(src, 0) & 0xffffffffffffull;
-
-	return src[0] & 1 || !k;
+	if (unlikely(fw->epoch_serial != fw->view->serial || fw->epoch_s != fw->now_s || !fw->epoch)) {
+		fw->epoch_serial = fw->view->serial;
+		fw->epoch_s = fw->now_s;
+		fw->epoch += DECIDED_EPOCH;
+	}
+	return fw->epoch + moves;
 }
 
-/* What a frame must pass before its VLAN is asked. */
-static inline uint8_t frame_check(const struct frame *f, const struct view_port *in)
+/* Pass 2: what was decided before, and who has to be looked up. */
+hot_inline void runs_find(struct forward *fw, const struct view_port *in, struct run *runs, unsigned n,
+			  uint64_t epoch)
 {
-	if (unlikely(f->drop != FRAME_NO_DROP))
-		return f->drop;
-	if (unlikely(f->len < FRAME_MIN))
-		return RX_TOO_SHORT;
-	if (unlikely(f->wire_len > in->len_max))
-		return RX_TOO_LONG;
-	if (unlikely(source_invalid(f->head + 6)))
-		return RX_SRC_INVALID;
-	return FRAME_NO_DROP;
-}
+	for (unsigned i = 0; i < n; i++) {
+		struct run *run = &runs[i];
+		const struct decided *e;
 
-/* What makes two frames of one port alike: the bits of their first 16 bytes that a decision looks at, and
- * lengths that let them in. */
-struct likeness {
-	uint64_t a, b, b_mask;
-	uint16_t inner_type; /* behind a tag, as in memory */
-	uint32_t len_least, len_range;
-};
-
-hot_inline uint64_t load64(const uint8_t *p)
-{
-	uint64_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return v;
-}
-
-hot_inline struct likeness likeness_of(const struct frame *f, const struct view_port *in)
-{
-	bool tagged = head_u16(f, 12) == VLAN_TPID;
-	struct likeness l = {
-		/* Without a tag the payload begins at byte 14, and no decision looks at it. */
-		.a = load64(f->head), .b_mask = tagged ? ~0ull : 0x0000ffffffffffffull,
-		.len_least = tagged ? FRAME_MIN + VLAN_TAG : FRAME_MIN,
-	};
-
-	l.b = load64(f->head + 8) & l.b_mask;
-	l.len_range = in->len_max - l.len_least;
-	memcpy(&l.inner_type, f->head + 16, 2);
-	return l;
-}
-
-hot_inline bool is_alike(const struct likeness *l, const struct frame *f)
-{
-	uint16_t inner_type;
-
-	if (((load64(f->head) ^ l->a) | ((load64(f->head + 8) & l->b_mask) ^ l->b)) ||
-	    f->wire_len - l->len_least > l->len_range || f->drop != FRAME_NO_DROP)
-		return false;
-	if (likely(l->len_least == FRAME_MIN))
-		return true;
-	memcpy(&inner_type, f->head + 16, 2);
-	return inner_type == l->inner_type;
-}
-
-/* Lets the first frame of a run in: its VLAN, and where in the table its addresses are. */
-hot_inline uint8_t enter(const struct view_port *in, const struct frame *f, struct run *run)
-{
-	uint8_t drop = frame_check(f, in);
-
-	run->shape = shape_of_frame();
-	if (likely(drop == FRAME_NO_DROP))
-		drop = shape_enter(&run->shape, f, in);
-	if (unlikely(drop == FRAME_NO_DROP && f->head[0] & 1 &&
-		     is_reserved(f->head, in->bridge->forward_reserved)))
-		drop = RX_RESERVED_ADDRESS;
-	if (unlikely(drop != FRAME_NO_DROP))
-		return drop;
-	run->src_key = fdb_key(f->head + 6, run->shape.vid);
-	run->dst_key = fdb_key(f->head, run->shape.vid);
-	run->src_hash = fdb_hash(run->src_key);
-	run->dst_hash = fdb_hash(run->dst_key);
-	fdb_prefetch(in->bridge->fdb, run->src_hash);
-	fdb_prefetch(in->bridge->fdb, run->dst_hash);
-	return drop;
+		run->known = NULL;
+		if (unlikely(run->drop != FRAME_NO_DROP))
+			continue;
+		e = decided_find(run->set, run->a, run->b, run->from, epoch);
+		if (likely(e != NULL)) {
+			run->known = fw->view->by_id[e->port & DECIDED_PORT];
+			run->d = decided_delivery(e);
+			run->shape.off = run->d.off;
+		} else {
+			run->drop = run_enter(in, &fw->burst.frames[run->first], run);
+		}
+	}
 }
 
 static void flows_note(struct forward *fw, const struct view_port *in, unsigned q, const struct run *run)
 {
-	for (unsigned i = 0; i < run->n && run->drop == FRAME_NO_DROP; i++) {
+	for (unsigned i = 0; i < run->n; i++) {
 		struct frame *f = &fw->burst.frames[run->first + i];
 
 		f->flow = flow_hash(f, run->shape.off);
@@ -401,48 +339,16 @@ static void flows_note(struct forward *fw, const struct view_port *in, unsigned 
 	}
 }
 
-/* Pass 1: cuts the burst into runs. Returns how many; *bytes are those of all frames. */
-hot_inline unsigned pass_enter(const struct burst *b, const struct view_port *in, struct run *runs,
-			       uint64_t *bytes)
-{
-	const unsigned n = b->n;
-	unsigned n_runs = 0, i = 0;
-	uint64_t sum = 0;
-
-	while (i < n) {
-		const struct frame *f = &b->frames[i];
-		uint32_t largest = f->wire_len;
-		struct run *run = &runs[n_runs++];
-
-		run->first = (uint8_t)i++;
-		run->bytes = f->len; /* a frame that is too long may have 4 GiB */
-		run->drop = enter(in, f, run);
-		if (likely(run->drop == FRAME_NO_DROP)) {
-			const struct likeness l = likeness_of(f, in);
-			uint64_t more = 0;
-
-			for (f++; i < n && is_alike(&l, f); f++, i++) {
-				more += f->len;
-				largest = f->wire_len > largest ? f->wire_len : largest;
-			}
-			run->bytes += more;
-		}
-		run->n = (uint8_t)(i - run->first);
-		run->len_largest = largest;
-		sum += run->bytes;
-	}
-	*bytes = sum;
-	return n_runs;
-}
-
 /*
- * Pass 2 for what most frames are: to one known port of this bridge. False when the run is another
- * case, which bridge_forward() looks at in full.
+ * Pass 3 for most of what was not decided before: to one known port of this bridge. False when the run is
+ * another case, which bridge_forward() looks at in full.
  */
-hot_inline bool known_unicast(struct forward *fw, const struct view_port *in, const struct run *run)
+static bool known_unicast(struct forward *fw, const struct view_port *in, const struct run *run,
+			  uint64_t epoch)
 {
 	const struct frame *f = &fw->burst.frames[run->first];
 	const struct view_port *vp;
+	struct delivery d;
 	uint16_t id;
 
 	if (unlikely(f->head[0] & 1))
@@ -452,38 +358,58 @@ hot_inline bool known_unicast(struct forward *fw, const struct view_port *in, co
 	if (unlikely(!vp || vp == in || vp->bridge != in->bridge || vp->peer ||
 		     !vlan_policy_carries(&vp->vlan, run->shape.vid)))
 		return false;
-	stage(fw, vp, run, shape_delivery(shape_leave(run->shape, f, vp), f, run->first));
+	d = shape_delivery(shape_leave(run->shape, f, vp), f, run->first);
+	if (likely(run->from != FROM_ALONE))
+		decided_put(run->set, run->a, run->b, run->from, epoch, id, &d);
+	stage(fw, vp, run, d);
 	return true;
+}
+
+/* Learns, looks up, and sends on its way. */
+static void run_forward(struct forward *fw, const struct view_port *in, const struct run *run,
+			uint64_t epoch)
+{
+	struct journey j = {.run = run};
+
+	fdb_learn_inline(in->bridge->fdb, run->src_key, run->src_hash, in->id, fw->now_s);
+	if (likely(known_unicast(fw, in, run, epoch)))
+		counters(fw, in)->rx_forwarded += run->n;
+	else
+		bridge_forward(fw, &j, in, run->shape, run->dst_hash, 0);
 }
 
 void HOT_NAME(forward_burst)(struct forward *fw, const struct view_port *in, unsigned q)
 {
+	const uint32_t moves = fdb_moves(in->bridge->fdb);
+	const uint64_t epoch = epoch_now(fw, moves);
 	struct port_counters *c = counters(fw, in);
-	struct fdb *fdb = in->bridge->fdb;
 	struct run runs[BURST_MAX];
-	uint64_t last_key = 0, bytes;
-	unsigned n_runs = pass_enter(&fw->burst, in, runs, &bytes), n_forwarded = 0;
+	uint64_t bytes;
+	unsigned n_runs = runs_cut(fw, in, runs, &bytes);
 
 	c->rx_bytes += bytes;
 	c->rx_frames += fw->burst.n;
+	runs_find(fw, in, runs, n_runs, epoch);
 	for (unsigned i = 0; i < n_runs; i++) {
-		const struct run *run = &runs[i];
-		struct journey j = {.run = run};
+		struct run *run = &runs[i];
 
+		/* An earlier run of this burst, or another worker, has moved an address. */
+		if (unlikely(run->known && fdb_moves(in->bridge->fdb) != moves)) {
+			run->known = NULL;
+			run->drop = run_enter(in, &fw->burst.frames[run->first], run);
+		}
 		if (unlikely(run->drop != FRAME_NO_DROP)) {
 			c->rx_drops[run->drop] += run->n;
 			continue;
 		}
 		if (unlikely(in->multi_queue))
 			flows_note(fw, in, q, run);
-		if (run->src_key != last_key)
-			fdb_learn_inline(fdb, run->src_key, run->src_hash, in->id, fw->now_s);
-		last_key = run->src_key;
-		if (likely(known_unicast(fw, in, run)))
-			n_forwarded += run->n;
-		else
-			bridge_forward(fw, &j, in, run->shape, run->dst_hash, 0);
+		if (likely(run->known != NULL)) {
+			stage(fw, run->known, run, run->d);
+			c->rx_forwarded += run->n;
+		} else {
+			run_forward(fw, in, run, epoch);
+		}
 	}
-	c->rx_forwarded += n_forwarded;
 	groups_flush(fw);
 }

@@ -20,6 +20,8 @@
 #define COPIES_MAX     4096 /* a bridge of SWITCH_PORTS_MAX ports may flood once */
 #define GROUPS_MAX     64   /* destinations staged at a time */
 
+struct decided_set;
+
 struct group {
 	const struct view_port *port;
 	unsigned n;
@@ -31,6 +33,10 @@ struct forward {
 	bool lock_tx;	  /* other workers may deliver to the same ring */
 	uint32_t now_s;	  /* switch_now_s(), refreshed by the worker */
 	const struct view *view;
+	struct decided_set *decided;  /* DECIDED_SETS, zeroed at first */
+	uint64_t epoch;		      /* of decided; 0 before the first burst */
+	uint64_t epoch_serial;	      /* the view and … */
+	uint32_t epoch_s;	      /* … the second that it belongs to */
 	struct burst burst;
 	unsigned n_groups;
 	struct group groups[GROUPS_MAX];

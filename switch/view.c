@@ -88,6 +88,7 @@ static void view_fill(struct switch_ *sw, struct view *v)
 
 int view_build(struct switch_ *sw, struct view **out)
 {
+	static uint64_t serial; /* control thread */
 	unsigned n_ports = 0, n_sources = 0;
 	struct port *p;
 	struct view *v;
@@ -99,6 +100,7 @@ int view_build(struct switch_ *sw, struct view **out)
 	v = calloc(1, sizeof(*v) + sw->opts.n_workers * sizeof(v->worker[0]));
 	if (!v)
 		return -ENOMEM;
+	v->serial = ++serial;
 	v->n_workers = sw->opts.n_workers;
 	/* calloc(0) may be NULL: one more of each costs nothing. */
 	v->ports = calloc(n_ports + 1, sizeof(*v->ports));

@@ -50,6 +50,7 @@ struct view_sources {
 };
 
 struct view {
+	uint64_t serial; /* no two views have the same; 0 only where nobody asks */
 	struct view_port *by_id[SWITCH_PORTS_MAX]; /* NULL: no such port */
 	struct view_port *ports;
 	struct view_bridge *bridges;

@@ -10,12 +10,14 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <rte_cycles.h>
 #include <rte_lcore.h>
 #include <rte_rcu_qsbr.h>
 
+#include "switch/decided.h"
 #include "switch/forward.h"
 #include "switch/internal.h"
 
@@ -63,6 +65,12 @@ int worker_create(struct switch_ *sw, unsigned id, unsigned lcore, struct worker
 	w->cpu = lcore_cpu(lcore);
 	w->fw.worker = id;
 	w->fw.lock_tx = sw->opts.n_workers > 1;
+	w->fw.decided = mmap(NULL, DECIDED_SETS * sizeof(*w->fw.decided), PROT_READ | PROT_WRITE,
+			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (w->fw.decided == MAP_FAILED) {
+		free(w);
+		return err_set(err, -ENOMEM, "worker %u: out of memory", id);
+	}
 	w->epfd = epoll_create1(EPOLL_CLOEXEC);
 	w->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (w->epfd < 0 || w->wake_fd < 0 ||
@@ -85,6 +93,7 @@ void worker_destroy(struct worker *w)
 		close(w->epfd);
 	if (w->wake_fd >= 0)
 		close(w->wake_fd);
+	munmap(w->fw.decided, DECIDED_SETS * sizeof(*w->fw.decided));
 	free(w);
 }
 

@@ -17,7 +17,7 @@
 #define load_once(p) (*(const volatile __typeof__(*(p)) *)(p))
 
 typedef uint64_t __attribute__((may_alias)) alias_u64;
-typedef uint16_t __attribute__((may_alias)) alias_u16;
+typedef uint16_t __attribute__((may_alias, aligned(1))) alias_u16; /* a header may be anywhere */
 
 static inline uint16_t load_idx(const uint16_t *p)
 {

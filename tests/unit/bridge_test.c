@@ -47,6 +47,68 @@ static void learned_mac_moves_to_new_port(void **state)
 	assert_n_out(lab, 2, 1);
 }
 
+/* 0 and 1 have talked just now: what was decided for them is still known. */
+static void two_talk(struct lab *lab)
+{
+	lab_ports(lab, 3);
+	lab_send(lab, 1, 0xff, 2, -1);
+	for (int i = 0; i < 3; i++)
+		lab_send(lab, 0, 2, 1, -1);
+	assert_n_out(lab, 1, 3);
+	for (int i = 0; i < 3; i++)
+		fake_clear(lab->port[i]);
+}
+
+static void talk_follows_a_mac_that_moves_at_once(void **state)
+{
+	struct lab *lab = *state;
+
+	two_talk(lab);
+	lab_send(lab, 2, 0xff, 2, -1);
+	fake_clear(lab->port[1]);
+	lab_send(lab, 0, 2, 1, -1);
+	assert_n_out(lab, 1, 0);
+	assert_n_out(lab, 2, 1);
+}
+
+static void talk_is_flooded_at_once_when_its_mac_is_flushed(void **state)
+{
+	struct lab *lab = *state;
+
+	two_talk(lab);
+	bridge_fdb_flush(lab->br, NULL);
+	lab_send(lab, 0, 2, 1, -1);
+	assert_n_out(lab, 1, 1);
+	assert_n_out(lab, 2, 1);
+}
+
+static void talk_ends_at_once_when_a_port_leaves_the_vlan(void **state)
+{
+	struct vlan_policy other = vlan_access(20);
+	struct lab *lab = *state;
+
+	two_talk(lab);
+	assert_int_equal(port_vlan_set(fake_port(lab->port[1]), &other, NULL), 0);
+	lab_send(lab, 0, 2, 1, -1);
+	assert_n_out(lab, 1, 0);
+}
+
+/* The sender's own address moves while what it sends is known: the way back has to follow. */
+static void sender_is_learned_again_on_its_new_port(void **state)
+{
+	struct lab *lab = *state;
+
+	two_talk(lab);
+	lab_send(lab, 2, 2, 1, -1);
+	lab_send(lab, 1, 1, 2, -1);
+	assert_n_out(lab, 2, 1);
+	lab_send(lab, 0, 2, 1, -1); /* and back */
+	fake_clear(lab->port[0]);
+	lab_send(lab, 1, 1, 2, -1);
+	assert_n_out(lab, 0, 1);
+	assert_n_out(lab, 2, 1);
+}
+
 static void addresses_are_learned_per_vlan(void **state)
 {
 	struct lab *lab = *state;
@@ -366,6 +428,10 @@ int main(void)
 		T(unknown_unicast_floods_all_but_ingress),
 		T(learned_address_gets_unicast),
 		T(learned_mac_moves_to_new_port),
+		T(talk_follows_a_mac_that_moves_at_once),
+		T(talk_is_flooded_at_once_when_its_mac_is_flushed),
+		T(talk_ends_at_once_when_a_port_leaves_the_vlan),
+		T(sender_is_learned_again_on_its_new_port),
 		T(addresses_are_learned_per_vlan),
 		T(expired_address_is_flooded),
 		T(frame_to_own_port_is_dropped),
