@@ -8,8 +8,13 @@
 
 #include "base/hot.h"
 
-/* 32 bytes at any address: one register with AVX2, two without. */
-typedef uint64_t chunk __attribute__((vector_size(32), aligned(1), may_alias));
+/* One register, from any address. */
+#ifdef __AVX2__
+#define CHUNK 32
+#else
+#define CHUNK 16
+#endif
+typedef uint64_t chunk __attribute__((vector_size(CHUNK), aligned(1), may_alias));
 
 /*
  * Sums n bytes, which are also copied when `to` is there. 64-bit sums of 32-bit words cannot
@@ -32,7 +37,8 @@ hot_inline uint64_t pass(uint8_t *to, const uint8_t *from, size_t n)
 			high += c >> 32;
 		}
 		low += high;
-		sum = low[0] + low[1] + low[2] + low[3];
+		for (unsigned i = 0; i < CHUNK / sizeof(sum); i++)
+			sum += low[i];
 	}
 	for (; n - at >= sizeof(word); at += sizeof(word)) {
 		memcpy(&word, from + at, sizeof(word));

@@ -39,8 +39,7 @@ static inline uint16_t csum_fold(const struct csum *c)
 	uint64_t sum = c->sum;
 
 	sum = (sum & 0xffffffff) + (sum >> 32);
-	sum = (sum & 0xffff) + (sum >> 16 & 0xffff) + (sum >> 32);
-	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16 & 0xffff) + (sum >> 32); /* at most 0x1fffe */
 	return (uint16_t)((sum & 0xffff) + (sum >> 16));
 }
 

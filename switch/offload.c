@@ -105,11 +105,11 @@ static bool ipv6_tcp_at(const struct look *k, uint32_t l4)
 	uint32_t at = k->l3 + IPV6;
 	uint8_t proto;
 
-	if (k->type != TYPE_IPV6 || l4 < at || ip[0] >> 4 != 6)
+	if (k->type != TYPE_IPV6 || ip[0] >> 4 != 6)
 		return false;
-	/* l4 is within the snapshot, an extension header is at least 8 bytes. */
+	/* The sum's field stands behind l4 in the snapshot: two bytes can be read at each. */
 	for (proto = ip[6]; at < l4; at += (k->head[at + 1] + 1u) * 8) {
-		if (!is_extension(proto) || l4 - at < 8)
+		if (!is_extension(proto))
 			return false;
 		proto = k->head[at];
 	}

@@ -17,6 +17,7 @@
  *                      memcpy(to, p.head, p.head_len);
  *              }
  *
+ *          The caller may stop at any packet: nothing has to be given back.
  *          Segments are those that Linux makes: IPv4 identification goes up by one each, with DF
  *          too; FIN and PSH stay on the last, CWR on the first; lengths are rebuilt.
  *          A checksum that comes out as 0 is stored as 0xffff for UDP, where 0 says that there is
@@ -24,7 +25,7 @@
  *          never does; receivers take either.
  * Threads  any; nothing is kept.
  * Trust    the offload came from offload_accept(), for these headers.
- * Limits   len up to FRAME_MAX + tags; 65535 / OFFLOAD_GSO_MIN packets.
+ * Limits   len up to FRAME_MAX + tags; FRAME_MAX / OFFLOAD_GSO_MIN packets.
  */
 #ifndef SWITCH_PACKETS_H
 #define SWITCH_PACKETS_H

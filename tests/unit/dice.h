@@ -5,47 +5,18 @@
 #ifndef TESTS_UNIT_DICE_H
 #define TESTS_UNIT_DICE_H
 
+#include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <time.h>
 
-static uint64_t dice_state;
-
-static inline void dice_seed(void)
-{
-	const char *given = getenv("SEED");
-
-	dice_state = given ? strtoull(given, NULL, 0) : (uint64_t)time(NULL) * 2654435761u;
-	printf("SEED=%llu\n", (unsigned long long)dice_state);
-}
-
-/* splitmix64. */
-static inline uint64_t dice(void)
-{
-	uint64_t x = dice_state += 0x9e3779b97f4a7c15ull;
-
-	x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9ull;
-	x = (x ^ x >> 27) * 0x94d049bb133111ebull;
-	return x ^ x >> 31;
-}
+void dice_seed(void);
+uint64_t dice(void);
 
 /* lo to hi, both included. */
-static inline uint32_t dice_in(uint32_t lo, uint32_t hi)
-{
-	return lo + (uint32_t)(dice() % ((uint64_t)hi - lo + 1));
-}
+uint32_t dice_in(uint32_t lo, uint32_t hi);
 
 /* True once in n. */
-static inline int dice_once_in(uint32_t n)
-{
-	return dice_in(1, n) == 1;
-}
+int dice_once_in(uint32_t n);
 
-static inline void dice_fill(uint8_t *to, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		to[i] = (uint8_t)dice();
-}
+void dice_fill(uint8_t *to, size_t n);
 
 #endif

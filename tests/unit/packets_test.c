@@ -17,6 +17,7 @@
 #include "switch/packets.h"
 #include "tests/unit/dice.h"
 #include "tests/unit/packet_oracle.h"
+#include "tests/unit/packet_random.h"
 
 #define ROUNDS 4000
 #define ALL    (OFFLOAD_CSUM | OFFLOAD_TSO | OFFLOAD_ECN)
@@ -35,66 +36,6 @@ struct trip {
 	uint8_t head[OFFLOAD_HEAD_MAX + 2 * VLAN_TAG];
 	uint32_t head_len;
 };
-
-static uint8_t pick(const uint8_t *from, unsigned n)
-{
-	return from[dice_in(0, n - 1)];
-}
-
-static void random_tags(struct fields *f)
-{
-	f->n_tags = dice_in(0, 2);
-	for (unsigned i = 0; i < f->n_tags; i++) {
-		f->tags[i][0] = dice_once_in(3) ? 0x88a8 : 0x8100;
-		f->tags[i][1] = (uint16_t)dice();
-	}
-}
-
-static void random_extensions(struct fields *f)
-{
-	static const uint8_t protos[] = {0, 43, 60};
-
-	f->n_extensions = dice_once_in(2) ? 0 : dice_in(1, 4);
-	for (unsigned i = 0; i < f->n_extensions; i++) {
-		f->extensions[i] = pick(protos, sizeof(protos));
-		f->extension_lens[i] = 8 * dice_in(1, 4);
-		f->n_between += f->extension_lens[i];
-		if (f->extensions[i] == 43)
-			dice_fill(f->last_dst, 16);
-	}
-}
-
-/* All but the payload. */
-static void random_headers(struct fields *f, uint8_t proto)
-{
-	memset(f, 0, sizeof(*f));
-	dice_fill(f->macs, sizeof(f->macs));
-	dice_fill(f->src, 16);
-	dice_fill(f->dst, 16);
-	dice_fill(f->between, sizeof(f->between));
-	dice_fill(f->options, sizeof(f->options));
-	memcpy(f->last_dst, f->dst, 16);
-	random_tags(f);
-	f->v6 = dice_once_in(2);
-	if (f->v6)
-		random_extensions(f);
-	else
-		f->n_between = dice_once_in(2) ? 0 : 4 * dice_in(0, 10);
-	f->tos = (uint8_t)dice();
-	f->ttl = (uint8_t)dice();
-	f->flow_label = dice_in(0, 0xfffff);
-	f->id = (uint16_t)dice();
-	f->frag = dice_once_in(2) ? 0x4000 : 0;
-	f->proto = proto;
-	f->sport = (uint16_t)dice();
-	f->dport = (uint16_t)dice();
-	f->seq = dice_once_in(2) ? (uint32_t)dice() : 0xffffffff - dice_in(0, 5000);
-	f->ack = (uint32_t)dice();
-	f->flags = (uint8_t)dice();
-	f->window = (uint16_t)dice();
-	f->urgent = (uint16_t)dice();
-	f->n_options = proto == ORACLE_TCP ? 4 * dice_in(0, 10) : 0;
-}
 
 static void random_payload(struct fields *f, size_t n)
 {
@@ -129,7 +70,7 @@ static void send_tcp(struct trip *t, bool several)
 {
 	uint32_t most;
 
-	random_headers(&t->sent, ORACLE_TCP);
+	random_fields(&t->sent, ORACLE_TCP);
 	t->hdr = (struct vnet_hdr){
 		.flags = VNET_HDR_NEEDS_CSUM | (uint8_t)(dice() & ~1u),
 		.gso_type = t->sent.v6 ? VNET_HDR_GSO_TCPV6 : VNET_HDR_GSO_TCPV4,
@@ -300,7 +241,7 @@ static void udp_is_summed_for_who_does_not(void **state)
 	for (unsigned round = 0; round < ROUNDS; round++) {
 		struct packet p;
 
-		random_headers(&t.sent, ORACLE_UDP);
+		random_fields(&t.sent, ORACLE_UDP);
 		random_payload(&t.sent, dice_in(0, dice_once_in(2) ? 9 : 4000));
 		t.hdr = (struct vnet_hdr){.flags = VNET_HDR_NEEDS_CSUM, .csum_offset = 6};
 		send_it(&t);
@@ -327,7 +268,7 @@ static void only_udp_never_has_a_checksum_of_zero(void **state)
 		uint16_t unfit;
 		struct layout at;
 
-		random_headers(&t.sent, cases[i & 1].proto);
+		random_fields(&t.sent, cases[i & 1].proto);
 		random_payload(&t.sent, 100 + (i & 6));
 		memset(payload_bytes, 0, 2);
 		/* What the checksum would be, put where it is summed, makes it 0. */
@@ -386,7 +327,7 @@ static void frame_without_offload_is_one_packet_as_it_is(void **state)
 	for (unsigned round = 0; round < 100; round++) {
 		struct packet p;
 
-		random_headers(&t.sent, ORACLE_TCP);
+		random_fields(&t.sent, ORACLE_TCP);
 		random_payload(&t.sent, dice_in(0, 2000));
 		t.hdr = (struct vnet_hdr){.flags = VNET_HDR_DATA_VALID};
 		send_it(&t);
@@ -403,7 +344,7 @@ static void identification_and_sequence_wrap(void **state)
 
 	for (unsigned round = 0; round < 100; round++) {
 		do {
-			random_headers(&t.sent, ORACLE_TCP);
+			random_fields(&t.sent, ORACLE_TCP);
 		} while (t.sent.v6);
 		t.sent.id = (uint16_t)(0xffff - dice_in(0, 2));
 		t.sent.seq = 0xffffffff - dice_in(0, 400);
