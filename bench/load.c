@@ -29,7 +29,7 @@ struct result {
 	struct learning learning;
 	struct sums sums;	/* of the measured time, with what was in flight at its end */
 	uint64_t n_frames, n_bytes; /* received while the clock ran */
-	double seconds;
+	double attach_s, seconds;
 	uint64_t refused;
 	struct latency paced, at[3];
 	uint64_t burst;
@@ -158,7 +158,7 @@ static void rates_print(const struct ends *l, const struct result *r)
 
 static void result_print(const struct ends *l, const struct result *r)
 {
-	printf("{");
+	printf("{\"attach_s\": %.3f, \"tsc_hz\": %.0f, ", r->attach_s, l->tsc_hz);
 	learning_print(&r->learning);
 	if (l->o->idle_gap_ms) {
 		printf(", \"lost\": %llu, \"first_frame\": ", (unsigned long long)r->idle.n_lost);
@@ -178,6 +178,7 @@ int main(int argc, char **argv)
 	struct options o;
 	struct ends l;
 	cpu_set_t set;
+	uint64_t start_ns;
 	int rc = options_parse(&o, argc, argv);
 
 	if (rc >= 0)
@@ -187,7 +188,9 @@ int main(int argc, char **argv)
 		CPU_SET((size_t)o.cpu, &set);
 		sched_setaffinity(0, sizeof(set), &set);
 	}
+	start_ns = loop_now_ns();
 	rc = ends_open(&l, &o, &err);
+	r.attach_s = (double)(loop_now_ns() - start_ns) / 1e9;
 	l.tsc_hz = tsc_hz_measure();
 	if (rc == 0)
 		rc = measure(&l, &r, &err);

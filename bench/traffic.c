@@ -6,6 +6,7 @@
 
 #define ROUNDS	  64  /* between looks at the clock and at the ports that only listen */
 #define QUIET_S	  0.1 /* nothing in flight any more */
+#define LEARN_S	  60  /* a switch that has not taken the addresses by then takes none */
 
 static inline bool takes(const struct ends *l, unsigned i)
 {
@@ -102,7 +103,7 @@ static unsigned in_flight(const struct sender *s)
 static void addresses_send(struct ends *l, struct flow **lists, uint32_t n)
 {
 	double rate = l->o->learn_rate, per_cycle = rate / l->tsc_hz;
-	uint64_t start = tsc();
+	uint64_t start = tsc(), limit = start + (uint64_t)(LEARN_S * l->tsc_hz);
 	bool busy = true;
 
 	for (unsigned i = 0; i < l->o->n_busy; i++) {
@@ -113,7 +114,7 @@ static void addresses_send(struct ends *l, struct flow **lists, uint32_t n)
 		s->first = l->n_flows;
 		s->cursor = 0;
 	}
-	while (busy) {
+	while (busy && tsc() < limit) {
 		uint64_t due = rate ? (uint64_t)((double)(tsc() - start) * per_cycle) : UINT64_MAX;
 
 		busy = false;
@@ -154,11 +155,13 @@ static void lists_send(struct ends *l, uint32_t n, bool broadcast)
 /* Every flow once, slowly enough that no receiver loses one: strays are what a switch floods. */
 static void flows_send_once(struct ends *l)
 {
+	uint64_t limit = tsc() + (uint64_t)(LEARN_S * l->tsc_hz);
+
 	for (unsigned i = 0; i < l->o->n_busy; i++)
 		for (unsigned p = 0; p < l->o->n_pairs; p++) {
 			struct sender *s = &l->all[i].senders[p];
 
-			for (uint32_t left = s->n_flows; left || in_flight(s);) {
+			for (uint32_t left = s->n_flows; (left || in_flight(s)) && tsc() < limit;) {
 				if (left && !in_flight(s))
 					left -= end_send(l, s, left < BURST ? left : BURST,
 							 TOUCH_FIRST);
