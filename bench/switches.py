@@ -2,7 +2,7 @@
 """The switches that bench/compare measures, each started for one run and ended by its own pid.
 
 What     Lanyard, Testpmd (Debian's, or one that bench/testpmd-native made), Ovs and Vpp serve n ports
-         on sockets STEM0, STEM1 …, to which bench/load connects. counters() is None, or what makes
+         on sockets STEM0, STEM1 …, or connect to the load's where is_client. counters() is None, or what makes
          busy cycles a frame.
 How      Everything lies in a private folder: OVS gets a database, run and log folder of its own and
          never meets the system's service, and a network namespace for its bridge's internal port;
@@ -52,6 +52,7 @@ def end(child):
 class Lanyard:
     """mode: poll, or what it does by default (adaptive: it sleeps when idle)."""
     name = "Lanyard"
+    is_client = False
 
     def __init__(self, args, n_ports, macs=1, mode="poll", **_):
         self.session = Session("--workers", str(args.switch_cpu), *(["--mode", mode] if mode else []))
@@ -85,6 +86,7 @@ class Lanyard:
 class Private:
     """A folder and programs in it; what both end with."""
     counters = None
+    is_client = False
 
     def __init__(self):
         self.dir = tempfile.mkdtemp(prefix="lanyard-compare-")
@@ -156,6 +158,7 @@ class Ovs(Private):
     """The userspace datapath, one bridge with its one default rule, NORMAL."""
     name = "OVS-DPDK"
     tuned = False
+    is_client = True  # of the load's sockets: its own serve no TSO, and are deprecated
 
     def __init__(self, args, n_ports, macs=1, tso=False, **_):
         super().__init__()
@@ -166,9 +169,9 @@ class Ovs(Private):
             for i in range(0, n_ports, 16):
                 words = [w for k in range(i, min(i + 16, n_ports))
                          for w in ("--", "add-port", "br", f"p{k}", "--", "set", "Interface", f"p{k}",
-                                   "type=dpdkvhostuser")]
+                                   "type=dpdkvhostuserclient",
+                                   f"options:vhost-server-path={self.stem}{k}")]
                 self.vsctl(*words[1:])
-            self.await_sockets(n_ports)
         except BaseException:
             self.close()
             raise
