@@ -122,9 +122,9 @@ def plot(results, path):
         data.flush()
         columns = ", ".join(f"'{data.name}' using {i + 2}:xtic(1) title columnheader"
                             for i in range(len(present)))
-        script = (f"set terminal svg size 900,420 background rgb 'white'\nset output '{path}'\n"
+        script = (f"set terminal svg size 900,420 background 'white'\nset output '{path}'\n"
                   "set style data histogram\nset style histogram cluster gap 1\n"
                   "set style fill solid 0.8 border -1\nset ylabel 'Mframes/s'\nset yrange [0:*]\n"
                   f"set grid y\nset key top right\nplot {columns}\n")
-        done = subprocess.run(["gnuplot", "-e", script], capture_output=True, text=True)
+        done = subprocess.run(["gnuplot", "-"], input=script, capture_output=True, text=True)
     return f"no plot: {done.stderr}" if done.returncode else None
