@@ -1,271 +1,205 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Load for a switch between two vhost-user ports, both ways, from one core.
+ * Load for a switch between vhost-user ports, from one core.
  *
- * What     Two front ends with rings of their own exchange frames of one size as fast as the back end
- *          takes them, and print one JSON line: Mframes/s delivered, both directions together, the
- *          share of tries that found the transmit ring full (high: the switch was the
- *          bottleneck; below 5 %: the load was), and frames lost.
- * How      Nearly free for each frame: buffers are filled once, descriptors are used in ring order,
- *          and only what --touch says is written and read again.
- * Limits   split rings, one queue pair a port, one descriptor a frame.
+ * What     Opens the ports as a guest's driver would, lets the switch learn their addresses, sends as
+ *          fast as the switch takes frames (or at a rate), checks what arrives and prints one JSON
+ *          line: bench/options.c has what can be asked for, docs/performance.md what is printed.
+ * How      bench/end.c moves frames, bench/traffic.c decides who sends when, bench/latency.c and
+ *          bench/idle.c measure times.
+ * Limits   split rings; one thread, which must be the faster side to measure a switch: load_bound
+ *          says when it was not.
  */
-#include <errno.h>
-#include <getopt.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/loop.h"
-#include "tests/front_end.h"
+#include "bench/latency.h"
+#include "bench/traffic.h"
 
-#define BURST 32
+#define WARM_UP_S  0.2
+#define LONGEST_BURST  65536
+#define LOAD_BOUND 0.05 /* share of tries that found the ring full below which the load was slower */
 
-enum touch { TOUCH_NONE, TOUCH_FIRST, TOUCH_ALL };
+static const double shares[] = {0.1, 0.5, 0.9};
 
-struct side {
-	struct fe *fe;
-	struct fe_ring *rx, *tx;
-	uint16_t n_in_flight; /* sent and not given back */
-	uint64_t n_sent, n_received, n_tries, n_full;
+struct result {
+	struct learning learning;
+	struct sums sums;	/* of the measured time, with what was in flight at its end */
+	uint64_t n_frames, n_bytes; /* received while the clock ran */
+	double attach_s, seconds;
+	uint64_t refused;
+	struct latency paced, at[3];
+	uint64_t burst;
+	struct idle idle;
 };
 
-struct load {
-	const char *path[2];
-	bool server;
-	uint32_t size; /* bytes of a frame */
-	uint16_t ring;
-	double seconds;
-	enum touch touch;
-	int cpu;
-	struct side side[2];
-	uint64_t sum; /* of what was read, so that it is */
-};
-
-static void frame_init(uint8_t *f, uint8_t dst, uint8_t src, uint32_t size)
+static double tsc_hz_measure(void)
 {
-	memset(f, 0xa5, size);
-	memset(f, 0, 12);
-	f[0] = f[6] = 2;
-	f[5] = dst;
-	f[11] = src;
-	f[12] = 0x88;
-	f[13] = 0xb5;
+	uint64_t start_ns = loop_now_ns(), start = tsc(), ns;
+
+	while ((ns = loop_now_ns() - start_ns) < 50 * MS_NS)
+		;
+	return (double)(tsc() - start) * 1e9 / (double)ns;
 }
 
-/* Fills all transmit buffers and descriptors, once. */
-static void side_init(struct load *l, unsigned i)
+/* The other side reads counters between the two. */
+static void step(const struct options *o, const char *say)
 {
-	struct side *s = &l->side[i];
-	struct fe *fe = s->fe;
+	char line[16];
 
-	s->rx = &fe->rings[0];
-	s->tx = &fe->rings[1];
-	for (uint16_t k = 0; k < s->tx->size; k++) {
-		uint8_t *buf = s->tx->bufs + (size_t)k * fe->stride;
-
-		memset(buf, 0, fe->hdr_len);
-		frame_init(buf + fe->hdr_len, (uint8_t)(2 - i), (uint8_t)(1 + i), l->size);
-		s->tx->desc[k] = (struct vring_desc){
-			.addr = fe_gpa(fe, buf),
-			.len = fe->hdr_len + l->size,
-		};
-		s->tx->avail->ring[k] = k;
-	}
-}
-
-static void kick_if_wanted(struct fe *fe, unsigned ring, uint16_t old)
-{
-	struct fe_ring *r = &fe->rings[ring];
-	uint16_t event;
-
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	if (fe->features & VU_BIT(VIRTIO_RING_F_EVENT_IDX)) {
-		event = __atomic_load_n((uint16_t *)&r->used->ring[r->size], __ATOMIC_RELAXED);
-		if ((uint16_t)(r->next_avail - event - 1) >= (uint16_t)(r->next_avail - old))
-			return;
-	} else if (__atomic_load_n(&r->used->flags, __ATOMIC_RELAXED) & VRING_USED_NO_NOTIFY) {
+	if (!o->step)
 		return;
-	}
-	fe_kick(fe, ring);
-}
-
-static void buffer_write(struct load *l, struct side *s, uint16_t slot)
-{
-	uint8_t *f = s->tx->bufs + (size_t)slot * s->fe->stride + s->fe->hdr_len;
-	uint32_t seq = (uint32_t)s->n_sent;
-
-	memset(f - s->fe->hdr_len, 0, s->fe->hdr_len);
-	memcpy(f + 14, &seq, sizeof(seq));
-	for (uint32_t at = 64; l->touch == TOUCH_ALL && at < l->size; at += 64)
-		f[at] = (uint8_t)seq;
-}
-
-static void side_send(struct load *l, struct side *s, unsigned max)
-{
-	uint16_t used = __atomic_load_n(&s->tx->used->idx, __ATOMIC_ACQUIRE), old = s->tx->next_avail;
-	unsigned n;
-
-	s->n_in_flight = (uint16_t)(old - used);
-	n = s->tx->size - s->n_in_flight;
-	s->n_tries++;
-	s->n_full += n < max;
-	if (n > max)
-		n = max;
-	if (!n)
+	printf("%s", say);
+	fflush(stdout);
+	if (!fgets(line, sizeof(line), stdin))
 		return;
-	for (unsigned i = 0; i < n; i++) {
-		if (l->touch != TOUCH_NONE)
-			buffer_write(l, s, (uint16_t)(old + i) & (s->tx->size - 1));
-		s->n_sent++;
-	}
-	s->tx->next_avail = (uint16_t)(old + n);
-	__atomic_store_n(&s->tx->avail->idx, s->tx->next_avail, __ATOMIC_RELEASE);
-	kick_if_wanted(s->fe, 1, old);
 }
 
-static unsigned side_receive(struct load *l, struct side *s)
+static int measure(struct ends *l, struct result *r, struct err *err)
 {
-	struct fe_ring *r = s->rx;
-	uint16_t used = __atomic_load_n(&r->used->idx, __ATOMIC_ACQUIRE), old = r->next_avail;
-	unsigned n = (uint16_t)(used - r->last_used);
+	const struct options *o = l->o;
+	struct sums before, end, after;
+	int rc = 0;
 
-	for (unsigned i = 0; i < n; i++) {
-		uint16_t at = (uint16_t)(r->last_used + i) & (r->size - 1);
-		uint16_t id = (uint16_t)r->used->ring[at].id;
-
-		if (l->touch != TOUCH_NONE) {
-			const uint8_t *f = r->bufs + (size_t)id * s->fe->stride + s->fe->hdr_len;
-
-			l->sum += f[14];
-			for (uint32_t k = 64; l->touch == TOUCH_ALL && k < l->size; k += 64)
-				l->sum += f[k];
-		}
-		r->avail->ring[(uint16_t)(old + i) & (r->size - 1)] = id;
-	}
-	if (!n)
-		return 0;
-	r->last_used = used;
-	r->next_avail = (uint16_t)(old + n);
-	__atomic_store_n(&r->avail->idx, r->next_avail, __ATOMIC_RELEASE);
-	s->n_received += n;
-	return n;
-}
-
-static void run(struct load *l, double seconds)
-{
-	uint64_t end_ns = loop_now_ns() + (uint64_t)(seconds * 1e9);
-
-	while (loop_now_ns() < end_ns)
-		for (unsigned i = 0; i < 64; i++)
-			for (unsigned k = 0; k < 2; k++) {
-				side_receive(l, &l->side[k]);
-				side_send(l, &l->side[k], BURST);
-			}
-}
-
-/* Waits until nothing is in flight any more; returns frames that never arrived. */
-static uint64_t drain(struct load *l)
-{
-	uint64_t quiet_ns = loop_now_ns() + 200 * MS_NS;
-
-	while (loop_now_ns() < quiet_ns)
-		if (side_receive(l, &l->side[0]) + side_receive(l, &l->side[1]))
-			quiet_ns = loop_now_ns() + 200 * MS_NS;
-	return l->side[0].n_sent + l->side[1].n_sent - l->side[0].n_received -
-	       l->side[1].n_received;
-}
-
-/* Both addresses must be known before the clock starts, or the peer floods. */
-static void warm_up(struct load *l)
-{
-	for (unsigned i = 0; i < 4; i++) {
-		side_send(l, &l->side[0], 1);
-		side_send(l, &l->side[1], 1);
-		drain(l);
-	}
-	run(l, 0.2);
-	drain(l);
-	for (unsigned i = 0; i < 2; i++)
-		l->side[i].n_sent = l->side[i].n_received = l->side[i].n_tries = l->side[i].n_full = 0;
-}
-
-static int usage(void)
-{
-	fprintf(stderr, "usage: load --path A --path B [--server] [--size 60] [--ring 256] "
-			"[--seconds 2] [--touch none|first|all] [--cpu N]\n");
-	return 2;
-}
-
-static int options(struct load *l, int argc, char **argv)
-{
-	static const struct option longs[] = {
-		{"path", 1, 0, 'p'}, {"server", 0, 0, 'S'}, {"size", 1, 0, 's'},
-		{"ring", 1, 0, 'r'}, {"seconds", 1, 0, 't'}, {"touch", 1, 0, 'w'},
-		{"cpu", 1, 0, 'c'},  {0},
-	};
-	unsigned n = 0;
-	int c;
-
-	while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
-		if (c == 'p' && n < 2)
-			l->path[n++] = optarg;
-		else if (c == 'S')
-			l->server = true;
-		else if (c == 's')
-			l->size = (uint32_t)strtoul(optarg, NULL, 10);
-		else if (c == 'r')
-			l->ring = (uint16_t)strtoul(optarg, NULL, 10);
-		else if (c == 't')
-			l->seconds = strtod(optarg, NULL);
-		else if (c == 'w')
-			l->touch = !strcmp(optarg, "all")   ? TOUCH_ALL :
-				   !strcmp(optarg, "first") ? TOUCH_FIRST : TOUCH_NONE;
-		else if (c == 'c')
-			l->cpu = (int)strtol(optarg, NULL, 10);
+	traffic_learn(l, &r->learning);
+	if (!o->idle_gap_ms) {
+		if (o->rate)
+			traffic_run_paced(l, o->rate, WARM_UP_S, &r->refused);
 		else
-			return usage();
+			traffic_run(l, WARM_UP_S);
 	}
-	return n == 2 && l->size >= 60 && l->size <= 1900 ? 0 : usage();
+	traffic_drain(l);
+	step(o, "ready\n");
+	if (o->idle_gap_ms)
+		return idle_measure(l, &r->idle, err);
+	r->refused = 0;
+	traffic_sums(l, &before);
+	r->seconds = o->rate ? traffic_run_paced(l, o->rate, o->seconds, &r->refused) :
+			       traffic_run(l, o->seconds);
+	traffic_sums(l, &end);
+	traffic_drain(l);
+	traffic_sums(l, &after);
+	r->sums = sums_since(&after, &before);
+	end = sums_since(&end, &before);
+	r->n_frames = end.received;
+	r->n_bytes = end.bytes;
+	if (o->rate)
+		rc = latency_at(l, o->rate, o->seconds, &r->paced);
+	for (unsigned i = 0; rc == 0 && o->latency && i < 3; i++)
+		rc = latency_at(l, shares[i] * (double)r->n_frames / r->seconds / (double)l->copies,
+				o->seconds, &r->at[i]);
+	if (o->bursts)
+		r->burst = burst_longest(l, LONGEST_BURST);
+	return rc < 0 ? err_set(err, rc, "no memory for a histogram") : 0;
+}
+
+/* ---- the JSON line ---- */
+
+static void latency_print(const struct latency *t)
+{
+	printf("{\"rate\": %.0f, \"p50_us\": %.3f, \"p99_us\": %.3f, \"p999_us\": %.3f, \"samples\": "
+	       "%llu, \"refused\": %llu, \"lost\": %lld}",
+	       t->rate, t->p50_us, t->p99_us, t->p999_us, (unsigned long long)t->n,
+	       (unsigned long long)t->refused, (long long)t->lost);
+}
+
+static void learning_print(const struct learning *t)
+{
+	printf("\"learning\": {\"addresses\": %llu, \"seconds\": %.6f, \"per_s\": %.0f, \"flooded\": ",
+	       (unsigned long long)t->n_addresses, t->seconds,
+	       (double)t->n_addresses / t->seconds);
+	if (t->can_tell)
+		printf("%llu}", (unsigned long long)t->n_flooded);
+	else
+		printf("null}");
+}
+
+static void checks_print(const struct ends *l, const struct sums *s)
+{
+	printf(", \"lost\": %lld", (long long)sums_lost(l, s));
+	if (l->o->touch == TOUCH_NONE)
+		printf(", \"duplicates\": null, \"reordered\": null, \"stray\": null");
+	else
+		printf(", \"duplicates\": %llu, \"reordered\": %llu, \"stray\": %llu",
+		       (unsigned long long)s->duplicates, (unsigned long long)s->late,
+		       (unsigned long long)s->stray);
+	if (l->o->stall >= 0)
+		printf(", \"to_stalled\": %llu", (unsigned long long)s->to_stalled);
+	if (l->o->send != OFFLOAD_OFF)
+		printf(", \"gso_received\": %llu, \"tso\": %s", (unsigned long long)s->gso,
+		       l->all[0].fe->features & NET_F_HOST_TSO4 ? "true" : "false");
+}
+
+static void rates_print(const struct ends *l, const struct result *r)
+{
+	double full = r->sums.tries ? (double)r->sums.full / (double)r->sums.tries : 0;
+
+	printf(", \"mframes_s\": %.3f, \"gbit_s\": %.3f, \"seconds\": %.3f, \"sent\": %llu",
+	       (double)r->n_frames / r->seconds / 1e6, (double)r->n_bytes * 8 / r->seconds / 1e9,
+	       r->seconds, (unsigned long long)r->sums.sent);
+	printf(", \"ring_full_share\": %.3f, \"load_bound\": %s", full,
+	       !l->o->rate && full < LOAD_BOUND ? "true" : "false");
+	checks_print(l, &r->sums);
+	if (l->o->rate) {
+		printf(", \"refused\": %llu, \"paced\": ", (unsigned long long)r->refused);
+		latency_print(&r->paced);
+	}
+	for (unsigned i = 0; l->o->latency && i < 3; i++) {
+		printf("%s\"%.0f\": ", i ? ", " : ", \"latency\": {", 100 * shares[i]);
+		latency_print(&r->at[i]);
+		printf("%s", i == 2 ? "}" : "");
+	}
+	if (l->o->bursts)
+		printf(", \"burst\": %llu, \"burst_max\": %d", (unsigned long long)r->burst, LONGEST_BURST);
+}
+
+static void result_print(const struct ends *l, const struct result *r)
+{
+	printf("{\"attach_s\": %.3f, \"tsc_hz\": %.0f, ", r->attach_s, l->tsc_hz);
+	learning_print(&r->learning);
+	if (l->o->idle_gap_ms) {
+		printf(", \"lost\": %llu, \"first_frame\": ", (unsigned long long)r->idle.n_lost);
+		latency_print(&r->idle.frame);
+		printf(", \"bare_wake\": ");
+		latency_print(&r->idle.bare);
+	} else {
+		rates_print(l, r);
+	}
+	printf("}\n");
 }
 
 int main(int argc, char **argv)
 {
-	struct load l = {.size = 60, .ring = 256, .seconds = 2, .cpu = -1};
 	struct err err = ERR_NONE;
-	uint64_t start_ns, ns, n, tries, lost;
+	struct result r = {0};
+	struct options o;
+	struct ends l;
 	cpu_set_t set;
+	uint64_t start_ns;
+	int rc = options_parse(&o, argc, argv);
 
-	if (options(&l, argc, argv))
-		return 2;
+	if (rc >= 0)
+		return rc;
 	CPU_ZERO(&set);
-	if (l.cpu >= 0) {
-		CPU_SET(l.cpu, &set);
+	if (o.cpu >= 0) {
+		CPU_SET((size_t)o.cpu, &set);
 		sched_setaffinity(0, sizeof(set), &set);
 	}
-	for (unsigned i = 0; i < 2; i++) {
-		struct fe_opts o = {.path = l.path[i], .server = l.server, .ring_size = l.ring};
-
-		if (fe_open(&o, &l.side[i].fe, &err) < 0) {
-			fprintf(stderr, "load: %s\n", err.text);
-			return 1;
-		}
-		side_init(&l, i);
-	}
-	warm_up(&l);
 	start_ns = loop_now_ns();
-	run(&l, l.seconds);
-	ns = loop_now_ns() - start_ns;
-	n = l.side[0].n_received + l.side[1].n_received;
-	tries = l.side[0].n_tries + l.side[1].n_tries;
-	lost = drain(&l);
-	printf("{\"mframes_s\": %.3f, \"size\": %u, \"ring_full_share\": %.3f, \"lost\": %llu}\n",
-	       (double)n * 1e3 / (double)ns, l.size,
-	       (double)(l.side[0].n_full + l.side[1].n_full) / (double)tries,
-	       (unsigned long long)lost);
-	fe_close(l.side[0].fe);
-	fe_close(l.side[1].fe);
-	return 0;
+	rc = ends_open(&l, &o, &err);
+	r.attach_s = (double)(loop_now_ns() - start_ns) / 1e9;
+	l.tsc_hz = tsc_hz_measure();
+	if (rc == 0)
+		rc = measure(&l, &r, &err);
+	if (rc == 0) {
+		result_print(&l, &r);
+		step(&o, "");
+	} else {
+		fprintf(stderr, "load: %s\n", err.text);
+	}
+	ends_close(&l);
+	return rc < 0;
 }

@@ -216,12 +216,20 @@ static size_t align_up(size_t n, size_t to)
 	return (n + to - 1) / to * to;
 }
 
-/* Lays one ring out from mem + at on; returns the end. */
-static size_t ring_place(struct fe *fe, struct fe_ring *r, size_t at)
+/* An odd number of cache lines: with a power of two all buffers would fall into a few cache sets. */
+static uint32_t stride_of(uint32_t buf_size)
 {
+	return (uint32_t)(align_up(buf_size, 64) / 64 + 1) / 2 * 128 + 64;
+}
+
+/* Lays ring i out from mem + at on; returns the end. */
+static size_t ring_place(struct fe *fe, unsigned i, size_t at)
+{
+	struct fe_ring *r = &fe->rings[i];
 	uint16_t n = fe->opts.ring_size;
 
 	r->size = n;
+	r->stride = i & 1 ? stride_of(fe->opts.tx_buf_size) : fe->stride;
 	r->desc = (void *)(fe->mem + at);
 	at = align_up(at + n * sizeof(struct vring_desc), 64);
 	r->avail = (void *)(fe->mem + at);
@@ -229,9 +237,9 @@ static size_t ring_place(struct fe *fe, struct fe_ring *r, size_t at)
 	r->used = (void *)(fe->mem + at);
 	at = align_up(at + sizeof(struct vring_used) + 8 * (size_t)n + 2, 64);
 	r->indirect = (void *)(fe->mem + at);
-	at = align_up(at + 2 * n * sizeof(struct vring_desc), 4096);
+	at = align_up(at + (size_t)fe->opts.n_indirect * n * sizeof(struct vring_desc), 4096);
 	r->bufs = fe->mem + at;
-	return align_up(at + (size_t)n * fe->stride, 4096);
+	return align_up(at + (size_t)n * r->stride, 4096);
 }
 
 static int memory_make(struct fe *fe, struct err *err)
@@ -239,9 +247,9 @@ static int memory_make(struct fe *fe, struct err *err)
 	size_t n = fe->opts.ring_size;
 
 	fe->n_rings = 2 * fe->opts.n_pairs;
-	/* Not a multiple of 4096: buffers would fall into one cache set. */
-	fe->stride = (uint32_t)align_up(fe->opts.buf_size, 64) + 64;
-	fe->mem_size = fe->n_rings * (n * (16 + 2 + 8 + 32 + fe->stride) + 5 * 4096);
+	fe->stride = stride_of(fe->opts.buf_size);
+	fe->mem_size = fe->n_rings * (n * (16 + 2 + 8 + 16 * (size_t)fe->opts.n_indirect) + 6 * 4096) +
+		       fe->opts.n_pairs * n * (fe->stride + (size_t)stride_of(fe->opts.tx_buf_size));
 	fe->mem_size = align_up(fe->mem_size, 2 << 20);
 	fe->mem_fd = memfd_create("front-end",
 				  MFD_CLOEXEC | (fe->opts.no_seal ? 0 : MFD_ALLOW_SEALING));
@@ -255,7 +263,7 @@ static int memory_make(struct fe *fe, struct err *err)
 	for (size_t i = 0, at = 0; i < fe->n_rings; i++) {
 		struct fe_ring *r = &fe->rings[i];
 
-		at = ring_place(fe, r, at);
+		at = ring_place(fe, (unsigned)i, at);
 		r->kick_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 		r->call_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 		r->err_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -275,7 +283,7 @@ static void rings_fill(struct fe *fe)
 			*d = (struct vring_desc){.next = (uint16_t)(k + 1)};
 			if (i & 1)
 				continue;
-			d->addr = fe_gpa(fe, r->bufs + (size_t)k * fe->stride);
+			d->addr = fe_gpa(fe, r->bufs + (size_t)k * r->stride);
 			d->len = fe->opts.buf_size;
 			d->flags = VRING_DESC_WRITE;
 			r->avail->ring[k] = k;
@@ -301,36 +309,53 @@ int fe_reset(struct fe *fe)
 	return rc;
 }
 
-static int socket_open(struct fe *fe, struct err *err)
+static struct sockaddr_un address_of(const char *path)
 {
 	struct sockaddr_un sun = {.sun_family = AF_UNIX};
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), conn, rc;
 
-	snprintf(sun.sun_path, sizeof(sun.sun_path), "%s", fe->opts.path);
-	if (!fe->opts.server) {
-		if (connect(fd, (struct sockaddr *)&sun, sizeof(sun)) < 0) {
-			rc = err_set(err, -errno, "cannot connect to %s: %s", fe->opts.path,
-				     strerror(errno));
-			close(fd);
-			return rc;
-		}
-		fe->fd = fd;
-		return 0;
-	}
-	unlink(fe->opts.path);
-	if (bind(fd, (struct sockaddr *)&sun, sizeof(sun)) < 0 || listen(fd, 1) < 0) {
-		rc = err_set(err, -errno, "cannot listen on %s: %s", fe->opts.path, strerror(errno));
+	snprintf(sun.sun_path, sizeof(sun.sun_path), "%s", path);
+	return sun;
+}
+
+int fe_listen(const char *path, struct err *err)
+{
+	struct sockaddr_un sun = address_of(path);
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), rc;
+
+	unlink(path);
+	if (fd >= 0 && bind(fd, (struct sockaddr *)&sun, sizeof(sun)) == 0 && listen(fd, 1) == 0)
+		return fd;
+	rc = err_set(err, -errno, "cannot listen on %s: %s", path, strerror(errno));
+	if (fd >= 0)
 		close(fd);
-		return rc;
-	}
+	return rc;
+}
+
+static int connection_accept(struct fe *fe, struct err *err)
+{
+	int fd = fe->opts.listen_fd ? fe->opts.listen_fd : fe_listen(fe->opts.path, err);
 	struct pollfd p = {.fd = fd, .events = POLLIN};
 
-	conn = poll(&p, 1, REPLY_MS) > 0 ? accept4(fd, NULL, NULL, SOCK_CLOEXEC) : -1;
+	if (fd < 0)
+		return fd;
+	fe->fd = poll(&p, 1, REPLY_MS) > 0 ? accept4(fd, NULL, NULL, SOCK_CLOEXEC) : -1;
 	close(fd);
 	unlink(fe->opts.path);
-	if (conn < 0)
+	if (fe->fd < 0)
 		return err_set(err, -ETIMEDOUT, "no back end came to %s", fe->opts.path);
-	fe->fd = conn;
+	return 0;
+}
+
+static int socket_open(struct fe *fe, struct err *err)
+{
+	struct sockaddr_un sun = address_of(fe->opts.path);
+
+	if (fe->opts.server)
+		return connection_accept(fe, err);
+	fe->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (connect(fe->fd, (struct sockaddr *)&sun, sizeof(sun)) < 0)
+		return err_set(err, -errno, "cannot connect to %s: %s", fe->opts.path,
+			       strerror(errno));
 	return 0;
 }
 
@@ -349,6 +374,10 @@ int fe_open(const struct fe_opts *opts, struct fe **out, struct err *err)
 		fe->opts.features = fe_features_default(fe->opts.n_pairs);
 	if (!fe->opts.buf_size)
 		fe->opts.buf_size = 2048 - 64;
+	if (!fe->opts.tx_buf_size)
+		fe->opts.tx_buf_size = fe->opts.buf_size;
+	if (!fe->opts.n_indirect)
+		fe->opts.n_indirect = 2;
 	if (!fe->opts.n_regions)
 		fe->opts.n_regions = 1;
 	rc = memory_make(fe, err);
@@ -464,10 +493,10 @@ bool fe_send_hdr(struct fe *fe, unsigned p, const struct vnet_hdr *hdr, const vo
 	uint8_t *buf;
 
 	fe_reclaim(fe, p);
-	if (r->n_free < need || len + fe->hdr_len > fe->stride)
+	if (r->n_free < need || len + fe->hdr_len > r->stride)
 		return false;
 	head = desc_take(r);
-	buf = r->bufs + (size_t)head * fe->stride;
+	buf = r->bufs + (size_t)head * r->stride;
 	memset(buf, 0, fe->hdr_len);
 	if (hdr)
 		memcpy(buf, hdr, fe->hdr_len);
@@ -484,7 +513,7 @@ bool fe_send_hdr(struct fe *fe, unsigned p, const struct vnet_hdr *hdr, const vo
 		r->desc[second].len = len;
 		r->desc[second].flags = 0;
 	} else if (fe->opts.layout == FE_INDIRECT) {
-		struct vring_desc *t = &r->indirect[2 * head];
+		struct vring_desc *t = &r->indirect[fe->opts.n_indirect * head];
 
 		t[0] = (struct vring_desc){fe_gpa(fe, buf), fe->hdr_len, VRING_DESC_NEXT, 1};
 		t[1] = (struct vring_desc){fe_gpa(fe, buf + fe->hdr_len), len, 0, 0};

@@ -25,10 +25,13 @@ enum fe_layout { FE_ONE, FE_TWO, FE_INDIRECT };
 struct fe_opts {
 	const char *path;  /* NULL: memory and rings only, nobody at the other end of a socket */
 	bool server;	   /* own the socket */
+	int listen_fd;	   /* server: what fe_listen() gave for path; 0: fe_open() listens itself */
 	unsigned n_pairs;  /* default 1 */
 	uint16_t ring_size; /* default 256 */
 	uint64_t features; /* to acknowledge, of those offered; default: fe_features_default() */
 	uint32_t buf_size; /* of a receive buffer, header included; default 2048 - 64 */
+	uint32_t tx_buf_size; /* of a transmit buffer, header included; default as buf_size */
+	unsigned n_indirect; /* descriptors of a frame's indirect table; default 2 */
 	enum fe_layout layout; /* of what is sent */
 	unsigned n_regions; /* the memory is told as this many regions; default 1 */
 	bool no_rings;	   /* stop before the rings are set up */
@@ -44,8 +47,9 @@ struct fe_ring {
 	struct vring_desc *desc;
 	struct vring_avail *avail;
 	struct vring_used *used;
-	struct vring_desc *indirect; /* two a frame, for FE_INDIRECT */
+	struct vring_desc *indirect; /* n_indirect a frame, for FE_INDIRECT */
 	uint8_t *bufs;		     /* ring_size of them, stride apart */
+	uint32_t stride;
 	uint16_t size;
 	uint16_t next_avail, last_used;
 	uint16_t free_head, n_free; /* transmit: free descriptors, linked by next */
@@ -60,9 +64,13 @@ struct fe {
 	uint64_t features, proto_features; /* acknowledged */
 	unsigned hdr_len;
 	unsigned n_rings;
-	uint32_t stride;
+	uint32_t stride; /* of receive buffers; of all without tx_buf_size */
 	struct fe_ring rings[2 * 16]; /* even: receive, odd: transmit */
 };
+
+/* Listens on path, so that several back ends can come while fe_open() waits for the first: the
+ * descriptor, which fe_open() closes, or -errno. */
+int fe_listen(const char *path, struct err *err);
 
 int fe_open(const struct fe_opts *opts, struct fe **out, struct err *err);
 void fe_close(struct fe *fe); /* accepts NULL */
