@@ -44,6 +44,7 @@ struct switch_ {
 	uint64_t tsc_start, tsc_hz;
 	struct rte_rcu_qsbr *qsbr;
 	_Atomic(struct view *) view; /* written by control, read by workers */
+	uint64_t view_seq;	     /* ctl: of the last one built */
 	atomic_bool stop;	     /* ctl: rw, worker: ro */
 	bool closing;		     /* ctl: the workers have gone, views are built no more */
 	struct worker **workers;

@@ -126,7 +126,7 @@ int port_rx_start(struct port *p, unsigned q, int kick_fd, struct err *err)
 	int rc;
 
 	if (kick_fd >= 0) {
-		rc = worker_watch(sw->workers[worker], kick_fd);
+		rc = worker_watch(sw->workers[worker], kick_fd, p->id, q);
 		if (rc < 0)
 			return err_set(err, rc, "port \"%s\": queue %u: cannot watch its kick descriptor: %s",
 				       p->name, q, strerror(-rc));

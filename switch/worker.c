@@ -16,22 +16,35 @@
 #include <rte_lcore.h>
 #include <rte_rcu_qsbr.h>
 
+#include "switch/active.h"
 #include "switch/forward.h"
 #include "switch/internal.h"
 
-/* Long enough to bridge the gaps of a busy ping-pong, short enough that 1,000 frames/s do not keep a
- * core awake. */
-#define IDLE_US 20
+/* A few microseconds, where sleeps are long, bridge the gaps within what one guest sends; more would
+ * cost 1,000 frames/s a per cent of a core for each 10 us. A sleep below SLEEP_SHORT_US was not worth
+ * it, as waking up alone may take tens of them: then up to the gaps of a busy ping-pong. */
+#define SPIN_MIN_US    2
+#define SPIN_MAX_US    50
+#define SLEEP_SHORT_US 100
+/* Between looks for kicks of quiet rings: about half a microsecond each. */
+#define LOOK_US 50
 /* A ring without a kick descriptor is looked at this often while everything else sleeps. */
 #define POLLED_SLEEP_MS 1
+
+/* What epoll says of a kick descriptor: its port's id and queue; of wake_fd: WAKE. */
+#define KICK(id, q) ((uint64_t)(id) * PORT_QUEUES_MAX + (q))
+#define WAKE	    UINT64_MAX
+#define EVENTS_MAX  64 /* a look; the rest is ready in the next one */
 
 struct worker {
 	struct forward fw; /* first: its burst is what the worker works on */
 	struct switch_ *sw;
 	unsigned id;
+	struct active active;
 	int epfd, wake_fd;
 	int cpu;
-	uint64_t next_second_tsc;
+	uint64_t next_second_tsc, next_look_tsc;
+	uint64_t us_cycles, spin_cycles;
 	/* worker: rw, ctl: ro */
 	_Atomic uint64_t busy_cycles, frames, polls, sleeps;
 };
@@ -52,7 +65,7 @@ static int lcore_cpu(unsigned lcore)
 int worker_create(struct switch_ *sw, unsigned id, unsigned lcore, struct worker **out,
 		  struct err *err)
 {
-	struct epoll_event ev = {.events = EPOLLIN | EPOLLET};
+	struct epoll_event ev = {.events = EPOLLIN | EPOLLET, .data.u64 = WAKE};
 	struct worker *w = aligned_alloc(64, (sizeof(*w) + 63) / 64 * 64);
 
 	if (!w)
@@ -63,11 +76,13 @@ int worker_create(struct switch_ *sw, unsigned id, unsigned lcore, struct worker
 	w->cpu = lcore_cpu(lcore);
 	w->fw.worker = id;
 	w->fw.lock_tx = sw->opts.n_workers > 1;
+	w->us_cycles = sw->tsc_hz / 1000000;
+	w->spin_cycles = SPIN_MAX_US * w->us_cycles;
 	w->epfd = epoll_create1(EPOLL_CLOEXEC);
 	w->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (w->epfd < 0 || w->wake_fd < 0 ||
+	if (active_init(&w->active) < 0 || w->epfd < 0 || w->wake_fd < 0 ||
 	    epoll_ctl(w->epfd, EPOLL_CTL_ADD, w->wake_fd, &ev) < 0) {
-		int rc = err_set(err, -errno, "worker %u: cannot make its event descriptors: %s",
+		int rc = err_set(err, -errno, "worker %u: cannot make its event descriptors or lists: %s",
 				 id, strerror(errno));
 
 		worker_destroy(w);
@@ -85,12 +100,13 @@ void worker_destroy(struct worker *w)
 		close(w->epfd);
 	if (w->wake_fd >= 0)
 		close(w->wake_fd);
+	active_fini(&w->active);
 	free(w);
 }
 
-int worker_watch(struct worker *w, int fd)
+int worker_watch(struct worker *w, int fd, unsigned port_id, unsigned q)
 {
-	struct epoll_event ev = {.events = EPOLLIN | EPOLLET};
+	struct epoll_event ev = {.events = EPOLLIN | EPOLLET, .data.u64 = KICK(port_id, q)};
 
 	return epoll_ctl(w->epfd, EPOLL_CTL_ADD, fd, &ev) < 0 ? -errno : 0;
 }
@@ -140,18 +156,21 @@ static inline unsigned source_poll(struct worker *w, const struct view_source *s
 	return b->n;
 }
 
-/* One round over all sources. Returns the frames it moved, and through *tsc the time after it. */
-static unsigned poll_round(struct worker *w, const struct view_sources *s, uint64_t *tsc)
+/* One round over the active rings. Returns the frames it moved, and through *tsc the time after it. */
+static unsigned poll_round(struct worker *w, uint64_t *tsc)
 {
+	struct active *a = &w->active;
 	uint64_t before = *tsc, busy = 0;
 	unsigned n_all = 0;
 
-	for (unsigned i = 0; i < s->n; i++) {
-		unsigned n = source_poll(w, &s->s[i]);
+	for (unsigned i = 0; i < a->n; i++) {
+		unsigned place = a->list[i], n = source_poll(w, &a->s->s[place]);
 		uint64_t after = rte_rdtsc();
 
-		if (n)
+		if (n) {
 			busy += after - before;
+			active_seen(a, place);
+		}
 		before = after;
 		n_all += n;
 	}
@@ -163,44 +182,56 @@ static unsigned poll_round(struct worker *w, const struct view_sources *s, uint6
 	return n_all;
 }
 
-static bool arm_all(const struct view_sources *s)
+/* Takes the kicks that there are, or that come within timeout_ms (-1: whenever). */
+static void kicks_take(struct worker *w, struct active *a, int timeout_ms)
 {
-	bool waiting = false;
+	struct epoll_event evs[EVENTS_MAX];
+	int n = epoll_wait(w->epfd, evs, EVENTS_MAX, timeout_ms);
+	const struct view *v;
 
-	for (unsigned i = 0; i < s->n; i++)
-		waiting |= s->s[i].port->ops->arm(s->s[i].port->port, s->s[i].q);
-	return waiting;
-}
-
-static void disarm_all(const struct view_sources *s)
-{
-	for (unsigned i = 0; i < s->n; i++)
-		s->s[i].port->ops->disarm(s->s[i].port->port, s->s[i].q);
-}
-
-/* Sleeps until a kick or a wake-up, unless frames came while arming. */
-static void nap(struct worker *w, const struct view *v, const struct view_sources *s)
-{
-	struct rte_rcu_qsbr *qsbr = w->sw->qsbr;
-	struct epoll_event evs[16];
-
-	if (!arm_all(s)) {
-		bool polled_only = s->polled_only;
-
-		add(&w->sleeps, 1);
-		rte_rcu_qsbr_thread_offline(qsbr, w->id);
-		/* A view that came after arming writes to wake_fd, which ends the wait at once.
-		 * Events are hints: whoever is awake polls everything. */
-		if (epoll_wait(w->epfd, evs, 16, polled_only ? POLLED_SLEEP_MS : -1) < 0 &&
-		    errno != EINTR)
-			sched_yield();
-		rte_rcu_qsbr_thread_online(qsbr, w->id);
-		/* The view that was armed may be gone; rings of the new one start disarmed or are
-		 * disarmed with it. */
+	if (timeout_ms) {
+		rte_rcu_qsbr_thread_online(w->sw->qsbr, w->id);
 		v = atomic_load_explicit(&w->sw->view, memory_order_acquire);
-		s = &v->worker[w->id];
+		/* Whatever was kicked is active in another view. */
+		if (v->seq != a->view_seq)
+			return;
 	}
-	disarm_all(s);
+	if (n < 0 && errno != EINTR)
+		sched_yield();
+	for (int i = 0; i < n; i++)
+		if (evs[i].data.u64 != WAKE)
+			active_kicked(a, (unsigned)(evs[i].data.u64 / PORT_QUEUES_MAX),
+				      (unsigned)(evs[i].data.u64 % PORT_QUEUES_MAX));
+}
+
+/* Some rings are busy: do others deserve to be looked at, or not any more? */
+static void look(struct worker *w, uint64_t tsc)
+{
+	w->next_look_tsc = tsc + LOOK_US * w->us_cycles;
+	active_age(&w->active);
+	if (!active_all(&w->active))
+		kicks_take(w, &w->active, 0);
+}
+
+/* Sleeps until a kick or a wake-up, unless frames came while arming. Returns the time after it. */
+static uint64_t nap(struct worker *w)
+{
+	int timeout_ms = w->active.s->polled_only ? POLLED_SLEEP_MS : -1;
+	uint64_t before, after;
+
+	if (!active_rest(&w->active))
+		return rte_rdtsc();
+	add(&w->sleeps, 1);
+	before = rte_rdtsc();
+	rte_rcu_qsbr_thread_offline(w->sw->qsbr, w->id);
+	/* A view that came since the last round has written to wake_fd, which ends the wait at once. */
+	kicks_take(w, &w->active, timeout_ms);
+	after = rte_rdtsc();
+	if (after - before < SLEEP_SHORT_US * w->us_cycles)
+		w->spin_cycles = RTE_MIN(2 * w->spin_cycles, SPIN_MAX_US * w->us_cycles);
+	else
+		w->spin_cycles = RTE_MAX(w->spin_cycles / 2, SPIN_MIN_US * w->us_cycles);
+	return after;
 }
 
 static void clock_set(struct worker *w, uint64_t tsc)
@@ -215,30 +246,33 @@ int worker_run(void *arg)
 {
 	struct worker *w = arg;
 	struct switch_ *sw = w->sw;
-	uint64_t idle_cycles = sw->tsc_hz / 1000000 * IDLE_US, tsc = rte_rdtsc(), last_busy = tsc;
+	uint64_t tsc = rte_rdtsc(), last_busy = tsc;
 	unsigned n_idle = 0;
 
 	rte_rcu_qsbr_thread_register(sw->qsbr, w->id);
 	rte_rcu_qsbr_thread_online(sw->qsbr, w->id);
 	while (!atomic_load_explicit(&sw->stop, memory_order_relaxed)) {
 		const struct view *v = atomic_load_explicit(&sw->view, memory_order_acquire);
-		const struct view_sources *s = &v->worker[w->id];
 
 		tsc = rte_rdtsc();
 		if (__builtin_expect(tsc >= w->next_second_tsc, 0))
 			clock_set(w, tsc);
+		if (__builtin_expect(v->seq != w->active.view_seq, 0))
+			active_take(&w->active, v, w->id);
 		w->fw.view = v;
 		add(&w->polls, 1);
-		if (poll_round(w, s, &tsc)) {
+		if (poll_round(w, &tsc)) {
 			last_busy = tsc;
-			n_idle = 0;
-		} else if (sw->opts.mode == SWITCH_ADAPTIVE && tsc - last_busy > idle_cycles) {
-			nap(w, v, s);
-			last_busy = rte_rdtsc();
 			n_idle = 0;
 		} else if (++n_idle > 8) {
 			/* Leaves the core's other thread, and the guests' caches, alone. */
 			rte_pause();
+		}
+		if (sw->opts.mode == SWITCH_ADAPTIVE) {
+			if (tsc - last_busy > w->spin_cycles)
+				last_busy = nap(w);
+			else if (tsc >= w->next_look_tsc)
+				look(w, tsc);
 		}
 		rte_rcu_qsbr_quiescent(sw->qsbr, w->id);
 	}
