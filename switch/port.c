@@ -213,12 +213,8 @@ void port_state_set(struct port *p, enum port_state s, const char *fmt, ...)
 
 void port_fault_raise(struct port *p)
 {
-	uint64_t one = 1;
-
 	atomic_store(&p->fault_raised, true);
-	/* Cannot fill up: control reads it back to zero. */
-	if (write(p->sw->fault_fd, &one, sizeof(one)) < 0)
-		return;
+	switch_notice(p->sw, NOTICE_FAULT);
 }
 
 struct port *port_find(struct switch_ *sw, const char *name)

@@ -45,6 +45,7 @@ struct worker {
 	int cpu;
 	uint64_t next_second_tsc, next_look_tsc;
 	uint64_t us_cycles, spin_cycles;
+	uint64_t frames_told; /* to sweep_ask() */
 	/* worker: rw, ctl: ro */
 	_Atomic uint64_t busy_cycles, frames, polls, sleeps;
 };
@@ -213,6 +214,20 @@ static void look(struct worker *w, uint64_t tsc)
 		kicks_take(w, &w->active, 0);
 }
 
+/* Learned addresses age only while somebody comes to look after them. */
+static void sweep_ask(struct worker *w)
+{
+	uint64_t frames = atomic_load_explicit(&w->frames, memory_order_relaxed);
+
+	if (frames == w->frames_told)
+		return;
+	w->frames_told = frames;
+	/* Either this sees that nobody will come, or whoever has just said so sees what was learned. */
+	atomic_thread_fence(memory_order_seq_cst);
+	if (!atomic_load_explicit(&w->sw->sweep_planned, memory_order_relaxed))
+		switch_notice(w->sw, NOTICE_SWEEP);
+}
+
 /* Sleeps until a kick or a wake-up, unless frames came while arming. Returns the time after it. */
 static uint64_t nap(struct worker *w)
 {
@@ -221,6 +236,7 @@ static uint64_t nap(struct worker *w)
 
 	if (!active_rest(&w->active))
 		return rte_rdtsc();
+	sweep_ask(w);
 	add(&w->sleeps, 1);
 	before = rte_rdtsc();
 	rte_rcu_qsbr_thread_offline(w->sw->qsbr, w->id);
@@ -237,6 +253,8 @@ static uint64_t nap(struct worker *w)
 static void clock_set(struct worker *w, uint64_t tsc)
 {
 	struct switch_ *sw = w->sw;
+
+	sweep_ask(w);
 
 	w->fw.now_s = (uint32_t)((tsc - sw->tsc_start) / sw->tsc_hz);
 	w->next_second_tsc = sw->tsc_start + ((uint64_t)w->fw.now_s + 1) * sw->tsc_hz;
