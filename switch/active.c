@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * HOT PATH: see switch/active.h. active_init() and active_fini() are control's.
+ * HOT PATH: see switch/active.h.
  */
 #include "switch/active.h"
 
@@ -10,7 +10,7 @@
 #define SOURCES_MAX (SWITCH_PORTS_MAX * PORT_QUEUES_MAX)
 _Static_assert(SOURCES_MAX <= UINT16_MAX, "a place fits");
 
-int active_init(struct active *a)
+int active_create(struct active *a)
 {
 	/* What no port uses is not touched, and takes no memory. */
 	a->list = calloc(SOURCES_MAX, sizeof(*a->list));
@@ -18,7 +18,7 @@ int active_init(struct active *a)
 	return a->list && a->looks ? 0 : -ENOMEM;
 }
 
-void active_fini(struct active *a)
+void active_destroy(struct active *a)
 {
 	free(a->list);
 	free(a->looks);

@@ -11,7 +11,7 @@
  *          until the worker asks for it. So a ring is never quiet with frames that nobody knows of.
  *          Kicks are hints: one for a ring that is active, or that is no more, changes nothing.
  *          A ring without kick descriptor is always active.
- * Threads  the worker's own.
+ * Threads  the worker's own; active_create() and active_destroy(): control.
  */
 #ifndef SWITCH_ACTIVE_H
 #define SWITCH_ACTIVE_H
@@ -33,8 +33,8 @@ struct active {
 	uint8_t *looks;	 /* by place: looks since the last frame, or ACTIVE_QUIET */
 };
 
-int active_init(struct active *a); /* -ENOMEM */
-void active_fini(struct active *a);
+int active_create(struct active *a); /* -ENOMEM */
+void active_destroy(struct active *a);
 
 /* v is another view than before: all rings of this worker are active. */
 void active_take(struct active *a, const struct view *v, unsigned worker);

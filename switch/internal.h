@@ -56,11 +56,13 @@ struct switch_ {
 	struct loop_fd *notice_watch;
 	atomic_bool sweep_planned; /* ctl: rw, worker: ro; the timer below will come */
 	struct loop_timer *sweep_timer;
+	uint64_t balance_tsc; /* ctl: when the rings' loads were read */
 };
 
 /* What a worker has for control to do. */
 #define NOTICE_FAULT 1u /* a driver's ring, see port_fault_raise() */
 #define NOTICE_SWEEP 2u /* there are learned addresses, and nobody is going to look after them */
+#define NOTICE_BUSY  4u /* a worker had hardly a pause in the last second; where there are several */
 
 /* Any thread. */
 void switch_notice(struct switch_ *sw, uint32_t notice);

@@ -18,6 +18,7 @@
 
 #include "base/log.h"
 #include "switch/internal.h"
+#include "switch/rebalance.h"
 #include "switch/worker.h"
 
 /* Workers hide expired addresses themselves: a sweep takes their places back, and comes before an age,
@@ -184,6 +185,8 @@ static void notices_handle(void *arg, int fd, uint32_t events)
 		faults_handle(sw);
 	if (notices & NOTICE_SWEEP && !sw->sweep_timer)
 		sweep_plan(sw);
+	if (notices & NOTICE_BUSY)
+		rebalance(sw);
 }
 
 static int qsbr_create(struct switch_ *sw)

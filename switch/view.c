@@ -45,6 +45,7 @@ static void view_sources_fill(struct switch_ *sw, struct view *v)
 					continue;
 				next->port = v->by_id[p->id];
 				next->port->source[q] = (uint16_t)s->n++;
+				next->load = &p->load[q];
 				next->q = q;
 				next->polled_only = p->kick_fd[q] < 0;
 				s->polled_only |= next->polled_only;

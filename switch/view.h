@@ -40,6 +40,7 @@ struct view_bridge {
 /* A ring of a worker. */
 struct view_source {
 	struct view_port *port;
+	struct ring_load *load;
 	uint8_t q;
 	bool polled_only; /* its front end gives no kick: nobody may sleep for long */
 };

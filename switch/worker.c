@@ -17,6 +17,7 @@
 #include <rte_rcu_qsbr.h>
 
 #include "switch/active.h"
+#include "switch/balance.h"
 #include "switch/forward.h"
 #include "switch/internal.h"
 
@@ -48,6 +49,8 @@ struct worker {
 	uint64_t frames_told; /* to sweep_ask() */
 	/* worker: rw, ctl: ro */
 	_Atomic uint64_t busy_cycles, frames, polls, sleeps;
+	/* Two moments a second or so apart, and busy_cycles then: to see the share of late. */
+	_Atomic uint64_t older_tsc, older_busy, newer_tsc, newer_busy;
 };
 
 /* The one CPU of an lcore, or -1 where it may run on several. */
@@ -81,7 +84,7 @@ int worker_create(struct switch_ *sw, unsigned id, unsigned lcore, struct worker
 	w->spin_cycles = SPIN_MAX_US * w->us_cycles;
 	w->epfd = epoll_create1(EPOLL_CLOEXEC);
 	w->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (active_init(&w->active) < 0 || w->epfd < 0 || w->wake_fd < 0 ||
+	if (active_create(&w->active) < 0 || w->epfd < 0 || w->wake_fd < 0 ||
 	    epoll_ctl(w->epfd, EPOLL_CTL_ADD, w->wake_fd, &ev) < 0) {
 		int rc = err_set(err, -errno, "worker %u: cannot make its event descriptors or lists: %s",
 				 id, strerror(errno));
@@ -101,7 +104,7 @@ void worker_destroy(struct worker *w)
 		close(w->epfd);
 	if (w->wake_fd >= 0)
 		close(w->wake_fd);
-	active_fini(&w->active);
+	active_destroy(&w->active);
 	free(w);
 }
 
@@ -126,8 +129,27 @@ void worker_wake(struct worker *w)
 		return;
 }
 
+unsigned worker_busy_permille(const struct worker *w)
+{
+	uint64_t busy = atomic_load_explicit(&w->busy_cycles, memory_order_relaxed);
+	uint64_t since_tsc = atomic_load_explicit(&w->newer_tsc, memory_order_relaxed);
+	uint64_t since_busy = atomic_load_explicit(&w->newer_busy, memory_order_relaxed);
+	uint64_t tsc = rte_rdtsc();
+
+	/* Later than that, it sleeps. */
+	if (tsc - since_tsc < w->sw->tsc_hz) {
+		since_tsc = atomic_load_explicit(&w->older_tsc, memory_order_relaxed);
+		since_busy = atomic_load_explicit(&w->older_busy, memory_order_relaxed);
+	}
+	/* Read while the worker was setting them, the two may not belong together. */
+	if (busy <= since_busy || tsc <= since_tsc)
+		return 0;
+	return (unsigned)RTE_MIN((busy - since_busy) * 1000 / (tsc - since_tsc), (uint64_t)1000);
+}
+
 void worker_stats_read(const struct worker *w, struct worker_stats *out)
 {
+	out->busy_permille = worker_busy_permille(w);
 	out->id = w->id;
 	out->cpu = w->cpu;
 	out->busy_cycles = atomic_load_explicit(&w->busy_cycles, memory_order_relaxed);
@@ -170,6 +192,7 @@ static unsigned poll_round(struct worker *w, uint64_t *tsc)
 
 		if (n) {
 			busy += after - before;
+			add(&a->s->s[place].load->busy_cycles, after - before);
 			active_seen(a, place);
 		}
 		before = after;
@@ -250,11 +273,32 @@ static uint64_t nap(struct worker *w)
 	return after;
 }
 
+/* Once a second, or after the sleep that was longer. */
+static void window_move(struct worker *w, uint64_t tsc)
+{
+	uint64_t busy = atomic_load_explicit(&w->busy_cycles, memory_order_relaxed);
+	uint64_t newer_tsc = atomic_load_explicit(&w->newer_tsc, memory_order_relaxed);
+	uint64_t newer_busy = atomic_load_explicit(&w->newer_busy, memory_order_relaxed);
+
+	/* It slept from then on: the last second was idle. */
+	if (tsc - newer_tsc > 2 * w->sw->tsc_hz) {
+		newer_tsc = tsc - w->sw->tsc_hz;
+		newer_busy = busy;
+	}
+	atomic_store_explicit(&w->older_tsc, newer_tsc, memory_order_relaxed);
+	atomic_store_explicit(&w->older_busy, newer_busy, memory_order_relaxed);
+	atomic_store_explicit(&w->newer_tsc, tsc, memory_order_relaxed);
+	atomic_store_explicit(&w->newer_busy, busy, memory_order_relaxed);
+	if (w->sw->opts.n_workers > 1 && worker_busy_permille(w) > BALANCE_HIGH)
+		switch_notice(w->sw, NOTICE_BUSY);
+}
+
 static void clock_set(struct worker *w, uint64_t tsc)
 {
 	struct switch_ *sw = w->sw;
 
 	sweep_ask(w);
+	window_move(w, tsc);
 
 	w->fw.now_s = (uint32_t)((tsc - sw->tsc_start) / sw->tsc_hz);
 	w->next_second_tsc = sw->tsc_start + ((uint64_t)w->fw.now_s + 1) * sw->tsc_hz;
@@ -287,10 +331,13 @@ int worker_run(void *arg)
 			rte_pause();
 		}
 		if (sw->opts.mode == SWITCH_ADAPTIVE) {
-			if (tsc - last_busy > w->spin_cycles)
+			/* Two rounds at least: the first may have found memory gone, the second says so. */
+			if (n_idle > 1 && tsc - last_busy > w->spin_cycles) {
 				last_busy = nap(w);
-			else if (tsc >= w->next_look_tsc)
+				n_idle = 0;
+			} else if (tsc >= w->next_look_tsc) {
 				look(w, tsc);
+			}
 		}
 		rte_rcu_qsbr_quiescent(sw->qsbr, w->id);
 	}

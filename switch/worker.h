@@ -12,7 +12,7 @@
  *          sleeps are long, up to SPIN_MAX_US where polling on would have spared the sleep.
  *          Poll mode: all rings are active, always.
  * Threads  worker_create, worker_destroy, worker_watch, worker_unwatch, worker_wake: control;
- *          worker_run: the lcore. worker_stats_read: control, from counters the worker writes.
+ *          worker_run: the lcore. The others: control, from counters the worker writes.
  */
 #ifndef SWITCH_WORKER_H
 #define SWITCH_WORKER_H
@@ -35,6 +35,9 @@ void worker_unwatch(struct worker *w, int fd);
 
 /* Ends its sleep, if it sleeps: the view or the stop flag has changed. */
 void worker_wake(struct worker *w);
+
+/* Its busy share of the last one to two seconds, in 1/1000. */
+unsigned worker_busy_permille(const struct worker *w);
 
 void worker_stats_read(const struct worker *w, struct worker_stats *out);
 

@@ -303,7 +303,7 @@ int main(int argc, char **argv)
 	unsigned a, b;
 	char line[128];
 
-	n_ports = argc == 3 ? (unsigned)atoi(argv[2]) : 0;
+	n_ports = argc == 3 ? (unsigned)strtoul(argv[2], NULL, 10) : 0;
 	if (n_ports < 2 || n_ports > PORTS_MAX) {
 		fprintf(stderr, "usage: crowd DIR N\n");
 		return 2;

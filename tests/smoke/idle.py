@@ -67,6 +67,7 @@ def quiet_daemon_sleeps(s):
     share = (cpu_seconds(s.daemon.pid) - before) / SECONDS
     print(f"   {N_QUIET} quiet ports: {100 * share:.3f} % of a core")
     assert share < 0.005, share
+    assert s.json("stats")["workers"][0]["busy_share"] < 0.01
     if not shutil.which("strace"):
         return
     n = returns_from_system_calls(s)
