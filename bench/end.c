@@ -73,7 +73,7 @@ static inline void slot_write(const struct ends *l, struct sender *s, uint32_t s
 
 	seq = flow->n_sent++;
 	memcpy(f, flow->addresses, ADDRESSES);
-	if (l->o->send == OFFLOAD_OFF) {
+	if (l->o->send == KIND_OFF) {
 		struct mark *m = frame_mark(f, l->o->vlan >= 0);
 
 		memset(buf, 0, VNET_HDR_LEGACY);
@@ -83,7 +83,7 @@ static inline void slot_write(const struct ends *l, struct sender *s, uint32_t s
 	}
 	for (uint32_t at = 64; touch == TOUCH_ALL && at < size; at += 64)
 		f[at] = (uint8_t)seq;
-	if (l->o->send != OFFLOAD_OFF)
+	if (l->o->send != KIND_OFF)
 		frame_tcp_number(f, size, number, seq * (size - TCP_HEADERS),
 				 !(s->fe->features & NET_F_CSUM));
 }
@@ -289,7 +289,7 @@ static void big_read(struct ends *l, struct end *e, struct fe_ring *r, unsigned 
 		r->avail->ring[(r->next_avail + i + k) & mask] = (uint16_t)u.id;
 	}
 	e->tally.n_bytes += total;
-	if (l->o->send != OFFLOAD_OFF && first)
+	if (l->o->send != KIND_OFF && first)
 		tcp_check(l, e, first, total);
 	else if (l->o->touch != TOUCH_NONE && first)
 		frame_check(l, e, first, l->latency ? tsc() : 0);

@@ -87,13 +87,13 @@ static struct fe_opts fe_options(const struct options *o)
 		f.features &= ~VU_BIT(VIRTIO_NET_F_MRG_RXBUF);
 		f.buf_size = f.tx_buf_size;
 	}
-	if (o->send >= OFFLOAD_CSUM)
+	if (o->send >= KIND_CSUM)
 		f.features |= NET_F_CSUM;
-	if (o->send >= OFFLOAD_TSO)
+	if (o->send >= KIND_TSO)
 		f.features |= NET_F_HOST_TSO4;
-	if (o->receive >= OFFLOAD_CSUM)
+	if (o->receive >= KIND_CSUM)
 		f.features |= NET_F_GUEST_CSUM;
-	if (o->receive >= OFFLOAD_TSO)
+	if (o->receive >= KIND_TSO)
 		f.features |= NET_F_GUEST_TSO4;
 	return f;
 }
@@ -137,7 +137,7 @@ int ends_open(struct ends *l, const struct options *o, struct err *err)
 	*l = (struct ends){.o = o, .copies = 1};
 	if (o->pattern == PATTERN_BROADCAST || o->pattern == PATTERN_FLOOD)
 		l->copies = o->n_ports - 1;
-	l->big = o->size + VNET_HDR > f.buf_size || o->pcap || o->send != OFFLOAD_OFF;
+	l->big = o->size + VNET_HDR > f.buf_size || o->pcap || o->send != KIND_OFF;
 	l->all = calloc(o->n_ports, sizeof(*l->all));
 	if (!l->all)
 		return err_set(err, -ENOMEM, "no memory");

@@ -100,7 +100,7 @@ void frame_init(const struct options *o, uint8_t *buf, const struct fe *fe, uint
 	memset(buf, 0, fe->hdr_len);
 	memset(f, 0xa5, size);
 	memset(f, 0, ADDRESSES + 4 + 2 + sizeof(struct mark));
-	if (o->send != OFFLOAD_OFF) {
+	if (o->send != KIND_OFF) {
 		tcp_init(buf, fe, size);
 		return;
 	}

@@ -128,7 +128,7 @@ static void checks_print(const struct ends *l, const struct sums *s)
 		       (unsigned long long)s->stray);
 	if (l->o->stall >= 0)
 		printf(", \"to_stalled\": %llu", (unsigned long long)s->to_stalled);
-	if (l->o->send != OFFLOAD_OFF)
+	if (l->o->send != KIND_OFF)
 		printf(", \"gso_received\": %llu, \"tso\": %s", (unsigned long long)s->gso,
 		       l->all[0].fe->features & NET_F_HOST_TSO4 ? "true" : "false");
 }

@@ -175,7 +175,7 @@ static int paths_make(struct options *o)
 
 static int options_check(struct options *o)
 {
-	bool tcp = o->send != OFFLOAD_OFF;
+	bool tcp = o->send != KIND_OFF;
 
 	if (!o->n_busy)
 		o->n_busy = o->n_ports;
@@ -191,7 +191,7 @@ static int options_check(struct options *o)
 		return refuse("times are carried in the first line: --touch first, and no --send");
 	if (o->stall >= 0 && o->touch == TOUCH_NONE)
 		return refuse("--stall-port needs numbered frames: --touch first");
-	if (o->receive == OFFLOAD_OFF)
+	if (o->receive == KIND_OFF)
 		o->receive = o->send;
 	return -1;
 }

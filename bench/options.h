@@ -27,12 +27,12 @@ enum pattern {
 	PATTERN_FLOOD,	   /* port 0 sends to an address that nobody has */
 };
 
-/* What a guest leaves to the device, by direction. */
-enum offload {
-	OFFLOAD_OFF,  /* plain frames of an unknown protocol */
-	OFFLOAD_NONE, /* TCP/IPv4 with full checksums */
-	OFFLOAD_CSUM,
-	OFFLOAD_TSO,
+/* Frames of what kind: what a guest leaves to the device, by direction. */
+enum traffic_kind {
+	KIND_OFF,  /* plain frames of an unknown protocol */
+	KIND_NONE, /* TCP/IPv4 with full checksums */
+	KIND_CSUM,
+	KIND_TSO,
 };
 
 struct options {
@@ -49,7 +49,7 @@ struct options {
 	enum fe_layout layout;
 	enum touch touch;
 	enum pattern pattern;
-	enum offload send, receive;
+	enum traffic_kind send, receive;
 	int stall; /* a port that takes nothing, or -1 */
 	double seconds;
 	double rate; /* frames a second in all; 0: as fast as they go */

@@ -194,7 +194,7 @@ void traffic_learn(struct ends *l, struct learning *result)
 		s->cursor = 0;
 	}
 	result->can_tell = l->o->n_ports > l->o->n_busy && l->copies == 1 &&
-			   l->o->touch != TOUCH_NONE && l->o->send == OFFLOAD_OFF;
+			   l->o->touch != TOUCH_NONE && l->o->send == KIND_OFF;
 	if (result->can_tell) {
 		traffic_sums(l, &before);
 		flows_send_once(l);
@@ -226,7 +226,7 @@ void traffic_sums(const struct ends *l, struct sums *t)
 		}
 		if ((int)i == l->o->stall)
 			t->stalled = e->fe->rings[0].used->idx;
-		t->received += l->o->send != OFFLOAD_OFF ? e->tally.payload / n_payload :
+		t->received += l->o->send != KIND_OFF ? e->tally.payload / n_payload :
 							    e->tally.n_frames - e->tally.n_stray;
 		t->bytes += e->tally.n_bytes;
 		t->gaps += e->tally.n_gaps;

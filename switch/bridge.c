@@ -45,6 +45,7 @@ int bridge_add(struct switch_ *sw, const char *name, const struct bridge_opts *o
 			       opts->max_macs);
 	}
 	br->sw = sw;
+	br->sweep_next_s = UINT32_MAX;
 	memcpy(br->name, name, strlen(name) + 1);
 	/* There are as many slots as bridges. */
 	br->kept = arena_bridge_free(sw->arena);
@@ -123,6 +124,7 @@ int bridge_set(struct bridge *br, const struct bridge_opts *opts, struct err *er
 		}
 		br->fdb = t;
 		br->sweep_at = 0;
+		br->sweeping = false;
 	}
 	br->kept->opts = *opts;
 	if (switch_publish(br->sw) < 0) {
@@ -133,6 +135,7 @@ int bridge_set(struct bridge *br, const struct bridge_opts *opts, struct err *er
 		return err_set(err, -ENOMEM, "bridge \"%s\": out of memory", br->name);
 	}
 	fdb_ageing_set(br->fdb, opts->ageing_s);
+	switch_sweep_soon(br->sw);
 	if (br->fdb != old)
 		fdb_destroy(old);
 	return 0;

@@ -12,7 +12,10 @@
 #include <rte_errno.h>
 #include <rte_log.h>
 
-#define EAL_MEMORY_MB "64" /* rings and pools of uplinks; guests' frames live in guests' memory */
+/* Rings and pools of uplinks; guests' frames live in guests' memory. Hugepages are taken at once, and
+ * more when they are needed; the other kind is all there will be, and costs nothing until touched. */
+#define EAL_HUGE_MB   "16"
+#define EAL_MEMORY_MB "64"
 #define ARGS_MAX      16
 
 /* "0,2-5": the CPUs this process may run on, as EAL writes sets. */
@@ -104,7 +107,7 @@ int eal_start(const struct eal_opts *opts, struct err *err)
 	argv[argc++] = (char *)"--lcores";
 	argv[argc++] = lcores;
 	argv[argc++] = (char *)"-m";
-	argv[argc++] = (char *)EAL_MEMORY_MB;
+	argv[argc++] = (char *)(opts->hugepages == EAL_HUGEPAGES_YES ? EAL_HUGE_MB : EAL_MEMORY_MB);
 	argv[argc++] = (char *)"--no-pci";
 	argv[argc++] = (char *)"--no-telemetry";
 	/* --no-huge and --in-memory exclude each other in 22.11. */

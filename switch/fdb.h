@@ -80,8 +80,9 @@ int fdb_add(struct fdb *t, uint64_t key, uint16_t port, uint32_t now_s);
 int fdb_del(struct fdb *t, uint64_t key); /* -ENOENT */
 /* Forgets entries of port (FDB_NO_PORT: of all); static ones too with statics. Returns how many. */
 unsigned fdb_flush(struct fdb *t, uint16_t port, bool statics);
-/* Drops expired entries of up to n_buckets buckets from *at on; *at becomes 0 after the last. */
-void fdb_sweep(struct fdb *t, uint64_t *at, uint64_t n_buckets, uint32_t now_s);
+/* Drops expired entries of up to n_buckets buckets from *at on; *at becomes 0 after the last. Lowers
+ * *next_s to the seconds until the first of those it leaves expires. */
+void fdb_sweep(struct fdb *t, uint64_t *at, uint64_t n_buckets, uint32_t now_s, uint32_t *next_s);
 
 struct fdb_entry {
 	uint64_t key;
@@ -95,6 +96,7 @@ unsigned fdb_read(const struct fdb *t, uint64_t *at, struct fdb_entry *out, unsi
 		  uint32_t now_s);
 
 uint32_t fdb_n_entries(const struct fdb *t); /* expired ones not yet swept included */
+uint32_t fdb_n_learned(const struct fdb *t); /* of these, those that can expire */
 uint64_t fdb_n_full(const struct fdb *t);
 uint64_t fdb_n_evicted(const struct fdb *t);
 

@@ -115,19 +115,38 @@ unsigned fdb_flush(struct fdb *t, uint16_t port, bool statics)
 	return n;
 }
 
-void fdb_sweep(struct fdb *t, uint64_t *at, uint64_t n_buckets, uint32_t now_s)
+/* Drops what has expired in a locked bucket; returns the seconds until the next one does. */
+static uint32_t bucket_sweep(struct fdb *t, struct bucket *b, uint32_t now_s)
+{
+	uint32_t ageing_s = relaxed_load(&t->ageing_s), next_s = UINT32_MAX;
+
+	for (int i = 0; i < FDB_WAYS; i++) {
+		uint32_t age_s = age_of(relaxed_load(&b->stamp[i]), now_s);
+
+		if (!relaxed_load(&b->key[i]) || relaxed_load(&b->port[i]) & STATIC_BIT)
+			continue;
+		if (age_s > ageing_s)
+			way_clear(t, b, i);
+		else if (ageing_s + 1 - age_s < next_s)
+			next_s = ageing_s + 1 - age_s;
+	}
+	return next_s;
+}
+
+void fdb_sweep(struct fdb *t, uint64_t *at, uint64_t n_buckets, uint32_t now_s, uint32_t *next_s)
 {
 	for (; n_buckets > 0 && *at <= t->mask; n_buckets--, (*at)++) {
 		struct bucket *b = &t->buckets[*at];
+		uint32_t here_s = 0; /* a bucket that a worker is in has an address that is new */
 
-		if (bucket_empty(b) || !bucket_try_lock(b))
+		if (bucket_empty(b))
 			continue;
-		for (int i = 0; i < FDB_WAYS; i++)
-			if (relaxed_load(&b->key[i]) &&
-			    !(relaxed_load(&b->port[i]) & STATIC_BIT) &&
-			    stamp_expired(t, relaxed_load(&b->stamp[i]), now_s))
-				way_clear(t, b, i);
-		bucket_unlock(b);
+		if (bucket_try_lock(b)) {
+			here_s = bucket_sweep(t, b, now_s);
+			bucket_unlock(b);
+		}
+		if (here_s < *next_s)
+			*next_s = here_s;
 	}
 	if (*at > t->mask)
 		*at = 0;
@@ -179,6 +198,11 @@ unsigned fdb_read(const struct fdb *t, uint64_t *at, struct fdb_entry *out, unsi
 uint32_t fdb_n_entries(const struct fdb *t)
 {
 	return relaxed_load(&t->n_entries);
+}
+
+uint32_t fdb_n_learned(const struct fdb *t)
+{
+	return relaxed_load(&t->n_entries) - relaxed_load(&t->n_static);
 }
 
 uint64_t fdb_n_full(const struct fdb *t)

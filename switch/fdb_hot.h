@@ -44,7 +44,7 @@ struct fdb {
 	_Atomic uint32_t moves; /* addresses that moved or went, so far */
 	uint32_t max_macs;
 	size_t size_bytes;
-	_Atomic uint32_t n_entries;
+	_Atomic uint32_t n_entries, n_static;
 	_Atomic uint64_t n_full, n_evicted;
 	_Atomic uint32_t n_port[SWITCH_PORTS_MAX]; /* entries held, for fairness */
 	_Atomic uint32_t n_holders;		   /* ports that hold any */

@@ -45,6 +45,8 @@ static inline void port_loses(struct fdb *t, uint16_t port)
 static inline void way_clear(struct fdb *t, struct bucket *b, int i)
 {
 	port_loses(t, relaxed_load(&b->port[i]));
+	if (relaxed_load(&b->port[i]) & STATIC_BIT)
+		relaxed_add(&t->n_static, -1);
 	relaxed_add(&t->n_entries, -1);
 	relaxed_store(&b->key[i], 0);
 	atomic_fetch_add_explicit(&t->moves, 1, memory_order_release);
@@ -57,6 +59,8 @@ static inline void way_set(struct fdb *t, struct bucket *b, int i, uint64_t key,
 	relaxed_store(&b->stamp[i], (uint16_t)now_s);
 	relaxed_store(&b->key[i], key);
 	port_gains(t, port);
+	if (port & STATIC_BIT)
+		relaxed_add(&t->n_static, 1);
 	relaxed_add(&t->n_entries, 1);
 }
 

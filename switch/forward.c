@@ -297,8 +297,8 @@ static void bridge_forward(struct forward *fw, struct journey *j, const struct v
 /* What decisions count now: with the second, the view and the table's moves so far. */
 static inline uint64_t epoch_now(struct forward *fw, uint32_t moves)
 {
-	if (unlikely(fw->epoch_serial != fw->view->serial || fw->epoch_s != fw->now_s || !fw->epoch)) {
-		fw->epoch_serial = fw->view->serial;
+	if (unlikely(fw->epoch_view != fw->view->seq || fw->epoch_s != fw->now_s || !fw->epoch)) {
+		fw->epoch_view = fw->view->seq;
 		fw->epoch_s = fw->now_s;
 		fw->epoch += DECIDED_EPOCH;
 	}

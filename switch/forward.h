@@ -35,7 +35,7 @@ struct forward {
 	const struct view *view;
 	struct decided_set *decided;  /* DECIDED_SETS, zeroed at first */
 	uint64_t epoch;		      /* of decided; 0 before the first burst */
-	uint64_t epoch_serial;	      /* the view and … */
+	uint64_t epoch_view;	      /* the view and … */
 	uint32_t epoch_s;	      /* … the second that it belongs to */
 	struct burst burst;
 	unsigned n_groups;

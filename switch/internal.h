@@ -26,6 +26,8 @@ struct bridge {
 	unsigned n_ports;
 	unsigned index; /* in the view being built */
 	uint64_t sweep_at;
+	uint32_t sweep_next_s; /* from the end of a sweep to the next address that will expire */
+	bool sweeping;
 	void *user;
 	TAILQ_ENTRY(bridge) link;
 };
@@ -44,14 +46,29 @@ struct switch_ {
 	uint64_t tsc_start, tsc_hz;
 	struct rte_rcu_qsbr *qsbr;
 	_Atomic(struct view *) view; /* written by control, read by workers */
+	uint64_t view_seq;	     /* ctl: of the last one built */
 	atomic_bool stop;	     /* ctl: rw, worker: ro */
 	bool closing;		     /* ctl: the workers have gone, views are built no more */
 	struct worker **workers;
 	unsigned n_workers_started;
-	int fault_fd; /* workers write, control reads */
-	struct loop_fd *fault_watch;
+	_Atomic uint32_t notices; /* NOTICE_*: workers set, control clears */
+	int notice_fd;		  /* workers write, control reads */
+	struct loop_fd *notice_watch;
+	atomic_bool sweep_planned; /* ctl: rw, worker: ro; the timer below will come */
 	struct loop_timer *sweep_timer;
+	uint64_t balance_tsc; /* ctl: when the rings' loads were read */
 };
+
+/* What a worker has for control to do. */
+#define NOTICE_FAULT 1u /* a driver's ring, see port_fault_raise() */
+#define NOTICE_SWEEP 2u /* there are learned addresses, and nobody is going to look after them */
+#define NOTICE_BUSY  4u /* a worker had hardly a pause in the last second; where there are several */
+
+/* Any thread. */
+void switch_notice(struct switch_ *sw, uint32_t notice);
+
+/* Addresses may expire sooner than was thought. */
+void switch_sweep_soon(struct switch_ *sw);
 
 /* Builds the view of what is wanted now, swaps it in, waits until no worker uses the old one. Out of
  * memory leaves the old view, and the caller's change is not seen: -ENOMEM. */

@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "switch/internal.h"
+#include "switch/rebalance.h"
 #include "switch/worker.h"
 
 #define MTU_MIN 68    /* RFC 791: every IPv4 host takes that much */
@@ -122,11 +123,11 @@ void port_fini(struct port *p)
 int port_rx_start(struct port *p, unsigned q, int kick_fd, struct err *err)
 {
 	struct switch_ *sw = p->sw;
-	unsigned worker = (p->id + q) % sw->opts.n_workers;
+	unsigned worker = rebalance_place(sw);
 	int rc;
 
 	if (kick_fd >= 0) {
-		rc = worker_watch(sw->workers[worker], kick_fd);
+		rc = worker_watch(sw->workers[worker], kick_fd, p->id, q);
 		if (rc < 0)
 			return err_set(err, rc, "port \"%s\": queue %u: cannot watch its kick descriptor: %s",
 				       p->name, q, strerror(-rc));
@@ -142,6 +143,31 @@ int port_rx_start(struct port *p, unsigned q, int kick_fd, struct err *err)
 		return err_set(err, rc, "port \"%s\": out of memory", p->name);
 	}
 	return 0;
+}
+
+int port_rx_move(struct port *p, unsigned q, unsigned worker)
+{
+	struct worker *from = p->sw->workers[p->rx_worker[q]], *to = p->sw->workers[worker];
+	int rc = 0;
+
+	if (!(p->rx_mask >> q & 1) || from == to)
+		return 0;
+	if (p->kick_fd[q] >= 0)
+		rc = worker_watch(to, p->kick_fd[q], p->id, q);
+	if (rc < 0)
+		return rc;
+	/* In nobody's view for a moment: when this has returned, nobody is in the ring. */
+	p->rx_mask &= ~(1u << q);
+	rc = switch_publish(p->sw);
+	p->rx_mask |= 1u << q;
+	if (rc == 0)
+		p->rx_worker[q] = (uint8_t)worker;
+	if (p->kick_fd[q] >= 0)
+		worker_unwatch(rc < 0 ? to : from, p->kick_fd[q]);
+	/* Nobody polls the ring until there is a view with it: memory must come. */
+	while (rc == 0 && switch_publish(p->sw) < 0)
+		usleep(1000);
+	return rc;
 }
 
 int port_tx_start(struct port *p, unsigned q, struct err *err)
@@ -213,12 +239,8 @@ void port_state_set(struct port *p, enum port_state s, const char *fmt, ...)
 
 void port_fault_raise(struct port *p)
 {
-	uint64_t one = 1;
-
 	atomic_store(&p->fault_raised, true);
-	/* Cannot fill up: control reads it back to zero. */
-	if (write(p->sw->fault_fd, &one, sizeof(one)) < 0)
-		return;
+	switch_notice(p->sw, NOTICE_FAULT);
 }
 
 struct port *port_find(struct switch_ *sw, const char *name)

@@ -57,6 +57,13 @@ struct port_ops {
 	void (*destroy)(struct port *p);
 };
 
+/* What a guest's transmit ring takes of its worker. */
+struct ring_load {
+	_Atomic uint64_t busy_cycles; /* its worker: rw, ctl: ro; TSC spent on its frames */
+	uint64_t seen;		      /* ctl: of busy_cycles, at the last reading */
+	uint32_t rests_until_s;	      /* ctl: by switch_now_s(): it has just moved */
+} __attribute__((aligned(64)));
+
 /* ctl: written by control only. Workers see these through the view and the vtable alone, except
  * what is marked. */
 struct port {
@@ -81,6 +88,7 @@ struct port {
 	_Atomic uint8_t flow_queue[PORT_FLOW_SLOTS];
 	atomic_bool fault_raised;
 	TAILQ_ENTRY(port) link;
+	struct ring_load load[PORT_QUEUES_MAX];
 };
 
 /* Checks name, bridge, VLAN policy, takes an id and registers *p, which the driver allocated
@@ -95,6 +103,10 @@ void port_fini(struct port *p);
  * the driver's and is watched until port_rx_stop(). */
 int port_rx_start(struct port *p, unsigned q, int kick_fd, struct err *err);
 int port_tx_start(struct port *p, unsigned q, struct err *err);
+
+/* Gives a running ring to another worker: no frame of it is lost or overtakes another. On failure it
+ * stays where it was. */
+int port_rx_move(struct port *p, unsigned q, unsigned worker);
 
 /* On return no worker is in the ring or will be. */
 void port_rx_stop(struct port *p, unsigned q);

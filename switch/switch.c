@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <rte_common.h>
 #include <rte_cycles.h>
 #include <rte_launch.h>
 #include <rte_lcore.h>
@@ -17,10 +18,12 @@
 
 #include "base/log.h"
 #include "switch/internal.h"
+#include "switch/rebalance.h"
 #include "switch/worker.h"
 
-/* Workers hide expired addresses themselves; the sweep only takes their memory back. */
-#define SWEEP_EVERY_S	    5
+/* Workers hide expired addresses themselves: a sweep takes their places back, and comes before an age,
+ * modulo 2^16 seconds, begins anew. */
+#define SWEEP_PAUSE_S	    5 /* between sweeps, at least */
 #define SWEEP_BUCKETS	    65536 /* a turn: well under a millisecond */
 #define GRACE_POLL_NS	    10000 /* between looks at QSBR: a burst lasts a few microseconds */
 
@@ -71,20 +74,68 @@ int switch_publish(struct switch_ *sw)
 	return 0;
 }
 
-/* Calls the drivers whose workers met a violation. */
-static void faults_handle(void *arg, int fd, uint32_t events)
+void switch_notice(struct switch_ *sw, uint32_t notice)
 {
-	struct switch_ *sw = arg;
-	struct port *p, *next;
-	uint64_t n;
+	uint64_t one = 1;
 
-	if (read(fd, &n, sizeof(n)) < 0)
+	/* Whoever set it has written, or is about to. */
+	if (atomic_fetch_or(&sw->notices, notice) & notice)
 		return;
+	/* Cannot fill up: control reads it back to zero. */
+	if (write(sw->notice_fd, &one, sizeof(one)) < 0)
+		return;
+}
+
+/* Calls the drivers whose workers met a violation. */
+static void faults_handle(struct switch_ *sw)
+{
+	struct port *p, *next;
+
 	for (p = TAILQ_FIRST(&sw->ports); p; p = next) {
 		next = TAILQ_NEXT(p, link);
 		if (atomic_exchange(&p->fault_raised, false) && p->ops->fault)
 			p->ops->fault(p);
 	}
+}
+
+/* ---- ageing: a timer only while there are addresses that can expire ---- */
+
+static void sweep(void *arg);
+
+static void sweep_in(struct switch_ *sw, uint64_t delay_ns)
+{
+	loop_timer_del(sw->sweep_timer);
+	/* Out of memory: not planned, so that a worker asks again. */
+	atomic_store(&sw->sweep_planned,
+		     loop_timer_add(sw->loop, delay_ns, sweep, sw, &sw->sweep_timer) == 0);
+}
+
+/* Seconds until an address that is there may expire, or UINT32_MAX. */
+static uint32_t sweep_due_s(struct switch_ *sw)
+{
+	uint32_t due_s = UINT32_MAX;
+	struct bridge *br;
+
+	TAILQ_FOREACH(br, &sw->bridges, link) {
+		if (!fdb_n_learned(br->fdb))
+			continue;
+		/* What was learned behind the sweep's back is younger than the ageing time. */
+		due_s = RTE_MIN(due_s, RTE_MIN(br->sweep_next_s, br->kept->opts.ageing_s + 1));
+	}
+	return due_s == UINT32_MAX ? due_s : RTE_MAX(due_s, SWEEP_PAUSE_S);
+}
+
+static void sweep_plan(struct switch_ *sw)
+{
+	uint32_t due_s = sweep_due_s(sw);
+
+	if (due_s == UINT32_MAX) {
+		atomic_store(&sw->sweep_planned, false);
+		/* A worker that learned before that has not asked, and will not. */
+		due_s = sweep_due_s(sw);
+	}
+	if (due_s != UINT32_MAX)
+		sweep_in(sw, due_s * S_NS);
 }
 
 static void sweep(void *arg)
@@ -93,14 +144,49 @@ static void sweep(void *arg)
 	bool more = false;
 	struct bridge *br;
 
+	TAILQ_FOREACH(br, &sw->bridges, link)
+		more |= br->sweeping;
+	if (!more)
+		TAILQ_FOREACH(br, &sw->bridges, link) {
+			br->sweeping = fdb_n_learned(br->fdb) > 0;
+			br->sweep_next_s = UINT32_MAX;
+		}
+	more = false;
 	TAILQ_FOREACH(br, &sw->bridges, link) {
-		if (!fdb_n_entries(br->fdb) && !br->sweep_at)
+		if (!br->sweeping)
 			continue;
-		fdb_sweep(br->fdb, &br->sweep_at, SWEEP_BUCKETS, switch_now_s(sw));
-		more |= br->sweep_at != 0;
+		fdb_sweep(br->fdb, &br->sweep_at, SWEEP_BUCKETS, switch_now_s(sw),
+			  &br->sweep_next_s);
+		br->sweeping = br->sweep_at != 0;
+		more |= br->sweeping;
 	}
-	loop_timer_add(sw->loop, more ? 10 * MS_NS : SWEEP_EVERY_S * S_NS, sweep, sw,
-		       &sw->sweep_timer);
+	if (more)
+		sweep_in(sw, 10 * MS_NS);
+	else
+		sweep_plan(sw);
+}
+
+void switch_sweep_soon(struct switch_ *sw)
+{
+	if (sw->sweep_timer)
+		sweep_in(sw, S_NS);
+}
+
+static void notices_handle(void *arg, int fd, uint32_t events)
+{
+	struct switch_ *sw = arg;
+	uint32_t notices;
+	uint64_t n;
+
+	if (read(fd, &n, sizeof(n)) < 0)
+		return;
+	notices = atomic_exchange(&sw->notices, 0);
+	if (notices & NOTICE_FAULT)
+		faults_handle(sw);
+	if (notices & NOTICE_SWEEP && !sw->sweep_timer)
+		sweep_plan(sw);
+	if (notices & NOTICE_BUSY)
+		rebalance(sw);
 }
 
 static int qsbr_create(struct switch_ *sw)
@@ -154,16 +240,16 @@ int switch_create(const struct switch_opts *opts, struct switch_ **out, struct e
 	TAILQ_INIT(&sw->ports);
 	sw->tsc_start = rte_rdtsc();
 	sw->tsc_hz = rte_get_tsc_hz();
-	sw->fault_fd = -1;
+	sw->notice_fd = -1;
 	rc = arena_create(&sw->arena, err);
 	if (rc < 0)
 		goto fail;
-	sw->fault_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (sw->fault_fd < 0 || qsbr_create(sw) < 0 || switch_publish(sw) < 0) {
+	sw->notice_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (sw->notice_fd < 0 || qsbr_create(sw) < 0 || switch_publish(sw) < 0) {
 		rc = err_set(err, -ENOMEM, "switch: cannot make its event descriptor or view");
 		goto fail;
 	}
-	rc = loop_fd_add(sw->loop, sw->fault_fd, EPOLLIN, faults_handle, sw, &sw->fault_watch);
+	rc = loop_fd_add(sw->loop, sw->notice_fd, EPOLLIN, notices_handle, sw, &sw->notice_watch);
 	if (rc < 0) {
 		err_set(err, rc, "switch: cannot watch its event descriptor: %s", strerror(-rc));
 		goto fail;
@@ -171,7 +257,6 @@ int switch_create(const struct switch_opts *opts, struct switch_ **out, struct e
 	rc = workers_start(sw, err);
 	if (rc < 0)
 		goto fail;
-	sweep(sw);
 	*out = sw;
 	return 0;
 fail:
@@ -204,9 +289,9 @@ void switch_destroy(struct switch_ *sw)
 		worker_destroy(sw->workers[i]);
 	free(sw->workers);
 	loop_timer_del(sw->sweep_timer);
-	loop_fd_del(sw->fault_watch);
-	if (sw->fault_fd >= 0)
-		close(sw->fault_fd);
+	loop_fd_del(sw->notice_watch);
+	if (sw->notice_fd >= 0)
+		close(sw->notice_fd);
 	view_free(atomic_load(&sw->view));
 	free(sw->qsbr);
 	arena_destroy(sw->arena);

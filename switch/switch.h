@@ -171,6 +171,7 @@ struct worker_stats {
 	uint64_t busy_cycles; /* TSC spent in polls that found frames */
 	uint64_t frames;      /* received from ports */
 	uint64_t polls, sleeps;
+	unsigned busy_permille; /* busy_cycles of all TSC, over the last one to two seconds */
 };
 unsigned switch_n_workers(const struct switch_ *sw);
 void switch_worker_stats(const struct switch_ *sw, unsigned worker, struct worker_stats *out);

@@ -44,10 +44,11 @@ static void view_sources_fill(struct switch_ *sw, struct view *v)
 				if (!(p->rx_mask >> q & 1) || p->rx_worker[q] != w)
 					continue;
 				next->port = v->by_id[p->id];
+				next->port->source[q] = (uint16_t)s->n++;
+				next->load = &p->load[q];
 				next->q = q;
 				next->polled_only = p->kick_fd[q] < 0;
 				s->polled_only |= next->polled_only;
-				s->n++;
 				next++;
 			}
 	}
@@ -88,7 +89,6 @@ static void view_fill(struct switch_ *sw, struct view *v)
 
 int view_build(struct switch_ *sw, struct view **out)
 {
-	static uint64_t serial; /* control thread */
 	unsigned n_ports = 0, n_sources = 0;
 	struct port *p;
 	struct view *v;
@@ -100,8 +100,8 @@ int view_build(struct switch_ *sw, struct view **out)
 	v = calloc(1, sizeof(*v) + sw->opts.n_workers * sizeof(v->worker[0]));
 	if (!v)
 		return -ENOMEM;
-	v->serial = ++serial;
 	v->n_workers = sw->opts.n_workers;
+	v->seq = ++sw->view_seq;
 	/* calloc(0) may be NULL: one more of each costs nothing. */
 	v->ports = calloc(n_ports + 1, sizeof(*v->ports));
 	v->bridges = calloc(sw->n_bridges + 1, sizeof(*v->bridges));

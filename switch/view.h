@@ -27,6 +27,7 @@ struct view_port {
 	bool multi_queue; /* more than one runs: flows are spread */
 	uint32_t len_max; /* bytes of the longest frame */
 	struct vlan_policy vlan;
+	uint16_t source[PORT_QUEUES_MAX]; /* its place among its worker's sources, where it is one */
 };
 
 struct view_bridge {
@@ -36,9 +37,10 @@ struct view_bridge {
 	struct view_port **members;
 };
 
-/* A ring that a worker polls. */
+/* A ring of a worker. */
 struct view_source {
 	struct view_port *port;
+	struct ring_load *load;
 	uint8_t q;
 	bool polled_only; /* its front end gives no kick: nobody may sleep for long */
 };
@@ -50,7 +52,7 @@ struct view_sources {
 };
 
 struct view {
-	uint64_t serial; /* no two views have the same; 0 only where nobody asks */
+	uint64_t seq; /* of the switch's views: an address may come again */
 	struct view_port *by_id[SWITCH_PORTS_MAX]; /* NULL: no such port */
 	struct view_port *ports;
 	struct view_bridge *bridges;

@@ -17,25 +17,42 @@
 #include <rte_lcore.h>
 #include <rte_rcu_qsbr.h>
 
+#include "switch/active.h"
+#include "switch/balance.h"
 #include "switch/decided.h"
 #include "switch/forward.h"
 #include "switch/internal.h"
 
-/* Long enough to bridge the gaps of a busy ping-pong, short enough that 1,000 frames/s do not keep a
- * core awake. */
-#define IDLE_US 20
+/* A few microseconds, where sleeps are long, bridge the gaps within what one guest sends; more would
+ * cost 1,000 frames/s a per cent of a core for each 10 us. A sleep below SLEEP_SHORT_US was not worth
+ * it, as waking up alone may take tens of them: then up to the gaps of a busy ping-pong. */
+#define SPIN_MIN_US    2
+#define SPIN_MAX_US    50
+#define SLEEP_SHORT_US 100
+/* Between looks for kicks of quiet rings: about half a microsecond each. */
+#define LOOK_US 50
 /* A ring without a kick descriptor is looked at this often while everything else sleeps. */
 #define POLLED_SLEEP_MS 1
+
+/* What epoll says of a kick descriptor: its port's id and queue; of wake_fd: WAKE. */
+#define KICK(id, q) ((uint64_t)(id) * PORT_QUEUES_MAX + (q))
+#define WAKE	    UINT64_MAX
+#define EVENTS_MAX  64 /* a look; the rest is ready in the next one */
 
 struct worker {
 	struct forward fw; /* first: its burst is what the worker works on */
 	struct switch_ *sw;
 	unsigned id;
+	struct active active;
 	int epfd, wake_fd;
 	int cpu;
-	uint64_t next_second_tsc;
+	uint64_t next_second_tsc, next_look_tsc;
+	uint64_t us_cycles, spin_cycles;
+	uint64_t frames_told; /* to sweep_ask() */
 	/* worker: rw, ctl: ro */
 	_Atomic uint64_t busy_cycles, frames, polls, sleeps;
+	/* Two moments a second or so apart, and busy_cycles then: to see the share of late. */
+	_Atomic uint64_t older_tsc, older_busy, newer_tsc, newer_busy;
 };
 
 /* The one CPU of an lcore, or -1 where it may run on several. */
@@ -54,7 +71,7 @@ static int lcore_cpu(unsigned lcore)
 int worker_create(struct switch_ *sw, unsigned id, unsigned lcore, struct worker **out,
 		  struct err *err)
 {
-	struct epoll_event ev = {.events = EPOLLIN | EPOLLET};
+	struct epoll_event ev = {.events = EPOLLIN | EPOLLET, .data.u64 = WAKE};
 	struct worker *w = aligned_alloc(64, (sizeof(*w) + 63) / 64 * 64);
 
 	if (!w)
@@ -71,11 +88,13 @@ int worker_create(struct switch_ *sw, unsigned id, unsigned lcore, struct worker
 		free(w);
 		return err_set(err, -ENOMEM, "worker %u: out of memory", id);
 	}
+	w->us_cycles = sw->tsc_hz / 1000000;
+	w->spin_cycles = SPIN_MAX_US * w->us_cycles;
 	w->epfd = epoll_create1(EPOLL_CLOEXEC);
 	w->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (w->epfd < 0 || w->wake_fd < 0 ||
+	if (active_create(&w->active) < 0 || w->epfd < 0 || w->wake_fd < 0 ||
 	    epoll_ctl(w->epfd, EPOLL_CTL_ADD, w->wake_fd, &ev) < 0) {
-		int rc = err_set(err, -errno, "worker %u: cannot make its event descriptors: %s",
+		int rc = err_set(err, -errno, "worker %u: cannot make its event descriptors or lists: %s",
 				 id, strerror(errno));
 
 		worker_destroy(w);
@@ -94,12 +113,13 @@ void worker_destroy(struct worker *w)
 	if (w->wake_fd >= 0)
 		close(w->wake_fd);
 	munmap(w->fw.decided, DECIDED_SETS * sizeof(*w->fw.decided));
+	active_destroy(&w->active);
 	free(w);
 }
 
-int worker_watch(struct worker *w, int fd)
+int worker_watch(struct worker *w, int fd, unsigned port_id, unsigned q)
 {
-	struct epoll_event ev = {.events = EPOLLIN | EPOLLET};
+	struct epoll_event ev = {.events = EPOLLIN | EPOLLET, .data.u64 = KICK(port_id, q)};
 
 	return epoll_ctl(w->epfd, EPOLL_CTL_ADD, fd, &ev) < 0 ? -errno : 0;
 }
@@ -118,8 +138,27 @@ void worker_wake(struct worker *w)
 		return;
 }
 
+unsigned worker_busy_permille(const struct worker *w)
+{
+	uint64_t busy = atomic_load_explicit(&w->busy_cycles, memory_order_relaxed);
+	uint64_t since_tsc = atomic_load_explicit(&w->newer_tsc, memory_order_relaxed);
+	uint64_t since_busy = atomic_load_explicit(&w->newer_busy, memory_order_relaxed);
+	uint64_t tsc = rte_rdtsc();
+
+	/* Later than that, it sleeps. */
+	if (tsc - since_tsc < w->sw->tsc_hz) {
+		since_tsc = atomic_load_explicit(&w->older_tsc, memory_order_relaxed);
+		since_busy = atomic_load_explicit(&w->older_busy, memory_order_relaxed);
+	}
+	/* Read while the worker was setting them, the two may not belong together. */
+	if (busy <= since_busy || tsc <= since_tsc)
+		return 0;
+	return (unsigned)RTE_MIN((busy - since_busy) * 1000 / (tsc - since_tsc), (uint64_t)1000);
+}
+
 void worker_stats_read(const struct worker *w, struct worker_stats *out)
 {
+	out->busy_permille = worker_busy_permille(w);
 	out->id = w->id;
 	out->cpu = w->cpu;
 	out->busy_cycles = atomic_load_explicit(&w->busy_cycles, memory_order_relaxed);
@@ -149,18 +188,22 @@ static inline unsigned source_poll(struct worker *w, const struct view_source *s
 	return b->n;
 }
 
-/* One round over all sources. Returns the frames it moved, and through *tsc the time after it. */
-static unsigned poll_round(struct worker *w, const struct view_sources *s, uint64_t *tsc)
+/* One round over the active rings. Returns the frames it moved, and through *tsc the time after it. */
+static unsigned poll_round(struct worker *w, uint64_t *tsc)
 {
+	struct active *a = &w->active;
 	uint64_t before = *tsc, busy = 0;
 	unsigned n_all = 0;
 
-	for (unsigned i = 0; i < s->n; i++) {
-		unsigned n = source_poll(w, &s->s[i]);
+	for (unsigned i = 0; i < a->n; i++) {
+		unsigned place = a->list[i], n = source_poll(w, &a->s->s[place]);
 		uint64_t after = rte_rdtsc();
 
-		if (n)
+		if (n) {
 			busy += after - before;
+			add(&a->s->s[place].load->busy_cycles, after - before);
+			active_seen(a, place);
+		}
 		before = after;
 		n_all += n;
 	}
@@ -172,49 +215,99 @@ static unsigned poll_round(struct worker *w, const struct view_sources *s, uint6
 	return n_all;
 }
 
-static bool arm_all(const struct view_sources *s)
+/* Takes the kicks that there are, or that come within timeout_ms (-1: whenever). */
+static void kicks_take(struct worker *w, struct active *a, int timeout_ms)
 {
-	bool waiting = false;
+	struct epoll_event evs[EVENTS_MAX];
+	int n = epoll_wait(w->epfd, evs, EVENTS_MAX, timeout_ms);
+	const struct view *v;
 
-	for (unsigned i = 0; i < s->n; i++)
-		waiting |= s->s[i].port->ops->arm(s->s[i].port->port, s->s[i].q);
-	return waiting;
-}
-
-static void disarm_all(const struct view_sources *s)
-{
-	for (unsigned i = 0; i < s->n; i++)
-		s->s[i].port->ops->disarm(s->s[i].port->port, s->s[i].q);
-}
-
-/* Sleeps until a kick or a wake-up, unless frames came while arming. */
-static void nap(struct worker *w, const struct view *v, const struct view_sources *s)
-{
-	struct rte_rcu_qsbr *qsbr = w->sw->qsbr;
-	struct epoll_event evs[16];
-
-	if (!arm_all(s)) {
-		bool polled_only = s->polled_only;
-
-		add(&w->sleeps, 1);
-		rte_rcu_qsbr_thread_offline(qsbr, w->id);
-		/* A view that came after arming writes to wake_fd, which ends the wait at once.
-		 * Events are hints: whoever is awake polls everything. */
-		if (epoll_wait(w->epfd, evs, 16, polled_only ? POLLED_SLEEP_MS : -1) < 0 &&
-		    errno != EINTR)
-			sched_yield();
-		rte_rcu_qsbr_thread_online(qsbr, w->id);
-		/* The view that was armed may be gone; rings of the new one start disarmed or are
-		 * disarmed with it. */
+	if (timeout_ms) {
+		rte_rcu_qsbr_thread_online(w->sw->qsbr, w->id);
 		v = atomic_load_explicit(&w->sw->view, memory_order_acquire);
-		s = &v->worker[w->id];
+		/* Whatever was kicked is active in another view. */
+		if (v->seq != a->view_seq)
+			return;
 	}
-	disarm_all(s);
+	if (n < 0 && errno != EINTR)
+		sched_yield();
+	for (int i = 0; i < n; i++)
+		if (evs[i].data.u64 != WAKE)
+			active_kicked(a, (unsigned)(evs[i].data.u64 / PORT_QUEUES_MAX),
+				      (unsigned)(evs[i].data.u64 % PORT_QUEUES_MAX));
+}
+
+/* Some rings are busy: do others deserve to be looked at, or not any more? */
+static void look(struct worker *w, uint64_t tsc)
+{
+	w->next_look_tsc = tsc + LOOK_US * w->us_cycles;
+	active_age(&w->active);
+	if (!active_all(&w->active))
+		kicks_take(w, &w->active, 0);
+}
+
+/* Learned addresses age only while somebody comes to look after them. */
+static void sweep_ask(struct worker *w)
+{
+	uint64_t frames = atomic_load_explicit(&w->frames, memory_order_relaxed);
+
+	if (frames == w->frames_told)
+		return;
+	w->frames_told = frames;
+	/* Either this sees that nobody will come, or whoever has just said so sees what was learned. */
+	atomic_thread_fence(memory_order_seq_cst);
+	if (!atomic_load_explicit(&w->sw->sweep_planned, memory_order_relaxed))
+		switch_notice(w->sw, NOTICE_SWEEP);
+}
+
+/* Sleeps until a kick or a wake-up, unless frames came while arming. Returns the time after it. */
+static uint64_t nap(struct worker *w)
+{
+	int timeout_ms = w->active.s->polled_only ? POLLED_SLEEP_MS : -1;
+	uint64_t before, after;
+
+	if (!active_rest(&w->active))
+		return rte_rdtsc();
+	sweep_ask(w);
+	add(&w->sleeps, 1);
+	before = rte_rdtsc();
+	rte_rcu_qsbr_thread_offline(w->sw->qsbr, w->id);
+	/* A view that came since the last round has written to wake_fd, which ends the wait at once. */
+	kicks_take(w, &w->active, timeout_ms);
+	after = rte_rdtsc();
+	if (after - before < SLEEP_SHORT_US * w->us_cycles)
+		w->spin_cycles = RTE_MIN(2 * w->spin_cycles, SPIN_MAX_US * w->us_cycles);
+	else
+		w->spin_cycles = RTE_MAX(w->spin_cycles / 2, SPIN_MIN_US * w->us_cycles);
+	return after;
+}
+
+/* Once a second, or after the sleep that was longer. */
+static void window_move(struct worker *w, uint64_t tsc)
+{
+	uint64_t busy = atomic_load_explicit(&w->busy_cycles, memory_order_relaxed);
+	uint64_t newer_tsc = atomic_load_explicit(&w->newer_tsc, memory_order_relaxed);
+	uint64_t newer_busy = atomic_load_explicit(&w->newer_busy, memory_order_relaxed);
+
+	/* It slept from then on: the last second was idle. */
+	if (tsc - newer_tsc > 2 * w->sw->tsc_hz) {
+		newer_tsc = tsc - w->sw->tsc_hz;
+		newer_busy = busy;
+	}
+	atomic_store_explicit(&w->older_tsc, newer_tsc, memory_order_relaxed);
+	atomic_store_explicit(&w->older_busy, newer_busy, memory_order_relaxed);
+	atomic_store_explicit(&w->newer_tsc, tsc, memory_order_relaxed);
+	atomic_store_explicit(&w->newer_busy, busy, memory_order_relaxed);
+	if (w->sw->opts.n_workers > 1 && worker_busy_permille(w) > BALANCE_HIGH)
+		switch_notice(w->sw, NOTICE_BUSY);
 }
 
 static void clock_set(struct worker *w, uint64_t tsc)
 {
 	struct switch_ *sw = w->sw;
+
+	sweep_ask(w);
+	window_move(w, tsc);
 
 	w->fw.now_s = (uint32_t)((tsc - sw->tsc_start) / sw->tsc_hz);
 	w->next_second_tsc = sw->tsc_start + ((uint64_t)w->fw.now_s + 1) * sw->tsc_hz;
@@ -224,30 +317,35 @@ int worker_run(void *arg)
 {
 	struct worker *w = arg;
 	struct switch_ *sw = w->sw;
-	uint64_t idle_cycles = sw->tsc_hz / 1000000 * IDLE_US, tsc = rte_rdtsc(), last_busy = tsc;
+	uint64_t tsc = rte_rdtsc(), last_busy = tsc;
 	unsigned n_idle = 0;
 
 	rte_rcu_qsbr_thread_register(sw->qsbr, w->id);
 	rte_rcu_qsbr_thread_online(sw->qsbr, w->id);
 	while (!atomic_load_explicit(&sw->stop, memory_order_relaxed)) {
 		const struct view *v = atomic_load_explicit(&sw->view, memory_order_acquire);
-		const struct view_sources *s = &v->worker[w->id];
 
 		tsc = rte_rdtsc();
 		if (__builtin_expect(tsc >= w->next_second_tsc, 0))
 			clock_set(w, tsc);
+		if (__builtin_expect(v->seq != w->active.view_seq, 0))
+			active_take(&w->active, v, w->id);
 		w->fw.view = v;
 		add(&w->polls, 1);
-		if (poll_round(w, s, &tsc)) {
+		if (poll_round(w, &tsc)) {
 			last_busy = tsc;
-			n_idle = 0;
-		} else if (sw->opts.mode == SWITCH_ADAPTIVE && tsc - last_busy > idle_cycles) {
-			nap(w, v, s);
-			last_busy = rte_rdtsc();
 			n_idle = 0;
 		} else if (++n_idle > 8) {
 			/* Leaves the core's other thread, and the guests' caches, alone. */
 			rte_pause();
+		}
+		if (sw->opts.mode == SWITCH_ADAPTIVE) {
+			if (tsc - last_busy > w->spin_cycles) {
+				last_busy = nap(w);
+				n_idle = 0;
+			} else if (tsc >= w->next_look_tsc) {
+				look(w, tsc);
+			}
 		}
 		rte_rcu_qsbr_quiescent(sw->qsbr, w->id);
 	}

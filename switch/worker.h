@@ -2,13 +2,17 @@
 /*
  * Workers: the threads that poll ports and forward.
  *
- * What     One lcore each. Polls the sources of its part of the view, forwards each burst to its
- *          end, and says to QSBR after every round that it holds nothing.
- * How      Adaptive mode: after IDLE_US without a frame it arms every ring, looks once more, goes
- *          offline for QSBR and sleeps in epoll_wait() on the kick descriptors, edge-triggered,
- *          so that nothing has to be read from them.
+ * What     One lcore each. Polls the active rings of its part of the view (switch/active.h), forwards
+ *          each burst to its end, and says to QSBR after every round that it holds nothing.
+ * How      Kick descriptors are in an epoll set, edge-triggered, so that nothing has to be read from
+ *          them. Adaptive mode: while rings are quiet it asks epoll every LOOK_US which of them were
+ *          kicked, so a frame on a quiet ring waits for LOOK_US and one round at most while others
+ *          are busy. After some idle microseconds it makes all rings quiet, goes offline for QSBR and
+ *          sleeps in epoll. How many they are follows from how long it slept before: few where
+ *          sleeps are long, up to SPIN_MAX_US where polling on would have spared the sleep.
+ *          Poll mode: all rings are active, always.
  * Threads  worker_create, worker_destroy, worker_watch, worker_unwatch, worker_wake: control;
- *          worker_run: the lcore. worker_stats_read: control, from counters the worker writes.
+ *          worker_run: the lcore. The others: control, from counters the worker writes.
  */
 #ifndef SWITCH_WORKER_H
 #define SWITCH_WORKER_H
@@ -25,12 +29,15 @@ void worker_destroy(struct worker *w); /* accepts NULL; the lcore must have retu
 /* lcore entry: returns when the switch stops. arg is the worker. */
 int worker_run(void *arg);
 
-/* A kick descriptor that ends its sleep. -errno from epoll_ctl(2). */
-int worker_watch(struct worker *w, int fd);
+/* The kick descriptor of queue q of a port. -errno from epoll_ctl(2). */
+int worker_watch(struct worker *w, int fd, unsigned port_id, unsigned q);
 void worker_unwatch(struct worker *w, int fd);
 
 /* Ends its sleep, if it sleeps: the view or the stop flag has changed. */
 void worker_wake(struct worker *w);
+
+/* Its busy share of the last one to two seconds, in 1/1000. */
+unsigned worker_busy_permille(const struct worker *w);
 
 void worker_stats_read(const struct worker *w, struct worker_stats *out);
 

@@ -21,6 +21,7 @@ struct fake_queue {
 	_Atomic unsigned n_in;		/* test: rw, worker: ro */
 	_Atomic unsigned n_done;	/* worker: rw, test: ro */
 	unsigned n_taken;		/* worker */
+	atomic_bool armed;		/* worker: rw, test: ro */
 	int kick_fd;
 };
 
@@ -123,11 +124,13 @@ static bool fake_arm(struct port *p, unsigned q)
 {
 	struct fake_queue *fq = &fake_of(p)->queues[q];
 
+	atomic_store(&fq->armed, true);
 	return atomic_load(&fq->n_in) != fq->n_taken;
 }
 
 static void fake_disarm(struct port *p, unsigned q)
 {
+	atomic_store(&fake_of(p)->queues[q].armed, false);
 }
 
 static int fake_admin(struct port *p, bool up, struct err *err)
@@ -213,13 +216,18 @@ void fake_inject_q(struct fake_port *fp, unsigned q, const void *frame, size_t l
 	memcpy(fq->in[i].data, frame, len);
 	fq->in[i].len = len;
 	atomic_store(&fq->n_in, i + 1);
-	if (write(fq->kick_fd, &one, sizeof(one)) < 0)
+	if (atomic_load(&fq->armed) && write(fq->kick_fd, &one, sizeof(one)) < 0)
 		die("cannot kick");
 }
 
 void fake_inject(struct fake_port *fp, const void *frame, size_t len)
 {
 	fake_inject_q(fp, 0, frame, len);
+}
+
+bool fake_is_quiet(struct fake_port *fp)
+{
+	return atomic_load(&fp->queues[0].armed);
 }
 
 void fake_full_set(struct fake_port *fp, bool full)

@@ -3,9 +3,9 @@
  * Port type `fake`: a port that a test feeds and reads, so that the whole switch runs without
  * guests.
  *
- * How      fake_inject() queues a frame for the worker and kicks it; what the switch delivers to
- *          the port is kept in order. fake_settle() returns when every injected frame
- *          has been forwarded or dropped.
+ * How      fake_inject() queues a frame for the worker, and kicks it if it asked for that; what the
+ *          switch delivers to the port is kept in order. fake_settle() returns when every injected
+ *          frame has been forwarded or dropped.
  * Threads  all functions: the test's (control) thread.
  */
 #ifndef TESTS_FAKE_PORT_H
@@ -25,6 +25,9 @@ struct port *fake_port(struct fake_port *fp);
 
 void fake_inject(struct fake_port *fp, const void *frame, size_t len);
 void fake_inject_q(struct fake_port *fp, unsigned q, const void *frame, size_t len);
+
+/* The worker has asked for a kick on queue 0: it does not poll it. */
+bool fake_is_quiet(struct fake_port *fp);
 
 /* The following frames are refused with rx_ring_full until called with false. */
 void fake_full_set(struct fake_port *fp, bool full);

@@ -161,7 +161,9 @@ bool vu_ring_arm(struct vu_ring *r)
 	else
 		__atomic_store_n(&r->used->flags, 0, __ATOMIC_RELAXED);
 	atomic_thread_fence(memory_order_seq_cst);
-	return load_once(&r->avail->idx) != r->last_avail;
+	/* Memory that vanished shows no frames for ever; the next poll says so. */
+	return load_once(&r->avail->idx) != r->last_avail ||
+	       atomic_load_explicit(&r->mem->lost, memory_order_relaxed);
 }
 
 void vu_ring_disarm(struct vu_ring *r)

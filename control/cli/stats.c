@@ -117,11 +117,20 @@ static void ports_table(json_t *rows)
 	json_decref(rows);
 }
 
+static char *busy_text(const json_t *worker)
+{
+	char *text;
+
+	return asprintf(&text, "%.1f %%",
+			100 * json_real_value(json_object_get(worker, "busy_share"))) < 0 ? NULL : text;
+}
+
 void stats_print(struct cli *cli, const json_t *params, const json_t *result)
 {
 	static const struct table_column columns[] = {
 		{"WORKER", "id", true, NULL},
 		{"CPU", "cpu", true, NULL},
+		{"BUSY", "busy_share", true, busy_text},
 		{"FRAMES", "frames", true, NULL},
 		{"CYCLES/FRAME", "cycles_per_frame", true, NULL},
 		{"BUSY-CYCLES", "busy_cycles", true, NULL},

@@ -44,7 +44,11 @@ static const struct method row = {
 	"start.\n"
 	"It ends with status 75 when another switch uses its folders.\n"
 	"SIGTERM, SIGINT or `lanyard stop` end it with everything it made; VMs stay up and find "
-	"their ports again when it comes back.",
+	"their ports again when it comes back.\n"
+	"With several workers, each queue of a port belongs to the one that has least to do when it "
+	"starts. Once a worker was more than 85 % busy for a second while another was below 60 %, the "
+	"queue that evens them out goes over, without losing a frame: one a second at most, and none "
+	"twice within 5 s. `lanyard stats` shows how busy each one is.",
 };
 
 static int cpus_parse(const char *text, struct options *o, struct err *err)

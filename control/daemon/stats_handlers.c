@@ -87,9 +87,10 @@ int do_stats_workers(struct rpc_call *call, const json_t *params, json_t **resul
 		per_frame = w.frames ? (double)w.busy_cycles / (double)w.frames : 0;
 		json_array_append_new(
 			list,
-			json_pack("{sisosIsIsosIsI}", "id", (int)w.id, "cpu",
+			json_pack("{sisosIsfsIsosIsI}", "id", (int)w.id, "cpu",
 				  w.cpu < 0 ? json_null() : json_integer(w.cpu), "busy_cycles",
-				  (json_int_t)w.busy_cycles, "frames", (json_int_t)w.frames,
+				  (json_int_t)w.busy_cycles, "busy_share",
+				  (double)w.busy_permille / 1000, "frames", (json_int_t)w.frames,
 				  "cycles_per_frame",
 				  w.frames ? json_real((double)(json_int_t)(per_frame * 10) / 10)
 					   : json_null(),

@@ -9,6 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "switch/internal.h"
+
 static void unknown_unicast_floods_all_but_ingress(void **state)
 {
 	struct lab *lab = *state;
@@ -139,6 +141,39 @@ static void expired_address_is_flooded(void **state)
 	fake_clear(lab->port[2]);
 	lab_send(lab, 0, 2, 1, -1);
 	assert_n_out(lab, 2, 1);
+}
+
+/* Runs the loop until the timer of the sweep is there, or gone. */
+static void sweep_await(struct lab *lab, bool planned)
+{
+	uint64_t end_ns = loop_now_ns() + 20 * S_NS;
+
+	while ((lab->sw->sweep_timer != NULL) != planned) {
+		assert_true(loop_now_ns() < end_ns);
+		assert_int_equal(loop_once(lab->loop, 100), 0);
+	}
+}
+
+static void timer_ticks_only_while_addresses_can_expire(void **state)
+{
+	struct lab *lab = *state;
+	struct bridge_opts o = *bridge_opts(lab->br);
+	const uint8_t mac[6] = {2, 0, 0, 0, 0, 9};
+
+	o.ageing_s = 1;
+	assert_int_equal(bridge_set(lab->br, &o, NULL), 0);
+	lab_ports(lab, 2);
+	assert_int_equal(bridge_fdb_add(lab->br, mac, 1, fake_port(lab->port[1]), NULL), 0);
+	for (unsigned i = 0; i < 5; i++)
+		loop_once(lab->loop, 20);
+	assert_null(lab->sw->sweep_timer);
+	for (unsigned again = 0; again < 2; again++) {
+		lab_send(lab, 0, 9, 1, -1);
+		sweep_await(lab, true);
+		assert_int_equal(bridge_n_macs(lab->br), 2);
+		sweep_await(lab, false);
+		assert_int_equal(bridge_n_macs(lab->br), 1);
+	}
 }
 
 static void frame_to_own_port_is_dropped(void **state)
@@ -434,6 +469,7 @@ int main(void)
 		T(sender_is_learned_again_on_its_new_port),
 		T(addresses_are_learned_per_vlan),
 		T(expired_address_is_flooded),
+		T(timer_ticks_only_while_addresses_can_expire),
 		T(frame_to_own_port_is_dropped),
 		T(static_address_never_moves),
 		T(smaller_table_loses_no_static_address),

@@ -22,6 +22,7 @@
 
 #define AGEING_S 300
 
+static uint32_t next_s; /* of sweeps where it does not matter */
 static uint64_t rng_state = 88172645463325252ull;
 
 /* xorshift64: the same numbers in every run. */
@@ -152,7 +153,7 @@ static void random_change(struct fdb *t, uint32_t now_s, uint64_t *sweep_at)
 			fdb_del(t, model_key(i));
 		model[i].there = false;
 	} else if (what < 65520) {
-		fdb_sweep(t, sweep_at, r >> 50 & 255, now_s);
+		fdb_sweep(t, sweep_at, r >> 50 & 255, now_s, &next_s);
 	} else {
 		fdb_flush(t, what & 1 ? port : FDB_NO_PORT, what & 2);
 		model_flush(what & 1 ? port : FDB_NO_PORT, what & 2);
@@ -179,7 +180,7 @@ static void random_operations_equal_the_model(void **state)
 		/* As every 5 s in the switch: ages must not come round. */
 		if (k % 20000 == 0)
 			do
-				fdb_sweep(t, &sweep_at, 65536, now_s);
+				fdb_sweep(t, &sweep_at, 65536, now_s, &next_s);
 			while (sweep_at);
 	}
 	assert_int_equal(fdb_n_full(t), 0);
@@ -204,6 +205,29 @@ static void entry_lives_for_its_ageing_time(void **state)
 	fdb_destroy(t);
 }
 
+static void sweep_tells_when_the_next_entry_expires(void **state)
+{
+	struct fdb *t = table(64);
+	uint32_t next = UINT32_MAX;
+	uint64_t at = 0;
+
+	assert_int_equal(fdb_add(t, key_of(1, 1), 3, 0), 0);
+	fdb_sweep(t, &at, 1 << 20, 1000, &next);
+	assert_int_equal(next, UINT32_MAX); /* static */
+	learn(t, key_of(2, 1), 3, 1000);
+	learn(t, key_of(3, 1), 3, 1010);
+	fdb_sweep(t, &at, 1 << 20, 1020, &next);
+	assert_int_equal(next, AGEING_S + 1 - 20);
+	assert_int_equal(fdb_n_learned(t), 2);
+	next = UINT32_MAX;
+	fdb_sweep(t, &at, 1 << 20, 1020 + AGEING_S + 1 - 20, &next);
+	assert_int_equal(fdb_n_learned(t), 1);
+	assert_int_equal(next, 10);
+	fdb_flush(t, FDB_NO_PORT, true);
+	assert_int_equal(fdb_n_learned(t), 0);
+	fdb_destroy(t);
+}
+
 static void static_entry_neither_ages_nor_moves(void **state)
 {
 	struct fdb *t = table(64);
@@ -211,7 +235,7 @@ static void static_entry_neither_ages_nor_moves(void **state)
 
 	assert_int_equal(fdb_add(t, key, 3, 0), 0);
 	learn(t, key, 4, 1);
-	fdb_sweep(t, &at, 1 << 20, 30000);
+	fdb_sweep(t, &at, 1 << 20, 30000, &next_s);
 	assert_int_equal(lookup(t, key, 30000), 3);
 	assert_int_equal(fdb_flush(t, 3, false), 0);
 	assert_int_equal(fdb_flush(t, 3, true), 1);
@@ -228,7 +252,7 @@ static void entry_learned_by_a_clock_ahead_is_not_expired(void **state)
 
 	learn(t, key, 3, 70000);
 	assert_int_equal(lookup(t, key, 69999), 3);
-	fdb_sweep(t, &at, 1 << 20, 69999);
+	fdb_sweep(t, &at, 1 << 20, 69999, &next_s);
 	assert_int_equal(fdb_n_entries(t), 1);
 	do
 		n += fdb_read(t, &at, e, FDB_WAYS * 2, 69999);
@@ -493,6 +517,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(random_operations_equal_the_model),
 		T(entry_lives_for_its_ageing_time),
+		T(sweep_tells_when_the_next_entry_expires),
 		T(static_entry_neither_ages_nor_moves),
 		T(entry_learned_by_a_clock_ahead_is_not_expired),
 		T(random_flood_pushes_out_only_its_own),

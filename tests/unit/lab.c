@@ -20,11 +20,11 @@ int lab_group_setup(void **state)
 	return 0;
 }
 
-static int setup(void **state, unsigned n_workers)
+static int setup(void **state, unsigned n_workers, enum switch_mode mode)
 {
 	struct lab *lab = calloc(1, sizeof(*lab));
 	const struct bridge_opts bo = {.ageing_s = 300, .max_macs = 4096};
-	struct switch_opts so = {.mode = SWITCH_ADAPTIVE, .n_workers = n_workers};
+	struct switch_opts so = {.mode = mode, .n_workers = n_workers};
 	struct err err = ERR_NONE;
 
 	if (loop_create(&lab->loop) < 0)
@@ -41,12 +41,17 @@ static int setup(void **state, unsigned n_workers)
 
 int lab_setup(void **state)
 {
-	return setup(state, 1);
+	return setup(state, 1, SWITCH_ADAPTIVE);
 }
 
 int lab_setup_2_workers(void **state)
 {
-	return setup(state, 2);
+	return setup(state, 2, SWITCH_ADAPTIVE);
+}
+
+int lab_setup_poll(void **state)
+{
+	return setup(state, 1, SWITCH_POLL);
 }
 
 int lab_teardown(void **state)

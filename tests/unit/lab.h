@@ -31,6 +31,7 @@ struct lab {
 int lab_group_setup(void **state);
 int lab_setup(void **state);
 int lab_setup_2_workers(void **state);
+int lab_setup_poll(void **state); /* poll mode */
 int lab_teardown(void **state);
 
 /* Adds port[i] named "p<i>" to br. */

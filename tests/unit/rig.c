@@ -78,10 +78,10 @@ static void *control(void *arg)
 	return NULL;
 }
 
-int rig_setup(void **state)
+static int setup(void **state, unsigned n_workers)
 {
 	const struct bridge_opts bo = {.ageing_s = 300, .max_macs = 4096};
-	struct switch_opts so = {.mode = SWITCH_ADAPTIVE, .n_workers = 1};
+	struct switch_opts so = {.mode = SWITCH_ADAPTIVE, .n_workers = n_workers};
 	struct rig *rig = calloc(1, sizeof(*rig));
 	struct err err = ERR_NONE;
 
@@ -101,6 +101,16 @@ int rig_setup(void **state)
 	pthread_create(&rig->thread, NULL, control, rig);
 	*state = rig;
 	return 0;
+}
+
+int rig_setup(void **state)
+{
+	return setup(state, 1);
+}
+
+int rig_setup_2_workers(void **state)
+{
+	return setup(state, 2);
 }
 
 static void stop(struct rig *rig, void *arg)

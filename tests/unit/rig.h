@@ -22,6 +22,7 @@ struct rig;
 
 int rig_group_setup(void **state); /* EAL */
 int rig_setup(void **state);	   /* bridge "br", one worker */
+int rig_setup_2_workers(void **state);
 int rig_teardown(void **state);	   /* asserts that the ports' sums close */
 
 /* Runs fn(arg) in the control thread and waits for it. */

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * HOT PATH: which of its rings a worker polls.
+ *
+ * What     Each ring of the worker's part of the view is either active: polled in every round, its
+ *          guest asked not to kick; or quiet: armed, and not looked at until it is kicked. A round
+ *          costs what the active rings cost, however many are attached.
+ * How      A new view makes all rings active: whatever happened to them meanwhile is found by polling.
+ *          A ring that gave nothing for ACTIVE_LOOKS looks is armed and looked at once more: frames
+ *          from before arming are found by that, frames after it cause a kick, which epoll keeps
+ *          until the worker asks for it. So a ring is never quiet with frames that nobody knows of.
+ *          Kicks are hints: one for a ring that is active, or that is no more, changes nothing.
+ *          A ring without kick descriptor is always active.
+ * Threads  the worker's own; active_create() and active_destroy(): control.
+ */
+#ifndef SWITCH_ACTIVE_H
+#define SWITCH_ACTIVE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "switch/view.h"
+
+#define ACTIVE_LOOKS 20 /* a millisecond, as workers look every 50 us */
+#define ACTIVE_QUIET 255
+
+struct active {
+	const struct view *view; /* valid while its number is view_seq */
+	const struct view_sources *s;
+	uint64_t view_seq;
+	unsigned n;	 /* active ones */
+	uint16_t *list;	 /* their places in s->s, in no order */
+	uint8_t *looks;	 /* by place: looks since the last frame, or ACTIVE_QUIET */
+};
+
+int active_create(struct active *a); /* -ENOMEM */
+void active_destroy(struct active *a);
+
+/* v is another view than before: all rings of this worker are active. */
+void active_take(struct active *a, const struct view *v, unsigned worker);
+
+/* One look: rings that gave nothing for long become quiet. */
+void active_age(struct active *a);
+
+/* All of them become quiet. False when one had a frame, which is active then. */
+bool active_rest(struct active *a);
+
+/* A ring was kicked. */
+void active_kicked(struct active *a, unsigned port_id, unsigned q);
+
+static inline void active_seen(struct active *a, unsigned place)
+{
+	a->looks[place] = 0;
+}
+
+static inline bool active_all(const struct active *a)
+{
+	return a->n == a->s->n;
+}
+
+#endif
