@@ -39,6 +39,7 @@ void active_take(struct active *a, const struct view *v, unsigned worker)
 	a->view_seq = v->seq;
 	a->s = &v->worker[worker];
 	a->n = 0;
+	a->next_visit = 0;
 	for (unsigned i = 0; i < a->s->n; i++)
 		enter(a, i);
 }
@@ -49,9 +50,9 @@ static bool leave(struct active *a, unsigned i)
 	unsigned place = a->list[i];
 	const struct view_source *s = &a->s->s[place];
 
-	if (s->polled_only)
+	if (s->polled_only && !a->polls)
 		return false;
-	if (s->port->ops->arm(s->port->port, s->q)) {
+	if (!a->polls && s->port->ops->arm(s->port->port, s->q)) {
 		s->port->ops->disarm(s->port->port, s->q);
 		a->looks[place] = 0;
 		return false;
@@ -95,4 +96,9 @@ void active_kicked(struct active *a, unsigned port_id, unsigned q)
 	if (place < a->s->n && a->s->s[place].port == vp && a->s->s[place].q == q &&
 	    a->looks[place] == ACTIVE_QUIET)
 		enter(a, place);
+}
+
+void active_found(struct active *a, unsigned place)
+{
+	enter(a, place);
 }

@@ -11,6 +11,8 @@
  *          until the worker asks for it. So a ring is never quiet with frames that nobody knows of.
  *          Kicks are hints: one for a ring that is active, or that is no more, changes nothing.
  *          A ring without kick descriptor is always active.
+ *          A worker that never sleeps arms nothing: it looks at ACTIVE_VISITS quiet rings in each round,
+ *          in turn, and a ring that has frames is active again.
  * Threads  the worker's own; active_create() and active_destroy(): control.
  */
 #ifndef SWITCH_ACTIVE_H
@@ -23,11 +25,14 @@
 
 #define ACTIVE_LOOKS 20 /* a millisecond, as workers look every 50 us */
 #define ACTIVE_QUIET 255
+#define ACTIVE_VISITS 4
 
 struct active {
 	const struct view *view; /* valid while its number is view_seq */
 	const struct view_sources *s;
 	uint64_t view_seq;
+	bool polls; /* never sleeps */
+	unsigned next_visit; /* place */
 	unsigned n;	 /* active ones */
 	uint16_t *list;	 /* their places in s->s, in no order */
 	uint8_t *looks;	 /* by place: looks since the last frame, or ACTIVE_QUIET */
@@ -47,6 +52,9 @@ bool active_rest(struct active *a);
 
 /* A ring was kicked. */
 void active_kicked(struct active *a, unsigned port_id, unsigned q);
+
+/* The ring at place was quiet and has frames. */
+void active_found(struct active *a, unsigned place);
 
 static inline void active_seen(struct active *a, unsigned place)
 {

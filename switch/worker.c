@@ -88,6 +88,7 @@ int worker_create(struct switch_ *sw, unsigned id, unsigned lcore, struct worker
 		free(w);
 		return err_set(err, -ENOMEM, "worker %u: out of memory", id);
 	}
+	w->active.polls = sw->opts.mode == SWITCH_POLL;
 	w->us_cycles = sw->tsc_hz / 1000000;
 	w->spin_cycles = SPIN_MAX_US * w->us_cycles;
 	w->epfd = epoll_create1(EPOLL_CLOEXEC);
@@ -188,31 +189,58 @@ static inline unsigned source_poll(struct worker *w, const struct view_source *s
 	return b->n;
 }
 
+/* What poll_round() has moved. */
+struct round {
+	uint64_t tsc, busy;
+	unsigned n;
+};
+
+static inline bool place_poll(struct worker *w, struct round *r, unsigned place)
+{
+	const struct view_source *s = &w->active.s->s[place];
+	unsigned n = source_poll(w, s);
+	uint64_t after = rte_rdtsc();
+
+	if (n) {
+		r->busy += after - r->tsc;
+		add(&s->load->busy_cycles, after - r->tsc);
+		r->n += n;
+	}
+	r->tsc = after;
+	return n;
+}
+
+/* Of a worker that never sleeps: some of the quiet rings. */
+static void visit(struct worker *w, struct round *r)
+{
+	struct active *a = &w->active;
+
+	for (unsigned i = 0; i < ACTIVE_VISITS; i++) {
+		unsigned place = a->next_visit < a->s->n ? a->next_visit : 0;
+
+		a->next_visit = place + 1;
+		if (a->looks[place] == ACTIVE_QUIET && place_poll(w, r, place))
+			active_found(a, place);
+	}
+}
+
 /* One round over the active rings. Returns the frames it moved, and through *tsc the time after it. */
 static unsigned poll_round(struct worker *w, uint64_t *tsc)
 {
 	struct active *a = &w->active;
-	uint64_t before = *tsc, busy = 0;
-	unsigned n_all = 0;
+	struct round r = {.tsc = *tsc};
 
-	for (unsigned i = 0; i < a->n; i++) {
-		unsigned place = a->list[i], n = source_poll(w, &a->s->s[place]);
-		uint64_t after = rte_rdtsc();
-
-		if (n) {
-			busy += after - before;
-			add(&a->s->s[place].load->busy_cycles, after - before);
-			active_seen(a, place);
-		}
-		before = after;
-		n_all += n;
+	for (unsigned i = 0; i < a->n; i++)
+		if (place_poll(w, &r, a->list[i]))
+			active_seen(a, a->list[i]);
+	if (a->polls && !active_all(a))
+		visit(w, &r);
+	*tsc = r.tsc;
+	if (r.n) {
+		add(&w->busy_cycles, r.busy);
+		add(&w->frames, r.n);
 	}
-	*tsc = before;
-	if (n_all) {
-		add(&w->busy_cycles, busy);
-		add(&w->frames, n_all);
-	}
-	return n_all;
+	return r.n;
 }
 
 /* Takes the kicks that there are, or that come within timeout_ms (-1: whenever). */
@@ -242,7 +270,7 @@ static void look(struct worker *w, uint64_t tsc)
 {
 	w->next_look_tsc = tsc + LOOK_US * w->us_cycles;
 	active_age(&w->active);
-	if (!active_all(&w->active))
+	if (!w->active.polls && !active_all(&w->active))
 		kicks_take(w, &w->active, 0);
 }
 
@@ -339,13 +367,11 @@ int worker_run(void *arg)
 			/* Leaves the core's other thread, and the guests' caches, alone. */
 			rte_pause();
 		}
-		if (sw->opts.mode == SWITCH_ADAPTIVE) {
-			if (tsc - last_busy > w->spin_cycles) {
-				last_busy = nap(w);
-				n_idle = 0;
-			} else if (tsc >= w->next_look_tsc) {
-				look(w, tsc);
-			}
+		if (!w->active.polls && tsc - last_busy > w->spin_cycles) {
+			last_busy = nap(w);
+			n_idle = 0;
+		} else if (tsc >= w->next_look_tsc) {
+			look(w, tsc);
 		}
 		rte_rcu_qsbr_quiescent(sw->qsbr, w->id);
 	}
