@@ -6,10 +6,10 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 #include <sys/random.h>
 
 #include "switch/fdb_write.h"
+#include "switch/pages.h"
 
 uint64_t fdb_secret[3];
 
@@ -30,9 +30,9 @@ int fdb_create(uint32_t max_macs, uint32_t ageing_s, struct fdb **out)
 	t->max_macs = max_macs;
 	t->ageing_s = ageing_s;
 	t->size_bytes = n * sizeof(struct bucket);
-	t->buckets = mmap(NULL, t->size_bytes, PROT_READ | PROT_WRITE,
-			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (t->buckets == MAP_FAILED) {
+	/* Default tables stay with small pages, of which each of a lab's many bridges touches a few. */
+	t->buckets = pages_alloc(t->size_bytes, t->size_bytes > PAGES_HUGE);
+	if (!t->buckets) {
 		free(t);
 		return -ENOMEM;
 	}
@@ -44,7 +44,7 @@ void fdb_destroy(struct fdb *t)
 {
 	if (!t)
 		return;
-	munmap(t->buckets, t->size_bytes);
+	pages_free(t->buckets, t->size_bytes);
 	free(t);
 }
 

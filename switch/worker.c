@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include <rte_cycles.h>
@@ -22,6 +21,7 @@
 #include "switch/decided.h"
 #include "switch/forward.h"
 #include "switch/internal.h"
+#include "switch/pages.h"
 
 /* A few microseconds, where sleeps are long, bridge the gaps within what one guest sends; more would
  * cost 1,000 frames/s a per cent of a core for each 10 us. A sleep below SLEEP_SHORT_US was not worth
@@ -82,9 +82,8 @@ int worker_create(struct switch_ *sw, unsigned id, unsigned lcore, struct worker
 	w->cpu = lcore_cpu(lcore);
 	w->fw.worker = id;
 	w->fw.lock_tx = sw->opts.n_workers > 1;
-	w->fw.decided = mmap(NULL, DECIDED_SETS * sizeof(*w->fw.decided), PROT_READ | PROT_WRITE,
-			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (w->fw.decided == MAP_FAILED) {
+	w->fw.decided = pages_alloc(DECIDED_SETS * sizeof(*w->fw.decided), true);
+	if (!w->fw.decided) {
 		free(w);
 		return err_set(err, -ENOMEM, "worker %u: out of memory", id);
 	}
@@ -113,7 +112,7 @@ void worker_destroy(struct worker *w)
 		close(w->epfd);
 	if (w->wake_fd >= 0)
 		close(w->wake_fd);
-	munmap(w->fw.decided, DECIDED_SETS * sizeof(*w->fw.decided));
+	pages_free(w->fw.decided, DECIDED_SETS * sizeof(*w->fw.decided));
 	active_destroy(&w->active);
 	free(w);
 }
