@@ -37,7 +37,8 @@ static struct node nodes[PORTS_MAX];
 static struct view view;
 static struct view_port view_ports[PORTS_MAX], *members[PORTS_MAX];
 static struct view_bridge bridge;
-static struct forward fw;
+static struct burst burst;
+static struct forward fw = {.burst = &burst};
 
 static unsigned node_rx(struct port *p, unsigned q, struct burst *b)
 {
@@ -49,10 +50,10 @@ static void node_rx_done(struct port *p, unsigned q, struct burst *b)
 	vu_ring_rx_done(&((struct node *)p)->tx);
 }
 
-static void node_tx(struct port *p, unsigned q, const struct frame *frames, const struct delivery *d,
-		    unsigned n, struct port_counters *c)
+static unsigned node_tx(struct port *p, unsigned q, const struct frame *frames, const struct delivery *d,
+			unsigned n, struct port_counters *c)
 {
-	vu_ring_tx(&((struct node *)p)->rx, frames, d, n, c);
+	return vu_ring_tx(&((struct node *)p)->rx, frames, d, n, c);
 }
 
 static const struct port_ops ops = {
@@ -137,13 +138,13 @@ static __attribute__((noinline)) unsigned measured(unsigned from)
 {
 	struct view_port *vp = &view_ports[from];
 
-	fw.burst.n_segs = 0;
-	fw.burst.n = ops.rx_burst(vp->port, 0, &fw.burst);
-	if (!fw.burst.n)
+	burst.n_segs = 0;
+	burst.n = ops.rx_burst(vp->port, 0, &burst);
+	if (!burst.n)
 		return 0;
 	forward_burst(&fw, vp, 0);
-	ops.rx_done(vp->port, 0, &fw.burst);
-	return fw.burst.n;
+	ops.rx_done(vp->port, 0, &burst);
+	return burst.n;
 }
 
 int main(int argc, char **argv)
@@ -205,10 +206,10 @@ int main(int argc, char **argv)
 			}
 		}
 		if (r < 2) {
-			fw.burst.n_segs = 0;
-			fw.burst.n = node_rx(&nodes[from].port, 0, &fw.burst);
+			burst.n_segs = 0;
+			burst.n = node_rx(&nodes[from].port, 0, &burst);
 			forward_burst(&fw, &view_ports[from], 0);
-			node_rx_done(&nodes[from].port, 0, &fw.burst);
+			node_rx_done(&nodes[from].port, 0, &burst);
 		} else {
 			n += measured(from);
 		}

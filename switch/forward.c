@@ -8,6 +8,7 @@
 #include "switch/decided.h"
 #include "switch/fdb_hot.h"
 #include "switch/flow.h"
+#include "switch/hold.h"
 #include "switch/internal.h"
 #include "switch/run.h"
 
@@ -41,14 +42,12 @@ static unsigned flow_txq(const struct view_port *vp, uint32_t flow)
 static void tx(struct forward *fw, const struct view_port *vp, unsigned q,
 	       const struct delivery *d, unsigned n)
 {
-	struct port *p = vp->port;
+	unsigned settled = 0;
 
-	if (fw->lock_tx)
-		while (atomic_flag_test_and_set_explicit(&p->tx_lock[q], memory_order_acquire))
-			hot_pause();
-	vp->ops->tx_burst(p, q, fw->burst.frames, d, n, counters(fw, vp));
-	if (fw->lock_tx)
-		atomic_flag_clear_explicit(&p->tx_lock[q], memory_order_release);
+	if (likely(!fw->hold || !fw->hold->n || !hold_has(fw, vp, q)))
+		settled = hold_deliver(fw, vp, q, d, n);
+	if (unlikely(settled < n))
+		hold_or_drop(fw, vp, q, d + settled, n - settled);
 }
 
 /* Spreads a group over the receive queues of a multi-queue guest, each queue's frames in order. */
@@ -59,7 +58,7 @@ static void tx_by_flow(struct forward *fw, const struct view_port *vp, const str
 	uint8_t queue[BURST_MAX];
 
 	for (unsigned i = 0; i < n; i++) {
-		struct frame *f = &fw->burst.frames[d[i].frame];
+		struct frame *f = &fw->burst->frames[d[i].frame];
 
 		if (!f->has_flow) {
 			f->flow = flow_hash(f, d[i].off);
@@ -145,7 +144,7 @@ static inline void stage(struct forward *fw, const struct view_port *vp, const s
 	}
 	for (unsigned i = 0; i < run->n; i++) {
 		d.frame = (uint8_t)(run->first + i);
-		if (fw->burst.frames[d.frame].wire_len + (uint32_t)delivery_shift(&d) <= vp->len_max)
+		if (fw->burst->frames[d.frame].wire_len + (uint32_t)delivery_shift(&d) <= vp->len_max)
 			g->d[g->n++] = d;
 		else
 			counters(fw, vp)->tx_drops[TX_TOO_LONG]++;
@@ -161,7 +160,7 @@ static void link_cross(struct forward *fw, struct journey *j, const struct view_
 		       struct shape s, unsigned depth)
 {
 	const struct run *run = j->run;
-	const struct frame *f = &fw->burst.frames[run->first];
+	const struct frame *f = &fw->burst->frames[run->first];
 	const struct view_port *in = vp->peer;
 	struct delivery d = shape_delivery(s, f, run->first);
 	int shift = delivery_shift(&d);
@@ -205,7 +204,7 @@ static void link_cross_each(struct forward *fw, struct journey *j, const struct 
 
 	for (unsigned i = 0; i < j->run->n; i++) {
 		uint8_t at = (uint8_t)(j->run->first + i);
-		const struct frame *f = &fw->burst.frames[at];
+		const struct frame *f = &fw->burst->frames[at];
 		struct run one = {.first = at, .n = 1, .len_largest = f->wire_len, .bytes = f->len};
 		struct journey of_one = {.run = &one, .n_copies = j->n_copies};
 
@@ -221,7 +220,7 @@ static void link_cross_each(struct forward *fw, struct journey *j, const struct 
 static inline void offer(struct forward *fw, struct journey *j, const struct view_port *vp,
 			 struct shape s, unsigned depth)
 {
-	const struct frame *f = &fw->burst.frames[j->run->first];
+	const struct frame *f = &fw->burst->frames[j->run->first];
 
 	j->n_copies++;
 	s = shape_leave(s, f, vp);
@@ -262,7 +261,7 @@ static void flood(struct forward *fw, struct journey *j, const struct view_port 
 static void bridge_forward(struct forward *fw, struct journey *j, const struct view_port *in,
 			   struct shape s, uint64_t dst_hash, unsigned depth)
 {
-	const struct frame *f = &fw->burst.frames[j->run->first];
+	const struct frame *f = &fw->burst->frames[j->run->first];
 	struct port_counters *c = counters(fw, in);
 	const struct view_port *vp;
 	uint16_t id;
@@ -322,7 +321,7 @@ hot_inline void runs_find(struct forward *fw, const struct view_port *in, struct
 			run->d = decided_delivery(e);
 			run->shape.off = run->d.off;
 		} else {
-			run->drop = run_enter(in, &fw->burst.frames[run->first], run);
+			run->drop = run_enter(in, &fw->burst->frames[run->first], run);
 		}
 	}
 }
@@ -330,7 +329,7 @@ hot_inline void runs_find(struct forward *fw, const struct view_port *in, struct
 static void flows_note(struct forward *fw, const struct view_port *in, unsigned q, const struct run *run)
 {
 	for (unsigned i = 0; i < run->n; i++) {
-		struct frame *f = &fw->burst.frames[run->first + i];
+		struct frame *f = &fw->burst->frames[run->first + i];
 
 		f->flow = flow_hash(f, run->shape.off);
 		f->has_flow = true;
@@ -346,7 +345,7 @@ static void flows_note(struct forward *fw, const struct view_port *in, unsigned 
 static bool known_unicast(struct forward *fw, const struct view_port *in, const struct run *run,
 			  uint64_t epoch)
 {
-	const struct frame *f = &fw->burst.frames[run->first];
+	const struct frame *f = &fw->burst->frames[run->first];
 	const struct view_port *vp;
 	struct delivery d;
 	uint16_t id;
@@ -388,7 +387,7 @@ void HOT_NAME(forward_burst)(struct forward *fw, const struct view_port *in, uns
 	unsigned n_runs = runs_cut(fw, in, runs, &bytes);
 
 	c->rx_bytes += bytes;
-	c->rx_frames += fw->burst.n;
+	c->rx_frames += fw->burst->n;
 	runs_find(fw, in, runs, n_runs, epoch);
 	for (unsigned i = 0; i < n_runs; i++) {
 		struct run *run = &runs[i];
@@ -396,7 +395,7 @@ void HOT_NAME(forward_burst)(struct forward *fw, const struct view_port *in, uns
 		/* An earlier run of this burst, or another worker, has moved an address. */
 		if (unlikely(run->known && fdb_moves(in->bridge->fdb) != moves)) {
 			run->known = NULL;
-			run->drop = run_enter(in, &fw->burst.frames[run->first], run);
+			run->drop = run_enter(in, &fw->burst->frames[run->first], run);
 		}
 		if (unlikely(run->drop != FRAME_NO_DROP)) {
 			c->rx_drops[run->drop] += run->n;

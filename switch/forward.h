@@ -21,6 +21,7 @@
 #define GROUPS_MAX     64   /* destinations staged at a time */
 
 struct decided_set;
+struct hold;
 
 struct group {
 	const struct view_port *port;
@@ -37,14 +38,17 @@ struct forward {
 	uint64_t epoch;		      /* of decided; 0 before the first burst */
 	uint64_t epoch_view;	      /* the view and … */
 	uint32_t epoch_s;	      /* … the second that it belongs to */
-	struct burst burst;
+	struct burst *burst;
+	struct hold *hold;	      /* what of it is to be tried again; NULL: nothing may be */
+	uint64_t tsc;		      /* when the round began */
+	uint64_t hold_cycles;	      /* a receiver that took nothing for so long gets no second try */
 	unsigned n_groups;
 	struct group groups[GROUPS_MAX];
 	uint8_t group_of[SWITCH_PORTS_MAX]; /* 1 + index in groups; 0: none */
 };
 
-/* Forwards fw->burst, which came from queue q of in. When it returns everything is delivered or
- * counted as dropped; the caller then ends the burst with rx_done(). */
+/* Forwards fw->burst, which came from queue q of in. When it returns everything is delivered, counted as
+ * dropped, or in fw->hold. The caller ends the burst with rx_done(), after hold_retry() if need be. */
 void forward_burst(struct forward *fw, const struct view_port *in, unsigned q);
 HOT_DECLARE(void, forward_burst, struct forward *fw, const struct view_port *in, unsigned q);
 

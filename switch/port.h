@@ -33,10 +33,11 @@ struct port_ops {
 	/* Worker, after each rx_burst that returned frames: their memory is the sender's again. */
 	void (*rx_done)(struct port *p, unsigned q, struct burst *b);
 
-	/* Worker, one at a time for a queue. Delivers d[0..n-1] in order, or counts why not: c gets
-	 * n frames in tx_frames and tx_drops together. */
-	void (*tx_burst)(struct port *p, unsigned q, const struct frame *frames,
-			 const struct delivery *d, unsigned n, struct port_counters *c);
+	/* Worker, one at a time for a queue. Delivers d[0..n-1] in order, or counts why not, until there
+	 * is no room: returns how many, which c got in tx_frames and tx_drops together. The caller
+	 * tries the others again or counts them as TX_RING_FULL. */
+	unsigned (*tx_burst)(struct port *p, unsigned q, const struct frame *frames,
+			     const struct delivery *d, unsigned n, struct port_counters *c);
 
 	/* Worker. Asks for a kick on the next frame; true when frames wait already. */
 	bool (*arm)(struct port *p, unsigned q);
@@ -86,6 +87,8 @@ struct port {
 	atomic_flag tx_lock[PORT_QUEUES_MAX]; /* worker: taken for one run of one burst */
 	/* worker: queue + 1 on which this port last sent a flow; racy by design, a hint */
 	_Atomic uint8_t flow_queue[PORT_FLOW_SLOTS];
+	/* worker: when it was last seen to take frames after it had no room; racy by design, a hint */
+	_Atomic uint64_t room_tsc, room_frames;
 	atomic_bool fault_raised;
 	TAILQ_ENTRY(port) link;
 	struct ring_load load[PORT_QUEUES_MAX];

@@ -120,7 +120,7 @@ hot_inline bool is_alike(const struct likeness *l, const struct frame *f)
 hot_inline unsigned runs_cut(const struct forward *fw, const struct view_port *in, struct run *runs,
 			     uint64_t *bytes)
 {
-	const struct burst *b = &fw->burst;
+	const struct burst *b = fw->burst;
 	const unsigned n = b->n;
 	unsigned n_runs = 0, i = 0;
 	uint64_t sum = 0;

@@ -20,6 +20,7 @@
 #include "switch/balance.h"
 #include "switch/decided.h"
 #include "switch/forward.h"
+#include "switch/hold.h"
 #include "switch/internal.h"
 #include "switch/pages.h"
 
@@ -39,8 +40,17 @@
 #define WAKE	    UINT64_MAX
 #define EVENTS_MAX  64 /* a look; the rest is ready in the next one */
 
+/* A burst, and what of it is tried again at the end of the round. */
+struct slot {
+	struct burst burst;
+	struct hold hold;
+	const struct view_source *source;
+};
+
 struct worker {
-	struct forward fw; /* first: its burst is what the worker works on */
+	struct forward fw;
+	struct slot slots[HOLDS_MAX + 1]; /* those held, then the one that is worked on */
+	unsigned n_held;
 	struct switch_ *sw;
 	unsigned id;
 	struct active active;
@@ -68,6 +78,14 @@ static int lcore_cpu(unsigned lcore)
 	return -1;
 }
 
+/* The slot that the next burst goes into; the last one is not held. */
+static void slot_use(struct worker *w, unsigned i)
+{
+	w->n_held = i;
+	w->fw.burst = &w->slots[i].burst;
+	w->fw.hold = i < HOLDS_MAX ? &w->slots[i].hold : NULL;
+}
+
 int worker_create(struct switch_ *sw, unsigned id, unsigned lcore, struct worker **out,
 		  struct err *err)
 {
@@ -88,6 +106,8 @@ int worker_create(struct switch_ *sw, unsigned id, unsigned lcore, struct worker
 		return err_set(err, -ENOMEM, "worker %u: out of memory", id);
 	}
 	w->active.polls = sw->opts.mode == SWITCH_POLL;
+	w->fw.hold_cycles = sw->tsc_hz / 1000;
+	slot_use(w, 0);
 	w->us_cycles = sw->tsc_hz / 1000000;
 	w->spin_cycles = SPIN_MAX_US * w->us_cycles;
 	w->epfd = epoll_create1(EPOLL_CLOEXEC);
@@ -177,15 +197,33 @@ static inline void add(_Atomic uint64_t *c, uint64_t n)
 static inline unsigned source_poll(struct worker *w, const struct view_source *s)
 {
 	const struct view_port *vp = s->port;
-	struct burst *b = &w->fw.burst;
+	struct burst *b = w->fw.burst;
 
 	b->n_segs = 0;
 	b->n = vp->ops->rx_burst(vp->port, s->q, b);
 	if (!b->n)
 		return 0;
 	forward_burst(&w->fw, vp, s->q);
+	if (unlikely(w->fw.hold && w->fw.hold->n)) {
+		w->slots[w->n_held].source = s;
+		slot_use(w, w->n_held + 1);
+		return b->n;
+	}
 	vp->ops->rx_done(vp->port, s->q, b);
 	return b->n;
+}
+
+/* Second tries for what found no room in this round. */
+static void held_finish(struct worker *w)
+{
+	for (unsigned i = 0, n = w->n_held; i < n; i++) {
+		const struct view_source *s = w->slots[i].source;
+
+		slot_use(w, i);
+		hold_retry(&w->fw);
+		s->port->ops->rx_done(s->port->port, s->q, w->fw.burst);
+	}
+	slot_use(w, 0);
 }
 
 /* What poll_round() has moved. */
@@ -234,6 +272,12 @@ static unsigned poll_round(struct worker *w, uint64_t *tsc)
 			active_seen(a, a->list[i]);
 	if (a->polls && !active_all(a))
 		visit(w, &r);
+	if (unlikely(w->n_held)) {
+		held_finish(w);
+		r.busy -= r.tsc;
+		r.tsc = rte_rdtsc();
+		r.busy += r.tsc;
+	}
 	*tsc = r.tsc;
 	if (r.n) {
 		add(&w->busy_cycles, r.busy);
@@ -358,6 +402,7 @@ int worker_run(void *arg)
 		if (__builtin_expect(v->seq != w->active.view_seq, 0))
 			active_take(&w->active, v, w->id);
 		w->fw.view = v;
+		w->fw.tsc = tsc;
 		add(&w->polls, 1);
 		if (poll_round(w, &tsc)) {
 			last_busy = tsc;

@@ -32,6 +32,8 @@ struct fake_port {
 	struct fake_frame *out; /* worker appends under the queue lock or as the only worker */
 	_Atomic unsigned n_out;
 	atomic_bool full;
+	unsigned room, room_each; /* see fake_room_set(); the worker's once frames flow */
+	atomic_uint n_tx_calls;
 };
 
 static struct fake_port *fake_of(struct port *p)
@@ -84,20 +86,23 @@ static void fake_rx_done(struct port *p, unsigned q, struct burst *b)
 	atomic_store(&fq->n_done, fq->n_taken);
 }
 
-static void fake_tx_burst(struct port *p, unsigned q, const struct frame *frames,
-			  const struct delivery *d, unsigned n, struct port_counters *c)
+static unsigned fake_tx_burst(struct port *p, unsigned q, const struct frame *frames,
+			      const struct delivery *d, unsigned n, struct port_counters *c)
 {
 	struct fake_port *fp = fake_of(p);
 
+	atomic_fetch_add(&fp->n_tx_calls, 1);
 	for (unsigned i = 0; i < n; i++) {
 		const struct frame *f = &frames[d[i].frame];
 		uint8_t head[FRAME_HEAD + VLAN_TAG], *data;
 		uint32_t len = delivery_len(f, &d[i]), at = f->head_len;
 		unsigned slot;
 
-		if (atomic_load(&fp->full)) {
-			c->tx_drops[TX_RING_FULL]++;
-			continue;
+		if (atomic_load(&fp->full))
+			return i;
+		if (fp->room_each && fp->room-- == 0) {
+			fp->room = fp->room_each;
+			return i;
 		}
 		if (d[i].as_is)
 			memcpy(head, f->head, f->head_len);
@@ -118,6 +123,7 @@ static void fake_tx_burst(struct port *p, unsigned q, const struct frame *frames
 		c->tx_frames++;
 		c->tx_bytes += len;
 	}
+	return n;
 }
 
 static bool fake_arm(struct port *p, unsigned q)
@@ -228,6 +234,16 @@ void fake_inject(struct fake_port *fp, const void *frame, size_t len)
 bool fake_is_quiet(struct fake_port *fp)
 {
 	return atomic_load(&fp->queues[0].armed);
+}
+
+void fake_room_set(struct fake_port *fp, unsigned n)
+{
+	fp->room = fp->room_each = n;
+}
+
+unsigned fake_n_tx_calls(const struct fake_port *fp)
+{
+	return atomic_load(&fp->n_tx_calls);
 }
 
 void fake_full_set(struct fake_port *fp, bool full)

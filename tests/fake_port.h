@@ -32,6 +32,12 @@ bool fake_is_quiet(struct fake_port *fp);
 /* The following frames are refused with rx_ring_full until called with false. */
 void fake_full_set(struct fake_port *fp, bool full);
 
+/* Before frames flow: it has room for n frames, and for n again each time that it had none. 0: always. */
+void fake_room_set(struct fake_port *fp, unsigned n);
+
+/* How often it was given frames. */
+unsigned fake_n_tx_calls(const struct fake_port *fp);
+
 /* Stops the test after 10 s without rest. */
 void fake_settle(struct switch_ *sw);
 

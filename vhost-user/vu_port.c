@@ -80,13 +80,14 @@ static void vu_rx_done(struct port *p, unsigned q, struct burst *b)
 	vu_ring_rx_done(&vu_of(p)->device.queues[2 * q + 1].ring);
 }
 
-static void vu_tx_burst(struct port *p, unsigned q, const struct frame *frames,
-			const struct delivery *d, unsigned n, struct port_counters *c)
+static unsigned vu_tx_burst(struct port *p, unsigned q, const struct frame *frames,
+			    const struct delivery *d, unsigned n, struct port_counters *c)
 {
 	struct vu_ring *r = &vu_of(p)->device.queues[2 * q].ring;
+	unsigned settled = vu_ring_tx(r, frames, d, n, c);
 
-	vu_ring_tx(r, frames, d, n, c);
 	fault_tell(p, r);
+	return settled;
 }
 
 static bool vu_arm(struct port *p, unsigned q)

@@ -112,10 +112,11 @@ HOT_DECLARE(unsigned, vu_ring_rx, struct vu_ring *r, struct burst *b);
 void vu_ring_rx_done(struct vu_ring *r);
 HOT_DECLARE(void, vu_ring_rx_done, struct vu_ring *r);
 
-/* Delivers in order; every frame is counted in c, as delivered or with its reason. */
-void vu_ring_tx(struct vu_ring *r, const struct frame *frames, const struct delivery *d, unsigned n,
+/* Delivers in order until the ring is full; returns how many frames are counted in c, as delivered or
+ * with their reason. */
+unsigned vu_ring_tx(struct vu_ring *r, const struct frame *frames, const struct delivery *d, unsigned n,
 		struct port_counters *c);
-HOT_DECLARE(void, vu_ring_tx, struct vu_ring *r, const struct frame *frames, const struct delivery *d,
+HOT_DECLARE(unsigned, vu_ring_tx, struct vu_ring *r, const struct frame *frames, const struct delivery *d,
 	    unsigned n, struct port_counters *c);
 
 /* Asks for a kick when the guest makes frames available; true when there are some already. */

@@ -14,8 +14,8 @@ void vu_ring_rx_done(struct vu_ring *r)
 	HOT_CALL(vu_ring_rx_done, r);
 }
 
-void vu_ring_tx(struct vu_ring *r, const struct frame *frames, const struct delivery *d, unsigned n,
-		struct port_counters *c)
+unsigned vu_ring_tx(struct vu_ring *r, const struct frame *frames, const struct delivery *d, unsigned n,
+		    struct port_counters *c)
 {
-	HOT_CALL(vu_ring_tx, r, frames, d, n, c);
+	return HOT_CALL(vu_ring_tx, r, frames, d, n, c);
 }

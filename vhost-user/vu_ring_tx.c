@@ -159,7 +159,8 @@ static void payload_copy(struct cursor *to, struct seg *head, struct cursor *fro
 	cursor_copy(to, from, n - here, sum);
 }
 
-enum put { PUT_DONE, PUT_FULL, PUT_TOO_SMALL, PUT_FAULT };
+/* PUT_PARTLY: some packets of a frame that is cut have been delivered, for the others there is no room. */
+enum put { PUT_DONE, PUT_FULL, PUT_PARTLY, PUT_TOO_SMALL, PUT_FAULT };
 
 /* Where buffers_take() collects the pieces of one packet's buffers. */
 static _Thread_local struct seg put_segs[BURST_SEGS];
@@ -237,7 +238,7 @@ static enum put put_gather(struct vu_ring *r, struct supply *s, const struct fra
 
 /*
  * A frame whose sender left more than this driver takes: as the packets that it should be, cut and
- * summed while they are copied. Those before the one that found no room have been delivered.
+ * summed while they are copied. Not begun where there cannot be room for all, unless there never is.
  */
 static enum put put_packets(struct vu_ring *r, struct supply *s, const struct frame *f,
 			    const struct delivery *d)
@@ -247,6 +248,7 @@ static enum put put_packets(struct vu_ring *r, struct supply *s, const struct fr
 	struct cursor from = {.seg = f->segs};
 	struct packets ps;
 	struct packet p;
+	bool any = false;
 	struct seg rest;
 
 	/* The first piece is the rest of the snapshot. */
@@ -257,6 +259,8 @@ static enum put put_packets(struct vu_ring *r, struct supply *s, const struct fr
 	}
 	packets_begin(&ps, &f->offload, head, head_len, delivery_len(f, d), delivery_shift(d),
 		      r->offloads_taken);
+	if (ps.n > s->n - s->taken && ps.n <= r->size)
+		return PUT_FULL;
 	rest = (struct seg){head + ps.head_len, head_len - ps.head_len};
 	while (packets_next(&ps, &p)) {
 		struct cursor start = {.seg = put_segs}, to;
@@ -265,8 +269,11 @@ static enum put put_packets(struct vu_ring *r, struct supply *s, const struct fr
 		unsigned n;
 
 		put = buffers_take(r, s, r->hdr_len + p.head_len + p.payload_len, &n);
+		if (put == PUT_FULL && any)
+			return PUT_PARTLY;
 		if (put != PUT_DONE)
 			return put;
+		any = true;
 		to = start;
 		cursor_skip(&to, r->hdr_len + p.head_len);
 		payload_copy(&to, &rest, &from, p.payload_len, p.sum ? &sum : NULL);
@@ -357,54 +364,64 @@ hot_inline unsigned put_plain(struct vu_ring *r, const struct places *p, unsigne
 	return i;
 }
 
-/* The others, into buffers of any layout. */
-static void put_others(struct vu_ring *r, struct supply *s, const struct frame *frames,
-		       const struct delivery *d, unsigned n, struct done *done, struct port_counters *c)
+/* The others, into buffers of any layout, until there are no more. Returns how many are settled. */
+static unsigned put_others(struct vu_ring *r, struct supply *s, const struct frame *frames,
+			   const struct delivery *d, unsigned n, struct done *done,
+			   struct port_counters *c)
 {
 	for (unsigned i = 0; i < n; i++) {
 		const struct frame *f = &frames[d[i].frame];
-		const uint32_t len = delivery_len(f, &d[i]);
 		enum put put = PUT_FULL;
 
 		if (s->taken < s->n)
 			put = unlikely(offload_missing(&f->offload, r->offloads_taken)) ?
 				      put_packets(r, s, f, &d[i]) : put_gather(r, s, f, &d[i]);
-		if (put == PUT_FAULT) {
-			c->tx_drops[TX_NOT_UP] += n - i;
-			break;
-		}
-		if (put == PUT_DONE) {
+		switch (put) {
+		case PUT_DONE:
 			done->n++;
-			done->bytes += len;
-		} else {
-			c->tx_drops[put == PUT_FULL ? TX_RING_FULL : TX_BUFFER_TOO_SMALL]++;
+			done->bytes += delivery_len(f, &d[i]);
+			break;
+		case PUT_PARTLY:
+			c->tx_drops[TX_RING_FULL]++;
+			break;
+		case PUT_TOO_SMALL:
+			c->tx_drops[TX_BUFFER_TOO_SMALL]++;
+			break;
+		case PUT_FULL:
+			return i;
+		case PUT_FAULT:
+			c->tx_drops[TX_NOT_UP] += n - i;
+			return n;
 		}
 	}
+	return n;
 }
 
-void HOT_NAME(vu_ring_tx)(struct vu_ring *r, const struct frame *frames, const struct delivery *d,
-			  unsigned n, struct port_counters *c)
+unsigned HOT_NAME(vu_ring_tx)(struct vu_ring *r, const struct frame *frames, const struct delivery *d,
+			      unsigned n, struct port_counters *c)
 {
 	const uint16_t used_before = r->last_used;
 	struct places places;
-	unsigned n_places, n_others;
+	unsigned n_places, n_others, settled;
 	struct done done;
 	struct supply s;
 
 	if (faulted(r)) {
 		c->tx_drops[TX_NOT_UP] += n;
-		return;
+		return n;
 	}
 	s.n = n_available(r);
 	n_places = places_load(r, &places, s.n < n ? s.n : n, &n_others);
 	if (unlikely(n_others))
 		places_others(r, &places, n_places);
 	s.taken = put_plain(r, &places, n_places, frames, d, &done);
-	if (unlikely(s.taken < n))
-		put_others(r, &s, frames, d + s.taken, n - s.taken, &done, c);
+	settled = s.taken;
+	if (unlikely(settled < n))
+		settled += put_others(r, &s, frames, d + settled, n - settled, &done, c);
 	r->last_avail = (uint16_t)(r->last_avail + s.taken);
 	c->tx_frames += done.n;
 	c->tx_bytes += done.bytes;
 	if (r->last_used != used_before)
 		vu_used_publish(r);
+	return settled;
 }

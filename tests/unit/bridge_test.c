@@ -49,6 +49,60 @@ static void learned_mac_moves_to_new_port(void **state)
 	assert_n_out(lab, 2, 1);
 }
 
+/* n frames from port 0 to port 1, numbered, in as few bursts as the worker makes of them. */
+static void send_numbered(struct lab *lab, unsigned n)
+{
+	uint8_t f[60];
+
+	frame_make(f, 2, 1, -1, sizeof(f));
+	for (unsigned i = 0; i < n; i++) {
+		f[20] = (uint8_t)i;
+		fake_inject(lab->port[0], f, sizeof(f));
+	}
+}
+
+/* Room for 8, then for 8 again: what a burst finds full is tried once more, and once only. */
+static void full_ring_is_tried_again_once(void **state)
+{
+	struct lab *lab = *state;
+	struct port_counters c;
+	unsigned last = 0;
+
+	lab_ports(lab, 2);
+	lab_send(lab, 1, 0xff, 2, -1);
+	fake_room_set(lab->port[1], 8);
+	send_numbered(lab, 200);
+	fake_settle(lab->sw);
+	c = lab_counters(lab, 1);
+	assert_int_equal(c.tx_frames + c.tx_drops[TX_RING_FULL], 200);
+	assert_int_equal(c.tx_frames, fake_n_out(lab->port[1]));
+	/* 16 of each full burst of 32. Without the second try a burst would get 8. */
+	assert_true(c.tx_frames >= 90);
+	for (unsigned i = 0; i < c.tx_frames; i++) {
+		unsigned number = fake_out(lab->port[1], i, NULL)[20];
+
+		assert_true(!i || number > last);
+		last = number;
+	}
+}
+
+static void ring_that_stays_full_gets_no_second_try(void **state)
+{
+	struct lab *lab = *state;
+	unsigned n;
+
+	lab_ports(lab, 2);
+	lab_send(lab, 1, 0xff, 2, -1);
+	fake_full_set(lab->port[1], true);
+	usleep(5000);
+	n = fake_n_tx_calls(lab->port[1]);
+	for (unsigned i = 0; i < 50; i++)
+		lab_send(lab, 0, 2, 1, -1);
+	fake_settle(lab->sw);
+	assert_int_equal(fake_n_tx_calls(lab->port[1]) - n, 50);
+	assert_int_equal(lab_counters(lab, 1).tx_drops[TX_RING_FULL], 50);
+}
+
 /* 0 and 1 have talked just now: what was decided for them is still known. */
 static void two_talk(struct lab *lab)
 {
@@ -463,6 +517,8 @@ int main(void)
 		T(unknown_unicast_floods_all_but_ingress),
 		T(learned_address_gets_unicast),
 		T(learned_mac_moves_to_new_port),
+		T(full_ring_is_tried_again_once),
+		T(ring_that_stays_full_gets_no_second_try),
 		T(talk_follows_a_mac_that_moves_at_once),
 		T(talk_is_flooded_at_once_when_its_mac_is_flushed),
 		T(talk_ends_at_once_when_a_port_leaves_the_vlan),
