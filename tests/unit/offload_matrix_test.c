@@ -142,7 +142,7 @@ static void sender_open(unsigned can, const char *path)
 		.features = RINGS | features(can, false) | (dice_once_in(2) ? V1 : 0) |
 			    (dice_once_in(2) ? MRG : 0),
 		.buf_size = BIG + MATRIX_TABLE,
-		.ring_size = 256,
+		.ring_size = 512,
 	}, path);
 }
 
