@@ -10,7 +10,8 @@
 #include <stdlib.h>
 #include <time.h>
 
-static uint64_t dice_state;
+/* Weak: all files of a test share one. */
+__attribute__((weak)) uint64_t dice_state;
 
 static inline void dice_seed(void)
 {

@@ -306,7 +306,7 @@ static void check_variety(const struct world *w)
 /* Returns how many frames are in items[], from node `from`. */
 static unsigned burst_make(unsigned from)
 {
-	unsigned n = dice_once_in(8) ? BURST_MAX : dice_in(1, BURST_MAX / 4);
+	unsigned n = dice_once_in(8) ? dice_in(BURST_MAX / 4, BURST_MAX) : dice_in(1, BURST_MAX / 4);
 	bool alike = dice_once_in(2);
 
 	for (unsigned i = 0; i < n; i++) {
