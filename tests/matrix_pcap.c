@@ -35,6 +35,7 @@ static const unsigned sender_of[MATRIX_N_VLANS] = {
 static struct fe *fes[N_FES];
 static FILE *pcaps[N_FES];
 static struct digest digests[N_FES];
+static bool ended[N_FES]; /* by the frame that says so */
 
 static void fe_make(unsigned i, const char *dir)
 {
@@ -79,8 +80,10 @@ static void drain(unsigned i)
 	while ((n = fe_recv_hdr(fes[i], 0, &hdr, got, sizeof(got))) >= 0) {
 		uint32_t record[4] = {0, 0, (uint32_t)n, (uint32_t)n};
 
-		if (!pcaps[i] || n < 14 || memcmp(got + 6, DIGEST_SOURCE, 6) ||
-		    !memcmp(got + 12, DIGEST_END, 2))
+		if (!pcaps[i] || ended[i] || n < 14 || memcmp(got + 6, DIGEST_SOURCE, 6))
+			continue;
+		ended[i] = !memcmp(got + 12, DIGEST_END, 2);
+		if (ended[i])
 			continue;
 		if (hdr.flags || hdr.gso_type) {
 			fprintf(stderr, "matrix_pcap: %s got an offload\n", names[i]);
@@ -136,9 +139,9 @@ static void end_send(void)
 	uint8_t f[60] = "\xff\xff\xff\xff\xff\xff" DIGEST_SOURCE DIGEST_END;
 
 	fe_send(fes[TRUNK], 0, f, sizeof(f));
+	taken_await(fes[TRUNK], 1000);
 	fe_send(fes[ACCESS], 0, f, sizeof(f));
-	taken_await(fes[TRUNK], 0);
-	taken_await(fes[ACCESS], 0);
+	taken_await(fes[ACCESS], 1000);
 }
 
 int main(int argc, char **argv)
