@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-static uint64_t dice_state;
+uint64_t dice_state;
 
 void dice_seed(void)
 {

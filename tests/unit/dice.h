@@ -8,6 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+extern uint64_t dice_state; /* to go back to, or to throw the same again */
+
 void dice_seed(void);
 uint64_t dice(void);
 
