@@ -62,6 +62,35 @@ static int free_way(struct fdb *t, struct bucket *b, uint32_t now_s)
 	return -1;
 }
 
+/*
+ * Makes room in b by moving one entry that is in its first bucket there to its second one: way or -1.
+ * Never the other way round: a look-up that has passed the first bucket would miss it in both.
+ */
+static int displace(struct fdb *t, struct bucket *const b[2], int k, uint32_t now_s)
+{
+	for (int i = 0; i < FDB_WAYS; i++) {
+		uint64_t key = relaxed_load(&b[k]->key[i]), hash = fdb_hash(key);
+		struct bucket *to = second_bucket(t, hash);
+		int way;
+
+		if (first_bucket(t, hash) != b[k] || to == b[0] || to == b[1] || !bucket_try_lock(to))
+			continue;
+		way = free_way(t, to, now_s);
+		if (way >= 0) {
+			relaxed_store(&b[k]->seq, relaxed_load(&b[k]->seq) | SEQ_OVERFLOW);
+			way_set(t, to, way, key, relaxed_load(&b[k]->port[i]),
+				relaxed_load(&b[k]->stamp[i]));
+		}
+		/* The writer of b comes later: for a while the address is in both. */
+		bucket_unlock(to);
+		if (way >= 0) {
+			way_clear(t, b[k], i);
+			return i;
+		}
+	}
+	return -1;
+}
+
 /* Adds up in n[] how many learned entries each way's port has in the two buckets. */
 static void ports_count(struct bucket *const b[2], uint16_t port[2 * FDB_WAYS],
 			uint8_t n[2 * FDB_WAYS])
@@ -131,6 +160,10 @@ bool fdb_insert(struct fdb *t, struct bucket *const b[2], uint64_t key, uint16_t
 	if (at < 0)
 		at = free_way(t, b[0], now_s);
 	if (at < 0 && (at = free_way(t, b[1], now_s)) >= 0)
+		at += FDB_WAYS;
+	if (at < 0)
+		at = displace(t, b, 0, now_s);
+	if (at < 0 && (at = displace(t, b, 1, now_s)) >= 0)
 		at += FDB_WAYS;
 	if (at < 0)
 		at = evict(t, b, PORT_OF(port), mine, true, now_s);

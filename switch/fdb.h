@@ -9,8 +9,9 @@
  *          two folded 64x64-bit multiplications keyed with a secret of this process: linear
  *          hashes such as CRC let MACs be chosen that collide under every seed.
  *          The table is address space for max_macs at load 0.4 from the start; pages that hold
- *          no entry cost no memory.
- * Fairness When a key's buckets are full, the entry that makes room is one of the port with most
+ *          no entry cost no memory. Where both buckets are full an entry that is in its first one is
+ *          moved to its second: so a table holds max_macs addresses, whatever they are.
+ * Fairness When that finds no room either, the entry that makes room is one of the port with most
  *          entries in those buckets, and never one of a port that holds fewer in the table than
  *          the learner: a guest that invents MACs pushes out only its own. When the table is
  *          full, a port below its fair share (max_macs over the ports that hold any) makes room

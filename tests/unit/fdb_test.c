@@ -386,6 +386,20 @@ static void first_bucket_overflows_into_the_second(void **state)
 }
 
 /* Static entries of a key whose bucket pair is known to be full of static ones. */
+static void table_holds_all_the_addresses_it_was_made_for(void **state)
+{
+	enum { N = 65536 };
+	struct fdb *t = table(N);
+	unsigned n_lost = 0;
+
+	for (unsigned i = 0; i < N; i++)
+		learn(t, key_of(i, 1), (uint16_t)(1 + i % 7), 1);
+	for (unsigned i = 0; i < N; i++)
+		n_lost += lookup(t, key_of(i, 1), 1) != 1 + i % 7;
+	assert_int_equal(n_lost, 0);
+	fdb_destroy(t);
+}
+
 static void static_entries_fill_a_pair_of_buckets_and_no_more(void **state)
 {
 	struct fdb *t = table(16); /* 16 buckets, 80 entries */
@@ -526,6 +540,7 @@ int main(void)
 		T(many_flooders_hold_about_max_macs),
 		T(full_table_of_one_port_stays_full),
 		T(first_bucket_overflows_into_the_second),
+		T(table_holds_all_the_addresses_it_was_made_for),
 		T(static_entries_fill_a_pair_of_buckets_and_no_more),
 		T(static_entry_takes_the_place_of_a_learned_one),
 		T(read_with_a_wild_cursor_ends),
