@@ -12,7 +12,9 @@ static bool cpu_has(enum hot_isa isa)
 	__builtin_cpu_init();
 	if (isa == HOT_ISA_V3)
 		return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") &&
-		       __builtin_cpu_supports("bmi2") && __builtin_cpu_supports("fma");
+		       __builtin_cpu_supports("bmi2") && __builtin_cpu_supports("fma") &&
+		       __builtin_cpu_supports("f16c") && __builtin_cpu_supports("lzcnt") &&
+		       __builtin_cpu_supports("movbe");
 	if (isa == HOT_ISA_V4)
 		return cpu_has(HOT_ISA_V3) && __builtin_cpu_supports("avx512f") &&
 		       __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512cd") &&

@@ -64,7 +64,8 @@ static int free_way(struct fdb *t, struct bucket *b, uint32_t now_s)
 
 /*
  * Makes room in b by moving one entry that is in its first bucket there to its second one: way or -1.
- * Never the other way round: a look-up that has passed the first bucket would miss it in both.
+ * Never the other way round: a look-up that has passed the first bucket would miss it in both. Static ones
+ * stay, for who reads all of them meanwhile.
  */
 static int displace(struct fdb *t, struct bucket *const b[2], int k, uint32_t now_s)
 {
@@ -73,10 +74,11 @@ static int displace(struct fdb *t, struct bucket *const b[2], int k, uint32_t no
 		struct bucket *to = second_bucket(t, hash);
 		int way;
 
-		if (first_bucket(t, hash) != b[k] || to == b[0] || to == b[1] || !bucket_try_lock(to))
+		if (relaxed_load(&b[k]->port[i]) & STATIC_BIT || first_bucket(t, hash) != b[k] || to == b[0] || to == b[1] || !bucket_try_lock(to))
 			continue;
 		way = free_way(t, to, now_s);
 		if (way >= 0) {
+			relaxed_add(&t->n_displaced, 1);
 			relaxed_store(&b[k]->seq, relaxed_load(&b[k]->seq) | SEQ_OVERFLOW);
 			way_set(t, to, way, key, relaxed_load(&b[k]->port[i]),
 				relaxed_load(&b[k]->stamp[i]));
@@ -184,16 +186,16 @@ static void way_move(struct fdb *t, struct bucket *b, int i, uint16_t port, uint
 	atomic_fetch_add_explicit(&t->moves, 1, memory_order_release);
 }
 
-void fdb_learn_slow(struct fdb *t, uint64_t key, uint64_t hash, uint16_t port, uint32_t now_s)
+bool fdb_learn_slow(struct fdb *t, uint64_t key, uint64_t hash, uint16_t port, uint32_t now_s)
 {
 	struct bucket *b[2] = {first_bucket(t, hash), second_bucket(t, hash)};
 	bool done = false;
 
 	if (!bucket_try_lock(b[0]))
-		return;
+		return false;
 	if (!bucket_try_lock(b[1])) {
 		bucket_unlock(b[0]);
-		return;
+		return false;
 	}
 	for (int k = 0; k < 2 && !done; k++) {
 		int i = way_of(b[k], key);
@@ -204,10 +206,14 @@ void fdb_learn_slow(struct fdb *t, uint64_t key, uint64_t hash, uint16_t port, u
 		if (!(relaxed_load(&b[k]->port[i]) & STATIC_BIT))
 			way_move(t, b[k], i, port, now_s);
 	}
-	if (!done && !fdb_insert(t, b, key, port, now_s))
-		relaxed_add(&t->n_full, 1);
+	if (!done) {
+		done = fdb_insert(t, b, key, port, now_s);
+		if (!done)
+			relaxed_add(&t->n_full, 1);
+	}
 	bucket_unlock(b[1]);
 	bucket_unlock(b[0]);
+	return done;
 }
 
 uint16_t fdb_lookup(const struct fdb *t, uint64_t key, uint64_t hash, uint32_t now_s)

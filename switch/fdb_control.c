@@ -91,7 +91,7 @@ static bool bucket_empty(const struct bucket *b)
 	return true;
 }
 
-unsigned fdb_flush(struct fdb *t, uint16_t port, bool statics)
+static unsigned flush_once(struct fdb *t, uint16_t port, bool statics)
 {
 	unsigned n = 0;
 
@@ -112,6 +112,18 @@ unsigned fdb_flush(struct fdb *t, uint16_t port, bool statics)
 		}
 		bucket_unlock(b);
 	}
+	return n;
+}
+
+unsigned fdb_flush(struct fdb *t, uint16_t port, bool statics)
+{
+	uint32_t before = relaxed_load(&t->n_displaced);
+	unsigned n = flush_once(t, port, statics);
+
+	/* A learner may have moved an entry to a bucket that had been looked at. It is in its second one
+	 * now, and is moved no more. */
+	if (relaxed_load(&t->n_displaced) != before)
+		n += flush_once(t, port, statics);
 	return n;
 }
 

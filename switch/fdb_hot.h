@@ -46,6 +46,7 @@ struct fdb {
 	size_t size_bytes;
 	_Atomic uint32_t n_entries, n_static;
 	_Atomic uint64_t n_full, n_evicted;
+	_Atomic uint32_t n_displaced; /* counted before the bucket that it left is unlocked */
 	_Atomic uint32_t n_port[SWITCH_PORTS_MAX]; /* entries held, for fairness */
 	_Atomic uint32_t n_holders;		   /* ports that hold any */
 };
@@ -166,19 +167,20 @@ static inline bool refresh(struct bucket *b, uint64_t key, uint16_t port, uint32
 	return true;
 }
 
-/* The rare half of learning: an address that is new here, or has moved. */
-void fdb_learn_slow(struct fdb *t, uint64_t key, uint64_t hash, uint16_t port, uint32_t now_s);
+/* The rare half of learning: an address that is new here, or has moved. False when it was not learned. */
+bool fdb_learn_slow(struct fdb *t, uint64_t key, uint64_t hash, uint16_t port, uint32_t now_s);
 
-static inline void fdb_learn_inline(struct fdb *t, uint64_t key, uint64_t hash, uint16_t port, uint32_t now_s)
+/* False when it was not learned: another worker was in the bucket, or there is no room. */
+static inline bool fdb_learn_inline(struct fdb *t, uint64_t key, uint64_t hash, uint16_t port, uint32_t now_s)
 {
 	struct bucket *b = first_bucket(t, hash);
 
 	if (__builtin_expect(refresh(b, key, port, now_s), 1))
-		return;
+		return true;
 	if (relaxed_load(&b->seq) & SEQ_OVERFLOW &&
 	    refresh(second_bucket(t, hash), key, port, now_s))
-		return;
-	fdb_learn_slow(t, key, hash, port, now_s);
+		return true;
+	return fdb_learn_slow(t, key, hash, port, now_s);
 }
 
 #endif

@@ -151,7 +151,7 @@ static inline void stage(struct forward *fw, const struct view_port *vp, const s
 	}
 }
 
-/* A run whose frames are not all short enough for a link crosses it one by one. */
+/* A run whose frames may not all be let in alike crosses a link one by one. */
 static void link_cross_each(struct forward *fw, struct journey *j, const struct view_port *vp,
 			    struct shape s, unsigned depth);
 
@@ -165,11 +165,13 @@ static void link_cross(struct forward *fw, struct journey *j, const struct view_
 	struct delivery d = shape_delivery(s, f, run->first);
 	int shift = delivery_shift(&d);
 	bool too_long = run->len_largest + (uint32_t)shift > vp->len_max;
+	/* A second tag lies behind what makes frames alike. */
+	bool apart = too_long || (s.off > 12 && head_u16(f, s.off) == VLAN_TPID);
 	struct port_counters *out_c = counters(fw, vp), *in_c = counters(fw, in);
 	uint64_t key, bytes = run->bytes + (uint64_t)((int64_t)shift * run->n);
 	uint8_t drop;
 
-	if (too_long && run->n > 1 && vp->n_txq) {
+	if (apart && run->n > 1 && vp->n_txq) {
 		link_cross_each(fw, j, vp, s, depth);
 		return;
 	}
@@ -343,7 +345,7 @@ static void flows_note(struct forward *fw, const struct view_port *in, unsigned 
  * another case, which bridge_forward() looks at in full.
  */
 static bool known_unicast(struct forward *fw, const struct view_port *in, const struct run *run,
-			  uint64_t epoch)
+			  uint64_t epoch, bool keep)
 {
 	const struct frame *f = &fw->burst->frames[run->first];
 	const struct view_port *vp;
@@ -358,7 +360,7 @@ static bool known_unicast(struct forward *fw, const struct view_port *in, const 
 		     !vlan_policy_carries(&vp->vlan, run->shape.vid)))
 		return false;
 	d = shape_delivery(shape_leave(run->shape, f, vp), f, run->first);
-	if (likely(run->from != FROM_ALONE))
+	if (likely(keep && run->from != FROM_ALONE))
 		decided_put(run->set, run->a, run->b, run->from, epoch, id, &d);
 	stage(fw, vp, run, d);
 	return true;
@@ -370,8 +372,10 @@ static void run_forward(struct forward *fw, const struct view_port *in, const st
 {
 	struct journey j = {.run = run};
 
-	fdb_learn_inline(in->bridge->fdb, run->src_key, run->src_hash, in->id, fw->now_s);
-	if (likely(known_unicast(fw, in, run, epoch)))
+	/* Who was not learned is to be learned with the next frame: nothing is kept that would stop that. */
+	bool learned = fdb_learn_inline(in->bridge->fdb, run->src_key, run->src_hash, in->id, fw->now_s);
+
+	if (likely(known_unicast(fw, in, run, epoch, learned)))
 		counters(fw, in)->rx_forwarded += run->n;
 	else
 		bridge_forward(fw, &j, in, run->shape, run->dst_hash, 0);

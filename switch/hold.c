@@ -25,15 +25,12 @@ unsigned hold_deliver(struct forward *fw, const struct view_port *vp, unsigned q
 /* Whether the port has taken frames since it last had no room, or did so just now. */
 static bool takes_frames(const struct forward *fw, const struct view_port *vp)
 {
-	struct port *p = vp->port;
-	uint64_t frames = p->counters[fw->worker].tx_frames;
+	struct hold_room *room = &fw->rooms[vp->id];
+	uint64_t frames = vp->port->counters[fw->worker].tx_frames;
 
-	if (frames != atomic_load_explicit(&p->room_frames, memory_order_relaxed)) {
-		atomic_store_explicit(&p->room_frames, frames, memory_order_relaxed);
-		atomic_store_explicit(&p->room_tsc, fw->tsc, memory_order_relaxed);
-		return true;
-	}
-	return fw->tsc - atomic_load_explicit(&p->room_tsc, memory_order_relaxed) < fw->hold_cycles;
+	if (frames != room->frames)
+		*room = (struct hold_room){.tsc = fw->tsc, .frames = frames};
+	return fw->tsc - room->tsc < fw->hold_cycles;
 }
 
 bool hold_has(const struct forward *fw, const struct view_port *vp, unsigned q)

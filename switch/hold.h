@@ -18,6 +18,11 @@
 #define HOLDS_MAX 4 /* bursts a round; one more is being worked on */
 #define HOLD_RUNS 8 /* receivers of one burst that had no room */
 
+/* Of a port, as this worker knows it: when it was last seen to take frames after it had no room. */
+struct hold_room {
+	uint64_t tsc, frames;
+};
+
 struct hold_run {
 	const struct view_port *port;
 	unsigned q, n;

@@ -21,6 +21,7 @@
 #define PROTO_ROUTING	  43
 #define PROTO_DESTINATION 60
 
+#define IP_MAX	  65535 /* bytes of a packet */
 #define IPV4_MIN  20
 #define IPV6	  40
 #define ARP	  28
@@ -41,7 +42,7 @@ static inline uint16_t get_u16(const uint8_t *at)
 	return (uint16_t)(at[0] << 8 | at[1]);
 }
 
-/* Finds the network header behind at most two tags; false when the tags are cut off. */
+/* Finds the network header behind at most two tags; false when they are cut off, or more. */
 static bool look_init(struct look *k, const uint8_t *head, uint32_t n)
 {
 	*k = (struct look){.head = head, .n = n, .l3 = FRAME_MIN};
@@ -54,7 +55,8 @@ static bool look_init(struct look *k, const uint8_t *head, uint32_t n)
 			return false;
 		k->type = get_u16(head + k->l3 - 2);
 	}
-	return true;
+	/* Links may take off more tags than are looked behind here: nothing may be left before them. */
+	return k->type != TYPE_VLAN && k->type != TYPE_SVLAN;
 }
 
 /* The first byte that the switch decides nothing on: no checksum goes before it. */
@@ -149,6 +151,8 @@ static bool accept_tso(const struct vnet_hdr *h, const struct look *k, uint32_t 
 		return false;
 	if (len - hdr_len <= h->gso_size)
 		return true;
+	if (hdr_len - k->l3 + h->gso_size > IP_MAX)
+		return false;
 	o->bits |= bit | ecn;
 	o->gso_size = h->gso_size;
 	o->hdr_len = (uint16_t)hdr_len;

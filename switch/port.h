@@ -87,8 +87,6 @@ struct port {
 	atomic_flag tx_lock[PORT_QUEUES_MAX]; /* worker: taken for one run of one burst */
 	/* worker: queue + 1 on which this port last sent a flow; racy by design, a hint */
 	_Atomic uint8_t flow_queue[PORT_FLOW_SLOTS];
-	/* worker: when it was last seen to take frames after it had no room; racy by design, a hint */
-	_Atomic uint64_t room_tsc, room_frames;
 	atomic_bool fault_raised;
 	TAILQ_ENTRY(port) link;
 	struct ring_load load[PORT_QUEUES_MAX];

@@ -140,7 +140,6 @@ hot_inline unsigned runs_cut(const struct forward *fw, const struct view_port *i
 		run->set = decided_set(fw->decided, l.a, l.b);
 		__builtin_prefetch(run->set);
 		if (unlikely(!is_common(&l, f))) {
-			run->drop = frame_check(f, in);
 			run->from = FROM_ALONE;
 		} else {
 			for (f++; i < n && is_alike(&l, f); f++, i++) {

@@ -49,6 +49,7 @@ struct slot {
 
 struct worker {
 	struct forward fw;
+	struct hold_room rooms[SWITCH_PORTS_MAX];
 	struct slot slots[HOLDS_MAX + 1]; /* those held, then the one that is worked on */
 	unsigned n_held;
 	struct switch_ *sw;
@@ -107,6 +108,7 @@ int worker_create(struct switch_ *sw, unsigned id, unsigned lcore, struct worker
 	}
 	w->active.polls = sw->opts.mode == SWITCH_POLL;
 	w->fw.hold_cycles = sw->tsc_hz / 1000;
+	w->fw.rooms = w->rooms;
 	slot_use(w, 0);
 	w->us_cycles = sw->tsc_hz / 1000000;
 	w->spin_cycles = SPIN_MAX_US * w->us_cycles;

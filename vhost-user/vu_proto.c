@@ -18,10 +18,11 @@
 #define MTU_MIN 68
 #define MTU_MAX 65535
 
-/* Features that fix how rings are read: they may not change while one is started. */
+/* Features that fix how rings are read, and which there are: they may not change while one is started. */
 #define RING_FEATURES                                                                           \
-	(VU_BIT(VIRTIO_NET_F_MRG_RXBUF) | VU_BIT(VIRTIO_RING_F_INDIRECT_DESC) |                 \
-	 VU_BIT(VIRTIO_RING_F_EVENT_IDX) | VU_BIT(VIRTIO_F_VERSION_1) | VU_OFFLOADS)
+	(VU_BIT(VIRTIO_NET_F_MQ) | VU_BIT(VIRTIO_NET_F_MRG_RXBUF) |                             \
+	 VU_BIT(VIRTIO_RING_F_INDIRECT_DESC) | VU_BIT(VIRTIO_RING_F_EVENT_IDX) |                \
+	 VU_BIT(VIRTIO_F_VERSION_1) | VU_OFFLOADS)
 
 #define PROTO_FEATURES                                                                          \
 	(VU_BIT(VU_PROTO_MQ) | VU_BIT(VU_PROTO_REPLY_ACK) | VU_BIT(VU_PROTO_NET_MTU) |          \

@@ -44,6 +44,7 @@ int vu_ring_start(struct vu_ring *r, const struct vu_ring_state *state, uint64_t
 	r->last_avail = r->last_used;
 	r->published_valid = false;
 	r->n_taken = 0;
+	r->n_most = 0;
 	r->fault_told = false;
 	atomic_store(&r->fault, VU_FAULT_NONE);
 	vu_ring_disarm(r);

@@ -89,6 +89,7 @@ struct vu_ring {
 	uint16_t published;  /* last_used when it was published last */
 	bool published_valid;
 	unsigned n_taken; /* frames between rx and rx_done */
+	unsigned n_most;  /* available entries of a receive ring that were ever seen at once */
 	uint16_t heads[BURST_MAX];
 	bool fault_told;	 /* the driver has raised it */
 

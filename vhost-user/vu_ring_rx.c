@@ -163,7 +163,8 @@ static void piece_of_two(const struct vu_ring *r, const struct vu_window *w, str
 		return;
 	p->data[i] = vu_window_span(r->mem, w, data->addr, data->len + FRAME_HEAD);
 	p->len[i] = data->len;
-	piece_prefetch(p, i);
+	if (likely(p->data[i] != NULL))
+		piece_prefetch(p, i);
 }
 
 /* One descriptor in another region, header and data in two descriptors, a table of two. */
@@ -183,7 +184,8 @@ static void pieces_others(const struct vu_ring *r, struct pieces *p, unsigned n)
 			p->hdr[i] = vu_mem_span(r->mem, d.addr, d.len + FRAME_HEAD);
 			p->data[i] = p->hdr[i] ? p->hdr[i] + r->hdr_len : NULL;
 			p->len[i] = d.len - r->hdr_len;
-			piece_prefetch(p, i);
+			if (likely(p->data[i] != NULL))
+				piece_prefetch(p, i);
 		} else if (d.flags == VRING_DESC_NEXT && d.next < r->size) {
 			second = desc_load(&r->desc[d.next]);
 			piece_of_two(r, &w, p, i, &d, &second);

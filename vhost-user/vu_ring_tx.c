@@ -238,7 +238,7 @@ static enum put put_gather(struct vu_ring *r, struct supply *s, const struct fra
 
 /*
  * A frame whose sender left more than this driver takes: as the packets that it should be, cut and
- * summed while they are copied. Not begun where there cannot be room for all, unless there never is.
+ * summed while they are copied. Where there is no room for all, at least half of the ring is waited for.
  */
 static enum put put_packets(struct vu_ring *r, struct supply *s, const struct frame *f,
 			    const struct delivery *d)
@@ -259,7 +259,8 @@ static enum put put_packets(struct vu_ring *r, struct supply *s, const struct fr
 	}
 	packets_begin(&ps, &f->offload, head, head_len, delivery_len(f, d), delivery_shift(d),
 		      r->offloads_taken);
-	if (ps.n > s->n - s->taken && ps.n <= r->size)
+	/* How many entries this driver ever has is up to it. */
+	if (ps.n > s->n - s->taken && s->n - s->taken < r->n_most / 2)
 		return PUT_FULL;
 	rest = (struct seg){head + ps.head_len, head_len - ps.head_len};
 	while (packets_next(&ps, &p)) {
@@ -411,6 +412,8 @@ unsigned HOT_NAME(vu_ring_tx)(struct vu_ring *r, const struct frame *frames, con
 		return n;
 	}
 	s.n = n_available(r);
+	if (unlikely(s.n > r->n_most))
+		r->n_most = s.n;
 	n_places = places_load(r, &places, s.n < n ? s.n : n, &n_others);
 	if (unlikely(n_others))
 		places_others(r, &places, n_places);

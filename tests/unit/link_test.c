@@ -257,6 +257,40 @@ static void burst_of_broadcasts_through_parallel_links_keeps_order(void **state)
 	wires_close(lab);
 }
 
+/* Host 0 is on access 10, behind an access link: two tags of VLAN 0 come off, a second one of VLAN 20 is
+ * refused, though both frames begin alike; and a frame may end with its first tag. */
+static void second_tag_is_judged_frame_by_frame(void **state)
+{
+	struct vlan_policy ten = vlan_access(10);
+	struct lab *lab = *state;
+	struct port *l = wire(lab, "l0", 0, 1, &ten);
+	unsigned n_good = 0, n_bad = 0;
+	uint8_t f[60];
+
+	lab_port(lab, 0, bridge(lab, 0), &ten);
+	lab_port(lab, 1, bridge(lab, 1), &ten);
+	lab_send(lab, 1, 0xff, 2, -1);
+	fake_clear(lab->port[0]);
+	for (unsigned i = 0; i < 600; i++) {
+		frame_make(f, 2, 1, 0, sizeof(f));
+		memcpy(f + 16, "\x81\x00\x00\x00\x88\xb5", 6);
+		if (i % 3 == 1)
+			f[19] = 20;
+		if (i % 3 == 2)
+			fake_inject(lab->port[0], f, 18);
+		else
+			fake_inject(lab->port[0], f, sizeof(f));
+		n_good += i % 3 == 0;
+		n_bad += i % 3 == 1;
+	}
+	assert_n_out(lab, 1, n_good);
+	for (unsigned i = 0; i < n_good; i++)
+		assert_int_equal(out_tci(lab, 1, i), -1);
+	assert_int_equal(count(link_peer(l)).rx_drops[RX_VLAN_TAGGED_ON_ACCESS], n_bad);
+	assert_int_equal(count(link_peer(l)).rx_drops[RX_TOO_SHORT], n_bad);
+	wires_close(lab);
+}
+
 /* Hosts 0, 1, 2 on bridge 0 and 3, 4, 5 on bridge 1, in VLANs 10, 20, 30; one link. */
 static struct port *hosts(struct lab *lab, struct vlan_policy vlan)
 {
@@ -457,6 +491,7 @@ int main(void)
 		T(parallel_links_are_bounded_and_unicast_takes_one),
 		T(copies_beyond_the_bound_are_counted),
 		T(burst_of_broadcasts_through_parallel_links_keeps_order),
+		T(second_tag_is_judged_frame_by_frame),
 		T(trunk_link_carries_its_vlans_only),
 		T(native_vlan_of_a_link_passes_untagged),
 		T(access_link_carries_one_vlan_untagged),

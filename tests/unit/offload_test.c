@@ -249,6 +249,36 @@ static void sum_has_to_end_within_frame_and_snapshot(void **state)
 }
 
 /* Else a sum could make another VLAN's tag of one that was looked at. */
+/* Links take tags off, one each: a sum before the last one would then be among the addresses. */
+static void third_tag_is_refused(void **state)
+{
+	static const uint8_t tag[4] = {0x81, 0, 0, 0};
+	uint8_t frame[64] = {2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2};
+	const struct vnet_hdr h = {.flags = VNET_HDR_NEEDS_CSUM, .csum_start = 26, .csum_offset = 16};
+	struct offload o;
+
+	for (unsigned n_tags = 0; n_tags < 6; n_tags++) {
+		for (unsigned i = 0; i < 6; i++)
+			memcpy(frame + 12 + 4 * i, i < n_tags ? tag : (const uint8_t[]){0x88, 0xb5, 0, 0}, 4);
+		assert_int_equal(offload_accept(&h, frame, sizeof(frame), sizeof(frame), OFFLOAD_CSUM, &o),
+				 n_tags < 3 ? FRAME_NO_DROP : RX_BAD_OFFLOAD);
+	}
+}
+
+/* Its length field would wrap. */
+static void segment_beyond_an_ip_packet_is_refused(void **state)
+{
+	for (unsigned v6 = 0; v6 < 2; v6++) {
+		struct ask *a = ask_tso(v6, 0);
+
+		a->len = FRAME_MAX;
+		a->hdr.gso_size = (uint16_t)(65500 - 20 * v6); /* without options */
+		assert_bad(a);
+		a->hdr.gso_size = 65000;
+		assert_int_equal(verdict(a), FRAME_NO_DROP);
+	}
+}
+
 static void sum_begins_behind_the_tags(void **state)
 {
 	for (unsigned n_tags = 0; n_tags < 3; n_tags++) {
@@ -588,6 +618,8 @@ int main(void)
 		cmocka_unit_test(type_has_to_be_the_frames),
 		cmocka_unit_test(headers_may_stand_behind_two_tags),
 		cmocka_unit_test(sum_has_to_end_within_frame_and_snapshot),
+		cmocka_unit_test(third_tag_is_refused),
+		cmocka_unit_test(segment_beyond_an_ip_packet_is_refused),
 		cmocka_unit_test(sum_begins_behind_the_tags),
 		cmocka_unit_test(sum_goes_behind_what_is_decided_on),
 		cmocka_unit_test(frame_shorter_than_its_tags_is_bad),

@@ -531,6 +531,16 @@ static void ring_layout_features_are_fixed_while_a_ring_runs(void **state)
 			 VU_OK);
 }
 
+/* Else a running ring would be none any more, and its descriptors be taken from under it. */
+static void several_queues_stay_several_while_a_ring_runs(void **state)
+{
+	struct vu_dev dev = running(0);
+
+	dev.features_offered |= VU_BIT(VIRTIO_NET_F_MQ);
+	assert_int_equal(u64(&dev, VU_SET_FEATURES, FEATURES | VU_BIT(VIRTIO_NET_F_MQ)), VU_VIOLATION);
+	assert_true(says("while a ring is started"));
+}
+
 static void features_that_were_not_offered_are_refused(void **state)
 {
 	struct vu_dev dev = device();
@@ -720,6 +730,7 @@ int main(void)
 		T(started_ring_keeps_size_and_base),
 		T(ring_cannot_start_before_it_is_described),
 		T(ring_layout_features_are_fixed_while_a_ring_runs),
+		T(several_queues_stay_several_while_a_ring_runs),
 		T(features_that_were_not_offered_are_refused),
 		T(memory_has_64_slots),
 		T(unknown_region_cannot_be_removed),
