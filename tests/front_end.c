@@ -421,6 +421,18 @@ void fe_close(struct fe *fe)
 	free(fe);
 }
 
+struct vu_ring_state fe_ring_state(const struct fe *fe, unsigned ring)
+{
+	const struct fe_ring *r = &fe->rings[ring];
+
+	return (struct vu_ring_state){
+		.num = r->size,
+		.addr = {.desc = (uintptr_t)r->desc,
+			 .avail = (uintptr_t)r->avail,
+			 .used = (uintptr_t)r->used},
+	};
+}
+
 /* ---- frames ---- */
 
 void fe_kick(struct fe *fe, unsigned ring)

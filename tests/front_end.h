@@ -103,6 +103,9 @@ int fe_get_u64(struct fe *fe, uint32_t request, uint64_t *value);
 int fe_set_u64(struct fe *fe, uint32_t request, uint64_t value);
 int fe_set_state(struct fe *fe, uint32_t request, uint32_t index, uint32_t num);
 
+/* Where the ring is, for who takes it up without a socket: vu_ring_start(). */
+struct vu_ring_state fe_ring_state(const struct fe *fe, unsigned ring);
+
 /* Stops a ring as a driver's reset does: GET_VRING_BASE; the base through *base. */
 int fe_ring_stop(struct fe *fe, unsigned ring, uint32_t *base);
 /* Sets a ring up from base on and starts it. */

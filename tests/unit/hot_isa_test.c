@@ -95,13 +95,7 @@ static const struct port_ops ops = {.rx_burst = node_rx, .tx_burst = node_tx};
 
 static void ring_start(struct vu_ring *r, const struct node *n, unsigned i)
 {
-	const struct fe_ring *f = &n->fe->rings[i];
-	const struct vu_ring_state s = {
-		.num = f->size,
-		.addr = {.desc = (uintptr_t)f->desc,
-			 .avail = (uintptr_t)f->avail,
-			 .used = (uintptr_t)f->used},
-	};
+	const struct vu_ring_state s = fe_ring_state(n->fe, i);
 	struct err err = ERR_NONE;
 
 	r->call_fd = -1;
