@@ -315,11 +315,10 @@ hot_inline void runs_find(struct forward *fw, const struct view_port *in, struct
 		const struct decided *e;
 
 		run->known = NULL;
-		if (unlikely(run->drop != FRAME_NO_DROP))
-			continue;
 		e = decided_find(run->set, run->a, run->b, run->from, epoch);
 		if (likely(e != NULL)) {
 			run->known = fw->view->by_id[e->port & DECIDED_PORT];
+			run->drop = FRAME_NO_DROP;
 			run->d = decided_delivery(e);
 			run->shape.off = run->d.off;
 		} else {

@@ -136,7 +136,6 @@ hot_inline unsigned runs_cut(const struct forward *fw, const struct view_port *i
 		run->a = l.a;
 		run->b = l.b;
 		run->from = (uint32_t)in->id << 16 | l.inner_type;
-		run->drop = FRAME_NO_DROP;
 		run->set = decided_set(fw->decided, l.a, l.b);
 		__builtin_prefetch(run->set);
 		if (unlikely(!is_common(&l, f))) {
