@@ -254,14 +254,17 @@ static void third_tag_is_refused(void **state)
 {
 	static const uint8_t tag[4] = {0x81, 0, 0, 0};
 	uint8_t frame[64] = {2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2};
-	const struct vnet_hdr h = {.flags = VNET_HDR_NEEDS_CSUM, .csum_start = 26, .csum_offset = 16};
+	const struct vnet_hdr h = {
+		.flags = VNET_HDR_NEEDS_CSUM, .csum_start = 26, .csum_offset = 16};
 	struct offload o;
 
 	for (unsigned n_tags = 0; n_tags < 6; n_tags++) {
 		for (unsigned i = 0; i < 6; i++)
-			memcpy(frame + 12 + 4 * i, i < n_tags ? tag : (const uint8_t[]){0x88, 0xb5, 0, 0}, 4);
-		assert_int_equal(offload_accept(&h, frame, sizeof(frame), sizeof(frame), OFFLOAD_CSUM, &o),
-				 n_tags < 3 ? FRAME_NO_DROP : RX_BAD_OFFLOAD);
+			memcpy(frame + 12 + 4 * i,
+			       i < n_tags ? tag : (const uint8_t[]){0x88, 0xb5, 0, 0}, 4);
+		assert_int_equal(
+			offload_accept(&h, frame, sizeof(frame), sizeof(frame), OFFLOAD_CSUM, &o),
+			n_tags < 3 ? FRAME_NO_DROP : RX_BAD_OFFLOAD);
 	}
 }
 
@@ -572,7 +575,9 @@ static void walk(const struct offload *o, const uint8_t *frame, uint32_t n, uint
 			packet_finish(&p, &sum);
 		}
 		assert_int_equal(ps.head_len + bytes, len);
-		assert_memory_equal(head, frame, 14 + (o->bits ? o->l3_off - 14 : 0));
+		/* Without offloads nothing is touched, and a frame may be shorter than its
+		 * addresses; cmocka reads past what is allocated and no sanitizer sees it. */
+		assert_memory_equal(head, frame, o->bits ? o->l3_off : n);
 	}
 	free(head);
 }
@@ -591,6 +596,8 @@ static void whatever_is_accepted_lies_within_the_frame(void **state)
 			a->frame[dice_in(12, 120)] = (uint8_t)dice();
 		for (unsigned i = dice_once_in(2) ? 0 : dice_in(1, 2); i; i--)
 			fields[dice_in(0, sizeof(a->hdr) - 1)] = (uint8_t)dice();
+		if (dice_once_in(8))
+			a->hdr = (struct vnet_hdr){0}; /* nothing asked: any length goes */
 		a->len = dice_once_in(2) ? dice_in(1, 130) : dice_in(1, (uint32_t)a->at.len);
 		n = a->len < OFFLOAD_HEAD_MAX ? a->len : OFFLOAD_HEAD_MAX;
 		frame = malloc(n); /* what is read beyond shows under ASan */
