@@ -7,7 +7,8 @@
  *          tx_frames + sum(tx_drops). rx is what came from the port, tx what was
  *          delivered to it; bytes are without virtio header and FCS, with tags as they
  *          were on that port.
- * Threads  one block a worker and port, written by that worker alone; control sums them.
+ * Threads  one block a port and worker or helper thread, written by that thread alone; control sums
+ *          them.
  */
 #ifndef SWITCH_COUNTERS_H
 #define SWITCH_COUNTERS_H
@@ -40,12 +41,14 @@
 
 #define TX_DROPS(X)                                                                            \
 	X(TX_RING_FULL, "rx_ring_full",                                                        \
-	  "the guest had no receive buffer free; it is slower than what is sent to it")        \
+	  "no receive buffer or queue was free; the guest or host is slower than what is sent to it") \
 	X(TX_NOT_UP, "not_up", "the port was not up when a frame for it came")                 \
 	X(TX_TOO_LONG, "too_long",                                                             \
 	  "longer than the port's MTU allows; make the MTUs of one bridge equal")              \
 	X(TX_BUFFER_TOO_SMALL, "buffer_too_small",                                             \
 	  "longer than the guest's receive buffer, and the guest does not merge buffers")      \
+	X(TX_HOST_REFUSED, "host_refused",                                                     \
+	  "the host's interface or socket did not take it; is it up? see `port show`")         \
 	X(TX_LINK_LOOP, "link_loop",                                                           \
 	  "went through more than 8 linked bridges; look for a loop of links")                 \
 	X(TX_COPY_LIMIT, "copy_limit",                                                         \

@@ -62,7 +62,7 @@ static void kept_fill(struct port *p, const struct port_opts *opts)
 int port_init(struct port *p, struct switch_ *sw, const struct port_opts *opts,
 	      const struct port_ops *ops, struct err *err)
 {
-	size_t size = sw->opts.n_workers * sizeof(*p->counters);
+	size_t size = (port_scratch_block(sw) + 1) * sizeof(*p->counters);
 	int rc;
 
 	for (unsigned q = 0; q < PORT_QUEUES_MAX; q++)
@@ -279,12 +279,22 @@ void port_counters_read(const struct port *p, struct port_counters *sum)
 	uint64_t *to = (uint64_t *)sum;
 
 	memset(sum, 0, sizeof(*sum));
-	for (unsigned w = 0; w < p->sw->opts.n_workers; w++) {
-		const uint64_t *from = (const uint64_t *)&p->counters[w];
+	for (unsigned block = 0; block < port_scratch_block(p->sw); block++) {
+		const uint64_t *from = (const uint64_t *)&p->counters[block];
 
 		for (size_t i = 0; i < n; i++)
 			to[i] += __atomic_load_n(&from[i], __ATOMIC_RELAXED);
 	}
+}
+
+struct port_counters *port_helper_counters(const struct port *p, unsigned h)
+{
+	return &p->counters[p->sw->opts.n_workers + h];
+}
+
+unsigned port_scratch_block(const struct switch_ *sw)
+{
+	return sw->opts.n_workers + PORT_HELPERS_MAX;
 }
 
 void port_user_set(struct port *p, void *user)

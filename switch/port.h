@@ -23,6 +23,7 @@
 #define PORT_QUEUES_MAX	 8
 #define PORT_FLOW_SLOTS	 1024
 #define PORT_REASON_MAX	 224
+#define PORT_HELPERS_MAX 4 /* threads beside the workers that count frames of ports: those of host ports */
 
 struct port_ops {
 	const char *type; /* as in cli.md: "vhost-user" */
@@ -83,7 +84,8 @@ struct port {
 	struct port *peer; /* the other end of a link, else NULL */
 	bool link_first;
 	void *user;
-	struct port_counters *counters; /* one block a worker; each written by its worker */
+	/* One block a worker, one a helper thread, one for the tracer; each written by its thread alone. */
+	struct port_counters *counters;
 	atomic_flag tx_lock[PORT_QUEUES_MAX]; /* worker: taken for one run of one burst */
 	/* worker: queue + 1 on which this port last sent a flow; racy by design, a hint */
 	_Atomic uint8_t flow_queue[PORT_FLOW_SLOTS];
@@ -123,6 +125,16 @@ void port_state_set(struct port *p, enum port_state s, const char *fmt, ...)
 
 /* What the peer says that its MTU is (0: nothing any more); counts until the administrator gives one. */
 void port_mtu_tell(struct port *p, uint32_t mtu);
+
+/*
+ * The block of helper thread h, for what is counted away from the workers. A worker has counted a frame
+ * as sent when the port took it; a helper that then has to drop it takes it off again in its own
+ * block, whose tx_frames and tx_bytes so go below 0: the sum of all blocks is right modulo 2^64.
+ */
+struct port_counters *port_helper_counters(const struct port *p, unsigned h);
+
+/* The index in counters[] of the block that is in no sum: for forwarding that only looks (trace). */
+unsigned port_scratch_block(const struct switch_ *sw);
 
 /* Any thread. Makes the control thread call ops->fault soon: for a worker that met a violation. The
  * driver keeps what happened in atomics of its own. */

@@ -425,6 +425,23 @@ static void flood_reaches_more_ports_than_are_staged_at_once(void **state)
 	}
 }
 
+static void helpers_are_summed_and_the_scratch_block_is_not(void **state)
+{
+	struct lab *lab = *state;
+	struct port *p;
+
+	lab_ports(lab, 2);
+	p = fake_port(lab->port[1]);
+	lab_send(lab, 0, 0xff, 1, -1);
+	lab_send(lab, 0, 0xff, 1, -1);
+	for (unsigned h = 0; h < PORT_HELPERS_MAX; h++)
+		port_helper_counters(p, h)->tx_drops[TX_HOST_REFUSED] = 1;
+	port_helper_counters(p, PORT_HELPERS_MAX - 1)->tx_frames--;
+	p->counters[port_scratch_block(lab->sw)].tx_frames = 100;
+	assert_int_equal(lab_counters(lab, 1).tx_frames, 1);
+	assert_int_equal(lab_counters(lab, 1).tx_drops[TX_HOST_REFUSED], PORT_HELPERS_MAX);
+}
+
 static void deleted_port_is_forgotten(void **state)
 {
 	struct lab *lab = *state;
@@ -538,6 +555,7 @@ int main(void)
 		T(down_port_gets_no_floods_and_counts_unicast),
 		T(lone_port_counts_no_port),
 		T(flood_reaches_more_ports_than_are_staged_at_once),
+		T(helpers_are_summed_and_the_scratch_block_is_not),
 		T(deleted_port_is_forgotten),
 		T(neighbours_in_a_burst_are_told_apart),
 		cmocka_unit_test_setup_teardown(two_workers_keep_each_flow_in_order,
