@@ -3,6 +3,7 @@
  * HOT PATH: frames into the guest's receive buffers; see vhost-user/vu_ring.h.
  */
 #include "switch/packets.h"
+#include "switch/pieces.h"
 #include "vhost-user/vu_chain.h"
 
 /* The available entries of one vu_ring_tx(). */
@@ -88,75 +89,6 @@ static bool supply_get(struct vu_ring *r, unsigned k, uint16_t *head, struct vri
 static inline void used_put(struct vu_ring *r, unsigned k, uint16_t head, uint32_t len)
 {
 	r->used->ring[(r->last_used + k) & (r->size - 1u)] = (struct vring_used_elem){head, len};
-}
-
-/* A place in a list of pieces. */
-struct cursor {
-	const struct seg *seg;
-	uint32_t at; /* bytes into it */
-};
-
-/* Where to go on, and how many bytes are there in one piece, up to n; n is within the list. */
-static uint32_t cursor_next(struct cursor *c, uint32_t n, uint8_t **va)
-{
-	uint32_t here;
-
-	while (c->at == c->seg->len)
-		*c = (struct cursor){.seg = c->seg + 1};
-	here = c->seg->len - c->at < n ? c->seg->len - c->at : n;
-	*va = c->seg->va + c->at;
-	c->at += here;
-	return here;
-}
-
-static void cursor_skip(struct cursor *c, uint32_t n)
-{
-	uint8_t *va;
-
-	while (n)
-		n -= cursor_next(c, n, &va);
-}
-
-static void cursor_put(struct cursor *to, const uint8_t *from, uint32_t n)
-{
-	uint8_t *va;
-
-	for (uint32_t here; n; n -= here, from += here) {
-		here = cursor_next(to, n, &va);
-		memcpy(va, from, here);
-	}
-}
-
-/* Copies n bytes from one list to the other, and sums them when sum is there. */
-static void cursor_copy(struct cursor *to, struct cursor *from, uint32_t n, struct csum *sum)
-{
-	uint8_t *to_va, *from_va;
-
-	while (n) {
-		uint32_t left = cursor_next(from, n, &from_va);
-
-		n -= left;
-		for (uint32_t here; left; left -= here, from_va += here) {
-			here = cursor_next(to, left, &to_va);
-			if (sum)
-				csum_copy(sum, to_va, from_va, here);
-			else
-				memcpy(to_va, from_va, here);
-		}
-	}
-}
-
-/* Copies n bytes, those of head first while there are any, and sums them when sum is there. */
-static void payload_copy(struct cursor *to, struct seg *head, struct cursor *from, uint32_t n,
-			 struct csum *sum)
-{
-	struct cursor first = {.seg = head};
-	uint32_t here = head->len < n ? head->len : n;
-
-	cursor_copy(to, &first, here, sum);
-	head->va += here;
-	head->len -= here;
-	cursor_copy(to, from, n - here, sum);
 }
 
 /* PUT_PARTLY: some packets of a frame that is cut have been delivered, for the others there is no room. */
