@@ -57,7 +57,7 @@ static void kernel_fact(json_t *list)
 	struct err err = ERR_NONE;
 	char text[600];
 
-	if (guest_kernel_find(src->boot_dir, src->modules_dir, &kernel, &err) < 0) {
+	if (guest_kernel_find(src->boot_dir, src->modules_dir, NULL, &kernel, &err) < 0) {
 		fact(list, "kernel", "warn", err.text, err.hint);
 		return;
 	}

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "vm-launcher/nic_model.h"
 #include "vm-launcher/switch_start.h"
 #include "vm-launcher/vm_boot.h"
 #include "vm-launcher/vm_client.h"
@@ -20,7 +21,8 @@ static const struct param start_params[] = {
 	{"name", PARAM_NAME, PARAM_POSITIONAL | PARAM_REQUIRED, 0, 0, "NAME", "the VM"},
 	VM_OPTION_ROWS,
 	{"nic", PARAM_LIST, 0, 0, 0, "NIC",
-	 "a NIC: BR[,access=10][,trunk=10,20-29][,native=1][,mac=..], or user[,ssh=2222]"},
+	 "a NIC: BR[,access=10][,trunk=10,20-29][,native=1][,mac=..][,model=e1000][,mtu=9000], or "
+	 "user[,ssh=2222]"},
 	{.name = NULL},
 };
 
@@ -31,7 +33,8 @@ const struct method m_cli_vm_start = {
 	start_params,
 	METHOD_LOCAL,
 	"NAME alone starts a VM again that was started before, as it was.\n"
-	"`--nic user` is QEMU's own network, through which a guest reaches the outside.",
+	"`--nic user` is QEMU's own network, through which a guest reaches the outside.\n"
+	"Models are " NIC_MODEL_NAMES "; all but virtio are slower, for guests without its driver.",
 };
 
 /* True when there is more than a name. */

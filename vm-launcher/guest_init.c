@@ -2,9 +2,10 @@
 #include "vm-launcher/guest_init.h"
 
 /*
- * NICs get their names from the kernel, eth0 up in the order of their PCI slots, which is the order
- * of the command line: nothing here renames them. The agent is started again if it ends; so is the
- * shell on the console.
+ * NICs are eth0 up in the order of their PCI slots, which is the order of the command line. The kernel
+ * gives names in the order in which drivers are loaded: where cards are mixed, that is another one,
+ * and they are renamed, by way of a name that none of them has. The agent is started again if it ends;
+ * so is the shell on the console.
  */
 const char guest_init_script[] =
 	"#!/bin/busybox sh\n"
@@ -20,9 +21,18 @@ const char guest_init_script[] =
 	"	case $word in\n"
 	"	lanyard.host=*) hostname \"${word#*=}\" ;;\n"
 	"	lanyard.dhcp=*) dhcp=${word#*=} ;;\n"
+	"	lanyard.sort) sort=1 ;;\n"
 	"	esac\n"
 	"done\n"
 	"ip link set lo up\n"
+	"if [ -n \"$sort\" ]; then\n"
+	"	n=0\n"
+	"	nics=$(for nic in /sys/class/net/eth*; do\n"
+	"		echo \"$(readlink -f \"$nic/device\") ${nic##*/}\"\n"
+	"	done | sort | cut -d ' ' -f 2)\n"
+	"	for nic in $nics; do ip link set \"$nic\" name \"x$nic\"; done\n"
+	"	for nic in $nics; do ip link set \"x$nic\" name eth$n; n=$((n + 1)); done\n"
+	"fi\n"
 	"for nic in /sys/class/net/eth*; do\n"
 	"	[ -e \"$nic\" ] && ip link set \"${nic##*/}\" up\n"
 	"done\n"

@@ -52,20 +52,33 @@ static bool built_in(const char *builtin, const char *name)
 	return found;
 }
 
-static int collect(struct guest_kernel *k, const char *dep, const char *builtin)
+/* The drivers of the guest's cards come last, so that the boot of others does not change. */
+static int collect_drivers(struct guest_kernel *k, const char *dep, const char *builtin,
+			   const char *const *drivers)
+{
+	for (; drivers && *drivers; drivers++)
+		if (modules_closure(dep, *drivers, &k->files) < 0 && !built_in(builtin, *drivers))
+			return -ENOENT;
+	return 0;
+}
+
+static int collect(struct guest_kernel *k, const char *dep, const char *builtin,
+		   const char *const *drivers)
 {
 	k->files.n = 0;
 	for (size_t i = 0; i < sizeof(at_boot) / sizeof(at_boot[0]); i++)
 		if (modules_closure(dep, at_boot[i].name, &k->files) < 0 && at_boot[i].required &&
 		    !built_in(builtin, at_boot[i].name))
 			return -ENOENT;
+	if (collect_drivers(k, dep, builtin, drivers) < 0)
+		return -ENOENT;
 	k->n_boot = k->files.n;
 	for (size_t i = 0; i < sizeof(on_demand) / sizeof(on_demand[0]); i++)
 		modules_closure(dep, on_demand[i], &k->files);
 	return 0;
 }
 
-static int load(struct guest_kernel *k)
+static int load(struct guest_kernel *k, const char *const *drivers)
 {
 	char path[600], *dep = NULL, *builtin = NULL;
 	size_t len;
@@ -78,7 +91,7 @@ static int load(struct guest_kernel *k)
 	snprintf(path, sizeof(path), "%s/modules.builtin", k->modules_dir);
 	if (file_read_all(path, DEP_BYTES_MAX, &builtin, &len, NULL) < 0)
 		builtin = strdup("");
-	rc = builtin ? collect(k, dep, builtin) : -ENOMEM;
+	rc = builtin ? collect(k, dep, builtin, drivers) : -ENOMEM;
 	free(dep);
 	free(builtin);
 	return rc;
@@ -93,13 +106,29 @@ static bool better(const char *a, const char *than)
 	return strverscmp(a, than) > 0;
 }
 
-static int none_found(const char *boot_dir, const char *unreadable, struct err *err)
+static int none_found(const char *boot_dir, const char *unreadable, const char *const *drivers,
+		      struct err *err)
 {
+	char names[128] = "";
+
 	if (unreadable[0]) {
 		err_set(err, -EACCES, "kernel \"%s/%s\" can be read by root only", boot_dir,
 			unreadable);
 		err_hint(err, "chmod 0644 %s/%s, or use --kernel", boot_dir, unreadable);
 		return -EACCES;
+	}
+	for (; drivers && *drivers; drivers++) {
+		size_t len = strlen(names);
+
+		snprintf(names + len, sizeof(names) - len, "%s%s", len ? ", " : "", *drivers);
+	}
+	if (names[0]) {
+		err_set(err, -ENOENT,
+			"image \"busybox\": %s has no kernel with virtio_net and the driver of the "
+			"guest's cards, %s",
+			boot_dir, names);
+		err_hint(err, "apt-get install linux-image-amd64: the cloud kernels have virtio only");
+		return -ENOENT;
 	}
 	err_set(err, -ENOENT,
 		"image \"busybox\": %s has no kernel whose modules include virtio_net", boot_dir);
@@ -107,8 +136,8 @@ static int none_found(const char *boot_dir, const char *unreadable, struct err *
 	return -ENOENT;
 }
 
-int guest_kernel_find(const char *boot_dir, const char *modules_dir, struct guest_kernel *out,
-		      struct err *err)
+int guest_kernel_find(const char *boot_dir, const char *modules_dir, const char *const *drivers,
+		      struct guest_kernel *out, struct err *err)
 {
 	struct guest_kernel *k = calloc(1, sizeof(*k));
 	char unreadable[256] = "";
@@ -124,7 +153,7 @@ int guest_kernel_find(const char *boot_dir, const char *modules_dir, struct gues
 		snprintf(k->release, sizeof(k->release), "%s", release);
 		snprintf(k->path, sizeof(k->path), "%s/%s", boot_dir, de->d_name);
 		snprintf(k->modules_dir, sizeof(k->modules_dir), "%s/%s", modules_dir, release);
-		if (load(k) < 0 || (found && !better(k->release, out->release)))
+		if (load(k, drivers) < 0 || (found && !better(k->release, out->release)))
 			continue;
 		if (access(k->path, R_OK) < 0) {
 			snprintf(unreadable, sizeof(unreadable), "%s", de->d_name);
@@ -136,5 +165,5 @@ int guest_kernel_find(const char *boot_dir, const char *modules_dir, struct gues
 	if (dir)
 		closedir(dir);
 	free(k);
-	return found ? 0 : none_found(boot_dir, unreadable, err);
+	return found ? 0 : none_found(boot_dir, unreadable, drivers, err);
 }

@@ -19,8 +19,11 @@ struct guest_kernel {
 	unsigned n_boot; /* the first n_boot of files are loaded at boot, in this order */
 };
 
-/* Takes the newest usable one, a cloud kernel before others: it is the smallest. */
-int guest_kernel_find(const char *boot_dir, const char *modules_dir, struct guest_kernel *out,
-		      struct err *err);
+/*
+ * Takes the newest usable one, a cloud kernel before others: it is the smallest. drivers: what the
+ * guest's cards need beside virtio, NULL-ended, or NULL; a kernel without one of them is not usable.
+ */
+int guest_kernel_find(const char *boot_dir, const char *modules_dir, const char *const *drivers,
+		      struct guest_kernel *out, struct err *err);
 
 #endif

@@ -59,9 +59,10 @@ const char *image_find_agent(const struct image_sources *src)
 	return first_readable(src->agent, paths);
 }
 
-static int find_inputs(const struct image_sources *src, struct build *b)
+static int find_inputs(const struct image_sources *src, const char *const *drivers,
+		       struct build *b)
 {
-	int rc = guest_kernel_find(src->boot_dir, src->modules_dir, &b->kernel, b->err);
+	int rc = guest_kernel_find(src->boot_dir, src->modules_dir, drivers, &b->kernel, b->err);
 
 	if (rc < 0)
 		return rc;
@@ -106,6 +107,7 @@ static uint64_t hash_inputs(const struct build *b)
 	hash_file(&h, b->kernel.dep_path);
 	for (unsigned i = 0; i < b->kernel.files.n; i++)
 		hash_text(&h, b->kernel.files.paths[i]);
+	hash_u64(&h, b->kernel.n_boot);
 	hash_file(&h, b->busybox);
 	hash_file(&h, b->agent);
 	for (unsigned i = 0; i < b->libs.n; i++)
@@ -224,8 +226,8 @@ static int build(struct build *b)
 	return rc < 0 ? err_set(b->err, rc, "image \"busybox\": %s", strerror(-rc)) : 0;
 }
 
-int image_busybox(const struct image_sources *src, const char *state_dir, struct image_files *out,
-		  struct err *err)
+int image_busybox(const struct image_sources *src, const char *state_dir,
+		  const char *const *drivers, struct image_files *out, struct err *err)
 {
 	struct build *b = calloc(1, sizeof(*b));
 	char dir[IMAGE_PATH_BYTES - 112]; /* leaves room for the file's name */
@@ -234,7 +236,7 @@ int image_busybox(const struct image_sources *src, const char *state_dir, struct
 	if (!b)
 		return err_set(err, -ENOMEM, "image \"busybox\": out of memory");
 	b->err = err;
-	rc = find_inputs(src, b);
+	rc = find_inputs(src, drivers, b);
 	if (rc < 0)
 		goto out;
 	snprintf(dir, sizeof(dir), "%.390s/images", state_dir);

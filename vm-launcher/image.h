@@ -35,8 +35,8 @@ extern const struct image_sources image_sources_host;
 const char *image_find_busybox(const struct image_sources *src);
 const char *image_find_agent(const struct image_sources *src);
 
-/* Finds or makes it. -ENOENT with the name of the Debian package that is missing. */
-int image_busybox(const struct image_sources *src, const char *state_dir, struct image_files *out,
-		  struct err *err);
+/* Finds or makes it; drivers as in guest_kernel_find(). -ENOENT with the name of the Debian package that is missing. */
+int image_busybox(const struct image_sources *src, const char *state_dir,
+		  const char *const *drivers, struct image_files *out, struct err *err);
 
 #endif

@@ -10,6 +10,7 @@
 
 #include "control/rpc/vids.h"
 #include "vm-launcher/lab.h"
+#include "vm-launcher/nic_model.h"
 #include "vm-launcher/vm_options.h"
 
 static const struct param vm_rows[] = {
@@ -25,6 +26,8 @@ static const struct param nic_rows[] = {
 	{"native", PARAM_INT, 0, 1, VLAN_VID_MAX, NULL, "VLAN of untagged frames"},
 	{"ip", PARAM_LIST, 0, 0, 0, NULL, "addresses with /length"},
 	{"mac", PARAM_MAC, 0, 0, 0, NULL, "its address"},
+	{"model", PARAM_STRING, 0, 1, 31, NULL, "the card: " NIC_MODEL_NAMES},
+	{"mtu", PARAM_INT, 0, 68, 65535, NULL, "largest payload of a frame in bytes"},
 	{"ssh", PARAM_INT, 0, 1, 65535, NULL, "to: user: host port that leads to the guest's 22"},
 	{.name = NULL},
 };
@@ -73,6 +76,23 @@ static int read_vlans(const struct yaml_doc *doc, const struct yaml_node *node,
 	return 0;
 }
 
+static int read_card(const struct yaml_doc *doc, const struct yaml_node *node,
+		     const json_t *params, struct vm_nic *n, struct err *err)
+{
+	const char *model = json_string_value(json_object_get(params, "model"));
+	struct err why = ERR_NONE;
+
+	n->mtu = (int)json_integer_value(json_object_get(params, "mtu"));
+	if (model && !nic_model_find(model, &why)) {
+		yaml_fail(doc, yaml_get(node, "model"), err, "%.250s", why.text);
+		return why.hint[0] ? err_hint(err, "%.200s", why.hint) : -EINVAL;
+	}
+	snprintf(n->model, sizeof(n->model), "%s", model ? model : "virtio");
+	if (vm_nic_check(n, &why) < 0)
+		return yaml_fail(doc, yaml_get(node, "mtu"), err, "%.250s", why.text);
+	return 0;
+}
+
 static int fill_nic(const struct yaml_doc *doc, const struct lab *lab, const struct yaml_node *node,
 		    const json_t *params, struct vm_nic *n, struct err *err)
 {
@@ -97,7 +117,7 @@ static int fill_nic(const struct yaml_doc *doc, const struct lab *lab, const str
 	n->ssh_port = (int)json_integer_value(json_object_get(params, "ssh"));
 	if (n->ssh_port && !n->user)
 		return yaml_fail(doc, yaml_get(node, "ssh"), err, "ssh: belongs to `to: user`");
-	if (read_vlans(doc, node, params, n, err) < 0)
+	if (read_vlans(doc, node, params, n, err) < 0 || read_card(doc, node, params, n, err) < 0)
 		return -EINVAL;
 	return read_ips(doc, yaml_get(node, "ip"), json_object_get(params, "ip"), n, err);
 }

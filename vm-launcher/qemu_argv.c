@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "vm-launcher/nic_model.h"
 #include "vm-launcher/vm_path.h"
 
 #define PROGRAM "qemu-system-x86_64"
@@ -128,34 +129,67 @@ static void add_boot(struct qemu_argv *a, const struct vm_spec *s, const char *v
 	}
 }
 
+static void add_user_net(struct qemu_argv *a, const struct vm_nic *n, unsigned i)
+{
+	add(a, "-netdev");
+	if (n->ssh_port)
+		add(a, "user,id=net%u,hostfwd=tcp:127.0.0.1:%d-:22", i, n->ssh_port);
+	else
+		add(a, "user,id=net%u", i);
+}
+
+static void add_vhost_user(struct qemu_argv *a, unsigned i, const char *run_dir, const char *id)
+{
+	char path[VM_FILE_BYTES], buf[2 * VM_FILE_BYTES];
+
+	add(a, "-chardev");
+	add(a, "socket,id=nic%u,path=%s,server=on,wait=off", i,
+	    quoted(vm_nic_path(path, run_dir, id, 'n', i), buf, sizeof(buf)));
+	add(a, "-netdev");
+	add(a, "vhost-user,id=net%u,chardev=nic%u", i, i);
+}
+
+static void add_dgram(struct qemu_argv *a, unsigned i, const char *run_dir, const char *id)
+{
+	char local[VM_FILE_BYTES], local_buf[2 * VM_FILE_BYTES];
+	char remote[VM_FILE_BYTES], remote_buf[2 * VM_FILE_BYTES];
+
+	add(a, "-netdev");
+	add(a, "dgram,id=net%u,local.type=unix,local.path=%s,remote.type=unix,remote.path=%s", i,
+	    quoted(vm_nic_path(local, run_dir, id, 'n', i), local_buf, sizeof(local_buf)),
+	    quoted(vm_nic_path(remote, run_dir, id, 'd', i), remote_buf, sizeof(remote_buf)));
+}
+
+/*
+ * 1024: a 64 KiB frame takes some 43 buffers of a Linux guest, six fill a ring of 256.
+ * ctrl_guest_offloads: QEMU offers it by itself and keeps what the guest asks for to itself, so
+ * that a guest that has switched large receive off, for XDP say, gets large frames all the same.
+ */
+#define VHOST_USER_DEVICE ",rx_queue_size=1024,tx_queue_size=1024,ctrl_guest_offloads=off"
+
 static void add_nic(struct qemu_argv *a, const struct vm_spec *s, unsigned i, const char *run_dir,
 		    const char *id, const char *vectors)
 {
 	const struct vm_nic *n = &s->nics[i];
-	char what[8], path[VM_FILE_BYTES], buf[2 * VM_FILE_BYTES];
+	const struct nic_model *m = nic_model_find(n->model, NULL);
+	bool virtio = !m || !m->driver;
+	char host_mtu[24] = "";
 
-	if (n->user) {
-		add(a, "-netdev");
-		if (n->ssh_port)
-			add(a, "user,id=net%u,hostfwd=tcp:127.0.0.1:%d-:22", i, n->ssh_port);
-		else
-			add(a, "user,id=net%u", i);
-		add(a, "-device");
-		add(a, "virtio-net-pci,id=%s,netdev=net%u,mac=%s,romfile=%s", n->name, i, n->mac,
-		    vectors);
+	if (n->user)
+		add_user_net(a, n, i);
+	else if (virtio)
+		add_vhost_user(a, i, run_dir, id);
+	else
+		add_dgram(a, i, run_dir, id);
+	add(a, "-device");
+	if (!virtio) {
+		add(a, "%s,id=%s,netdev=net%u,mac=%s,romfile=", m->device, n->name, i, n->mac);
 		return;
 	}
-	snprintf(what, sizeof(what), "n%u", i % 10);
-	vm_path(path, run_dir, id, what);
-	add(a, "-chardev");
-	add(a, "socket,id=nic%u,path=%s,server=on,wait=off", i, quoted(path, buf, sizeof(buf)));
-	add(a, "-netdev");
-	add(a, "vhost-user,id=net%u,chardev=nic%u", i, i);
-	add(a, "-device");
-	/* 1024: a 64 KiB frame takes some 43 buffers of a Linux guest, six fill a ring of 256. */
-	add(a,
-	    "virtio-net-pci,id=%s,netdev=net%u,mac=%s,rx_queue_size=1024,tx_queue_size=1024,romfile=%s",
-	    n->name, i, n->mac, vectors);
+	if (n->mtu)
+		snprintf(host_mtu, sizeof(host_mtu), ",host_mtu=%d", n->mtu);
+	add(a, "virtio-net-pci,id=%s,netdev=net%u,mac=%s%s%s,romfile=%s", n->name, i, n->mac,
+	    n->user ? "" : VHOST_USER_DEVICE, host_mtu, vectors);
 }
 
 int qemu_argv_build(struct qemu_argv *a, const struct vm_spec *s, const char *run_dir,

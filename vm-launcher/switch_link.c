@@ -12,6 +12,7 @@
 #include "control/rpc/client.h"
 #include "control/rpc/switch_find.h"
 #include "vm-launcher/lab_network.h"
+#include "vm-launcher/nic_model.h"
 #include "vm-launcher/vm_path.h"
 
 #define CALL_TIMEOUT_MS 2000
@@ -31,12 +32,23 @@ struct switch_link {
 static json_t *port_params(const struct switch_link *l, unsigned i)
 {
 	const struct vm_nic *n = &l->spec->nics[i];
-	char what[8], path[VM_FILE_BYTES];
+	const struct nic_model *m = nic_model_find(n->model, NULL);
+	char path[VM_FILE_BYTES], peer[VM_FILE_BYTES];
 	json_t *p;
 
-	snprintf(what, sizeof(what), "n%u", i % 10);
-	p = json_pack("{s:s,s:s,s:s,s:s,s:b}", "name", n->port, "bridge", n->bridge, "type",
-		      "vhost-user", "path", vm_path(path, l->run_dir, l->id, what), "transient", 1);
+	vm_nic_path(peer, l->run_dir, l->id, 'n', i);
+	p = json_pack("{s:s,s:s,s:b}", "name", n->port, "bridge", n->bridge, "transient", 1);
+	if (m && m->driver) {
+		json_object_set_new(p, "type", json_string("dgram"));
+		json_object_set_new(
+			p, "path", json_string(vm_nic_path(path, l->run_dir, l->id, 'd', i)));
+		json_object_set_new(p, "peer", json_string(peer));
+	} else {
+		json_object_set_new(p, "type", json_string("vhost-user"));
+		json_object_set_new(p, "path", json_string(peer));
+	}
+	if (n->mtu)
+		json_object_set_new(p, "mtu", json_integer(n->mtu));
 	if (l->spec->lab[0])
 		json_object_set_new(p, "lab", json_string(l->spec->lab));
 	if (n->access)

@@ -13,6 +13,7 @@
 #include "vm-launcher/file.h"
 #include "vm-launcher/host_memory.h"
 #include "vm-launcher/image.h"
+#include "vm-launcher/nic_model.h"
 #include "vm-launcher/process.h"
 
 /*
@@ -72,8 +73,21 @@ static int disk_format(struct vm_spec *s, struct err *err)
 	return 0;
 }
 
+/* Adds what the card needs to a NULL-ended list, once. */
+static void add_driver(const char **drivers, const struct vm_nic *n)
+{
+	const struct nic_model *m = nic_model_find(n->model, NULL);
+
+	if (!m || !m->driver)
+		return;
+	while (*drivers && strcmp(*drivers, m->driver))
+		drivers++;
+	*drivers = m->driver;
+}
+
 static int resolve_image(struct vm_spec *s, const char *state_dir, struct err *err)
 {
+	const char *drivers[VM_NICS_MAX + 1] = {NULL};
 	struct image_files files;
 	int rc;
 
@@ -89,7 +103,9 @@ static int resolve_image(struct vm_spec *s, const char *state_dir, struct err *e
 			s->name, s->image);
 		return err_hint(err, "boot a disk image of your own with --disk");
 	}
-	rc = image_busybox(&image_sources_host, state_dir, &files, err);
+	for (unsigned i = 0; i < s->n_nics; i++)
+		add_driver(drivers, &s->nics[i]);
+	rc = image_busybox(&image_sources_host, state_dir, drivers, &files, err);
 	if (rc < 0)
 		return rc;
 	snprintf(s->boot_kernel, sizeof(s->boot_kernel), "%s",
@@ -99,6 +115,9 @@ static int resolve_image(struct vm_spec *s, const char *state_dir, struct err *e
 	snprintf(s->boot_append, sizeof(s->boot_append), APPEND_BUSYBOX " lanyard.host=%s%s%s%s",
 		 vm_spec_host(s), strcmp(s->accel, "tcg") ? "" : " " APPEND_TCG,
 		 s->append[0] ? " " : "", s->append);
+	if (drivers[0] && s->n_nics > 1)
+		strncat(s->boot_append, " lanyard.sort",
+			sizeof(s->boot_append) - strlen(s->boot_append) - 1);
 	for (unsigned i = 0; i < s->n_nics; i++)
 		if (s->nics[i].user) {
 			size_t n = strlen(s->boot_append);

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "vm-launcher/nic_model.h"
 #include "vm-launcher/vm.h"
 
 #define EXEC_TIMEOUT_MS	  10000
@@ -19,7 +20,7 @@
 #define ADDRESS_RETRY_NS  (500 * MS_NS)
 #define POWER_BUTTON_PART 0.4 /* of the time to stop is the agent's; then the button */
 
-/* Arguments: MAC, CIDR, MAC, CIDR, … Exits 3 when a NIC is not there. */
+/* Arguments: MAC, CIDR, MAC, mtu=9000, … Exits 3 when a NIC is not there. */
 static const char address_script[] =
 	"while [ $# -ge 2 ]; do\n"
 	"	found=\n"
@@ -28,17 +29,35 @@ static const char address_script[] =
 	"		[ \"$mac\" = \"$1\" ] || continue\n"
 	"		found=${nic##*/}\n"
 	"		ip link set \"$found\" up || exit 1\n"
-	"		ip addr replace \"$2\" dev \"$found\" || exit 1\n"
+	"		case $2 in\n"
+	"		mtu=*) ip link set \"$found\" mtu \"${2#mtu=}\" || exit 1 ;;\n"
+	"		*) ip addr replace \"$2\" dev \"$found\" || exit 1 ;;\n"
+	"		esac\n"
 	"	done 2>&1\n"
 	"	[ -n \"$found\" ] || exit 3\n"
 	"	shift 2\n"
 	"done\n";
+
+/* A virtio device tells its driver the MTU; to others it is told here, where they have an agent. */
+static void add_mtu(json_t *argv, const struct vm_nic *n)
+{
+	const struct nic_model *m = nic_model_find(n->model, NULL);
+	char text[24];
+
+	if (!n->mtu || !m || !m->driver)
+		return;
+	snprintf(text, sizeof(text), "mtu=%d", n->mtu);
+	json_array_append_new(argv, json_string(n->mac));
+	json_array_append_new(argv, json_string(text));
+}
 
 static json_t *address_command(const struct vm_spec *s)
 {
 	json_t *argv = json_pack("[s,s,s,s]", "/bin/sh", "-c", address_script, "addresses");
 	size_t n_fixed = json_array_size(argv);
 
+	for (unsigned i = 0; i < s->n_nics; i++)
+		add_mtu(argv, &s->nics[i]);
 	for (unsigned i = 0; i < s->n_nics; i++)
 		for (unsigned j = 0; j < s->nics[i].n_ips; j++) {
 			json_array_append_new(argv, json_string(s->nics[i].mac));

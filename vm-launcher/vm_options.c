@@ -11,8 +11,12 @@
 
 #include "control/rpc/suggest.h"
 #include "control/rpc/vids.h"
+#include "vm-launcher/nic_model.h"
 
 #define VID_MAX 4094
+#define MTU_MIN 68 /* as the switch's ports */
+#define MTU_MAX 65535
+#define USER_MTU 1500
 
 static void take_text(const json_t *params, const char *key, char *to, size_t size)
 {
@@ -68,7 +72,8 @@ static int set_mac(struct vm_nic *n, const char *mac, struct err *err)
 
 static int set_key(struct vm_nic *n, const char *key, const char *value, struct err *err)
 {
-	static const char *const known[] = {"access", "trunk", "native", "mac", "model", "ssh"};
+	static const char *const known[] = {"access", "trunk", "native", "mac",
+					    "model",  "mtu",   "ssh"};
 	const char *near;
 
 	if (!strcmp(key, "access") || !strcmp(key, "native")) {
@@ -90,12 +95,16 @@ static int set_key(struct vm_nic *n, const char *key, const char *value, struct 
 		return 0;
 	}
 	if (!strcmp(key, "model")) {
-		if (!strcmp(value, "virtio"))
-			return 0;
-		err_set(err, -EINVAL, "model \"%.20s\" is not supported, the only one is virtio",
-			value);
-		return err_hint(err, "a guest without virtio can be attached by hand: port add "
-				     "--type dgram");
+		if (!nic_model_find(value, err))
+			return -EINVAL;
+		snprintf(n->model, sizeof(n->model), "%s", value);
+		return 0;
+	}
+	if (!strcmp(key, "mtu")) {
+		if (number(value, MTU_MIN, MTU_MAX, &n->mtu) < 0)
+			return err_set(err, -EINVAL, "mtu \"%.20s\" is outside %d-%d", value, MTU_MIN,
+				       MTU_MAX);
+		return 0;
 	}
 	err_set(err, -EINVAL, "a NIC has no \"%.30s\"", key);
 	near = suggest_word(key, known, sizeof(known) / sizeof(known[0]));
@@ -144,6 +153,20 @@ static int check_vlans(const struct vm_nic *n, struct err *err)
 	return 0;
 }
 
+int vm_nic_check(const struct vm_nic *n, struct err *err)
+{
+	const struct nic_model *m = nic_model_find(n->model[0] ? n->model : "virtio", err);
+
+	if (!m)
+		return -EINVAL;
+	if (n->user && n->mtu > USER_MTU)
+		return err_set(err, -EINVAL, "QEMU's user network has an mtu of %d", USER_MTU);
+	if (n->mtu > m->mtu_max)
+		return err_set(err, -EINVAL, "mtu %d is more than the %d that %s can do", n->mtu,
+			       m->mtu_max, m->name);
+	return 0;
+}
+
 int vm_nic_parse(struct vm_spec *s, const char *text, const char *prefix, struct err *err)
 {
 	struct vm_nic *n = &s->nics[s->n_nics];
@@ -170,6 +193,8 @@ int vm_nic_parse(struct vm_spec *s, const char *text, const char *prefix, struct
 	rc = rest ? set_words(n, rest, err) : 0;
 	if (rc == 0)
 		rc = check_vlans(n, err);
+	if (rc == 0)
+		rc = vm_nic_check(n, err);
 	if (rc < 0) {
 		err_prefix(err, "nic \"%.60s\"", text);
 		return rc;

@@ -40,10 +40,14 @@
 void vm_options_apply(struct vm_spec *s, const json_t *params);
 
 /*
- * Adds a NIC from "BR[,access=10][,trunk=10,20-29][,native=1][,mac=..]" or "user[,ssh=2222]".
+ * Adds a NIC from "BR[,access=10][,trunk=10,20-29][,native=1][,mac=..][,model=..]
+ * [,mtu=..]" or "user[,ssh=2222]".
  * prefix is put before the bridge's name ("LAB/"), may be "".
  */
 int vm_nic_parse(struct vm_spec *s, const char *text, const char *prefix, struct err *err);
+
+/* That the model exists and the MTU is none too large for it. */
+int vm_nic_check(const struct vm_nic *n, struct err *err);
 
 /* NICs without a MAC get theirs, so that two NICs of one VM are seen to have the same one. */
 int vm_options_check(const struct vm_spec *s, struct err *err);

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "vm-launcher/hash.h"
+#include "vm-launcher/vm_spec.h"
 
 void vm_id(const char *full_name, char id[VM_ID_BYTES])
 {
@@ -21,15 +22,27 @@ char *vm_path(char path[VM_FILE_BYTES], const char *run_dir, const char *id, con
 	return path;
 }
 
+char *vm_nic_path(char path[VM_FILE_BYTES], const char *run_dir, const char *id, char which,
+		  unsigned i)
+{
+	char what[8];
+
+	snprintf(what, sizeof(what), "%c%u", which, i % 10);
+	return vm_path(path, run_dir, id, what);
+}
+
 void vm_path_clean(const char *run_dir, const char *id, int all)
 {
-	static const char *const sockets[] = {"sock", "con", "n0", "n1", "n2",
-					      "n3",   "n4",  "n5", "n6", "n7"};
+	static const char *const sockets[] = {"sock", "con"};
 	static const char *const rest[] = {"json", "log", "log.1", "err", "lock"};
 	char path[VM_FILE_BYTES];
 
 	for (unsigned i = 0; i < sizeof(sockets) / sizeof(sockets[0]); i++)
 		unlink(vm_path(path, run_dir, id, sockets[i]));
+	for (unsigned i = 0; i < VM_NICS_MAX; i++) {
+		unlink(vm_nic_path(path, run_dir, id, 'n', i));
+		unlink(vm_nic_path(path, run_dir, id, 'd', i));
+	}
 	for (unsigned i = 0; all && i < sizeof(rest) / sizeof(rest[0]); i++)
 		unlink(vm_path(path, run_dir, id, rest[i]));
 }

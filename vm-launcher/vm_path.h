@@ -4,7 +4,8 @@
  *
  * What     json: spec and last known state; lock: held (flock) by the supervisor while it lives;
  *          sock: its JSON-RPC; con: the console; log, log.1: what the console said; err: messages
- * of supervisor and QEMU; n0…: QEMU's vhost-user sockets. How      <id> is a hash of the full name:
+ * of supervisor and QEMU; n0…: QEMU's sockets of NICs; d0…: the
+ * switch's, of cards that are not virtio. How      <id> is a hash of the full name:
  * names may be longer than sun_path allows. Threads  any.
  */
 #ifndef VM_LAUNCHER_VM_PATH_H
@@ -17,6 +18,10 @@ void vm_id(const char *full_name, char id[VM_ID_BYTES]);
 
 /* Returns path. A run dir that is too long is cut off, and no file found there. */
 char *vm_path(char path[VM_FILE_BYTES], const char *run_dir, const char *id, const char *what);
+
+/* Sockets of NIC i: 'n' QEMU's, 'd' the switch's for a card that is not virtio. */
+char *vm_nic_path(char path[VM_FILE_BYTES], const char *run_dir, const char *id, char which,
+		  unsigned i);
 
 /* Unlinks what a supervisor leaves behind that died: sockets, and with all, everything. */
 void vm_path_clean(const char *run_dir, const char *id, int all);

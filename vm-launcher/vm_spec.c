@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "vm-launcher/hash.h"
+#include "vm-launcher/nic_model.h"
 
 void vm_spec_init(struct vm_spec *s, const char *full_name)
 {
@@ -55,6 +56,8 @@ void vm_spec_number(struct vm_spec *s)
 			snprintf(n->port, sizeof(n->port), "%.90s.%s", s->name, n->name);
 		if (!n->mac[0])
 			derive_mac(s, i, n->mac);
+		if (!n->model[0])
+			snprintf(n->model, sizeof(n->model), "virtio");
 	}
 }
 
@@ -96,9 +99,9 @@ static json_t *nic_to_json(const struct vm_nic *n)
 
 	for (unsigned i = 0; i < n->n_ips; i++)
 		json_array_append_new(ips, json_string(n->ips[i]));
-	return json_pack("{s:s,s:b,s:s,s:s,s:s,s:i,s:s,s:i,s:i,s:o}", "name", n->name, "user",
-			 n->user, "bridge", n->bridge, "port", n->port, "mac", n->mac, "access",
-			 n->access, "trunk", n->trunk, "native", n->native, "ssh_port", n->ssh_port,
+	return json_pack("{s:s,s:b,s:s,s:s,s:s,s:s,s:i,s:i,s:s,s:i,s:i,s:o}", "name", n->name,
+			 "user", n->user, "bridge", n->bridge, "port", n->port, "mac", n->mac,
+			 "model", n->model, "mtu", n->mtu, "access", n->access, "trunk", n->trunk, "native", n->native, "ssh_port", n->ssh_port,
 			 "ips", ips);
 }
 
@@ -146,15 +149,17 @@ static int copy_text(char *to, size_t size, const json_t *from, const char *key,
 
 static int nic_from_json(struct vm_nic *n, const json_t *doc, struct err *err)
 {
-	const char *name, *bridge, *port, *mac, *trunk;
+	const char *name, *bridge, *port, *mac, *trunk, *model = "virtio";
+	const struct nic_model *known;
 	json_t *ips;
 	int user;
 
 	memset(n, 0, sizeof(*n));
-	if (json_unpack((json_t *)doc, "{s:s,s:b,s:s,s:s,s:s,s:i,s:s,s:i,s:i,s:o}", "name", &name,
-			"user", &user, "bridge", &bridge, "port", &port, "mac", &mac, "access",
-			&n->access, "trunk", &trunk, "native", &n->native, "ssh_port", &n->ssh_port,
-			"ips", &ips) < 0 ||
+	/* Files of before there were models and MTUs are read too. */
+	if (json_unpack((json_t *)doc, "{s:s,s:b,s:s,s:s,s:s,s?s,s?i,s:i,s:s,s:i,s:i,s:o}", "name",
+			&name, "user", &user, "bridge", &bridge, "port", &port, "mac", &mac,
+			"model", &model, "mtu", &n->mtu, "access", &n->access, "trunk", &trunk,
+			"native", &n->native, "ssh_port", &n->ssh_port, "ips", &ips) < 0 ||
 	    !json_is_array(ips) || json_array_size(ips) > VM_IPS_MAX)
 		return err_set(err, -EINVAL, "VM file: a NIC is incomplete");
 	n->user = user != 0;
@@ -165,6 +170,11 @@ static int nic_from_json(struct vm_nic *n, const json_t *doc, struct err *err)
 			       "VM file: NIC \"%.16s\" has a text that is too long or a "
 			       "wrong MAC",
 			       name);
+	known = nic_model_find(model, err);
+	if (!known || n->mtu < 0 || n->mtu > known->mtu_max)
+		return err_set(err, -EINVAL, "VM file: NIC \"%s\" has an unknown model or mtu",
+			       name);
+	snprintf(n->model, sizeof(n->model), "%s", model);
 	snprintf(n->name, sizeof(n->name), "%s", name);
 	snprintf(n->bridge, sizeof(n->bridge), "%s", bridge);
 	snprintf(n->port, sizeof(n->port), "%s", port);

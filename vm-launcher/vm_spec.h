@@ -30,6 +30,8 @@ struct vm_nic {
 	char bridge[VM_NAME_BYTES]; /* full name; empty with user */
 	char port[VM_NAME_BYTES];   /* VM.eth0; empty with user */
 	char mac[18];
+	char model[12]; /* a nic_model's name */
+	int mtu;	/* bytes; 0: not given, the guest takes its own, 1500 */
 	int access;	 /* VID, 0: not given */
 	char trunk[256]; /* VIDS, empty: not given */
 	int native;	 /* VID, 0: not given */

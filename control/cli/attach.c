@@ -14,6 +14,12 @@ static const char *text_of(const json_t *port, const char *key)
 	return text ? text : "";
 }
 
+/* 0: none was given. */
+static long long mtu_of(const json_t *port)
+{
+	return (long long)json_integer_value(json_object_get(port, "mtu"));
+}
+
 static bool is_vhost_user(const json_t *port)
 {
 	return !strcmp(text_of(port, "type"), "vhost-user");
@@ -38,9 +44,13 @@ static void qemu_print(const json_t *port, size_t i)
 	/* The end that does not listen is the one that connects. */
 	puts(listens ? ",reconnect=1 \\" : ",server=on,wait=off \\");
 	printf("-netdev vhost-user,id=net%zu,chardev=lanyard%zu \\\n", i, i);
+	/* QEMU would take a guest's wish for other receive offloads and tell nobody of it. */
 	printf("-device virtio-net-pci,netdev=net%zu,rx_queue_size=" RING ",tx_queue_size=" RING
-	       "\n",
+	       ",ctrl_guest_offloads=off",
 	       i);
+	if (mtu_of(port))
+		printf(",host_mtu=%lld", mtu_of(port));
+	putchar('\n');
 }
 
 void attach_qemu_print(const json_t *ports)
@@ -86,8 +96,10 @@ static void libvirt_print(const json_t *port)
 	xml_value(text_of(port, "path"));
 	printf("' mode='%s'/>\n", listens ? "client" : "server");
 	puts("  <model type='virtio'/>\n"
-	     "  <driver rx_queue_size='" RING "' tx_queue_size='" RING "'/>\n"
-	     "</interface>");
+	     "  <driver rx_queue_size='" RING "' tx_queue_size='" RING "'/>");
+	if (mtu_of(port))
+		printf("  <mtu size='%lld'/>\n", mtu_of(port));
+	puts("</interface>");
 }
 
 void attach_libvirt_print(const json_t *ports)

@@ -96,7 +96,8 @@ def port_show_has_the_keys_of_the_contract(s):
     assert set(status) == {"daemon", "bridges", "ports", "vms", "labs"}, status.keys()
     assert status["daemon"]["pid"] == s.daemon.pid and status["daemon"]["keeper_pid"] is None
     assert "cycles_per_frame" in s.json("stats")["workers"][0]
-    expect(s.cli("port", "show", "web", "--qemu"), 0, "-netdev vhost-user", s.path("web.sock"))
+    expect(s.cli("port", "show", "web", "--qemu"), 0, "-netdev vhost-user",
+           "ctrl_guest_offloads=off,host_mtu=9000", s.path("web.sock"))
     expect(s.cli("port", "show", "web", "--libvirt"), 0, "mode='client'")
 
 

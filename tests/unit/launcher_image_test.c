@@ -17,6 +17,7 @@
 #include "vm-launcher/cpio.h"
 #include "vm-launcher/elf_libs.h"
 #include "vm-launcher/file.h"
+#include "vm-launcher/guest_kernel.h"
 #include "vm-launcher/image.h"
 #include "vm-launcher/modules.h"
 
@@ -195,8 +196,66 @@ static void missing_kernel_names_its_package(void **state)
 	struct image_files files;
 	struct err err = ERR_NONE;
 
-	assert_int_equal(image_busybox(&src, "/tmp", &files, &err), -ENOENT);
+	assert_int_equal(image_busybox(&src, "/tmp", NULL, &files, &err), -ENOENT);
 	assert_string_equal(err.hint, "apt-get install linux-image-cloud-amd64");
+}
+
+/* A kernel in DIR/boot with these lines in its modules.dep. */
+static void kernel_make(const char *dir, const char *release, const char *text)
+{
+	char path[512];
+	struct err err = ERR_NONE;
+
+	snprintf(path, sizeof(path), "%s/vmlinuz-%s", dir, release);
+	assert_int_equal(file_write(path, "", 0, &err), 0);
+	snprintf(path, sizeof(path), "%s/%s", dir, release);
+	assert_int_equal(mkdir(path, 0755), 0);
+	snprintf(path, sizeof(path), "%s/%s/modules.dep", dir, release);
+	assert_int_equal(file_write(path, text, strlen(text), &err), 0);
+}
+
+static void kernel_remove(const char *dir, const char *release)
+{
+	char path[512];
+
+	snprintf(path, sizeof(path), "%s/vmlinuz-%s", dir, release);
+	unlink(path);
+	snprintf(path, sizeof(path), "%s/%s/modules.dep", dir, release);
+	unlink(path);
+	snprintf(path, sizeof(path), "%s/%s", dir, release);
+	rmdir(path);
+}
+
+/* The cloud kernel is the smallest and boots fastest; it has no driver of an emulated card. */
+static void kernel_has_the_drivers_of_the_cards(void **state)
+{
+	static const char virtio[] = "k/virtio_pci.ko:\nk/virtio_net.ko:\nk/virtio_console.ko:\n";
+	static const char full[] = "k/virtio_pci.ko:\nk/virtio_net.ko:\nk/virtio_console.ko:\n"
+				   "k/mii.ko:\nk/e1000.ko:\nk/8139cp.ko: k/mii.ko\n";
+	static const char *const cards[] = {"e1000", "8139cp", NULL};
+	static const char *const none_such[] = {"e1000", "igc", NULL};
+	struct guest_kernel *k = calloc(1, sizeof(*k));
+	char dir[] = "/tmp/lanyard-test-XXXXXX";
+	struct err err = ERR_NONE;
+
+	assert_non_null(mkdtemp(dir));
+	kernel_make(dir, "6.1.0-9-cloud-amd64", virtio);
+	kernel_make(dir, "6.1.0-56-amd64", full);
+	assert_int_equal(guest_kernel_find(dir, dir, NULL, k, &err), 0);
+	assert_string_equal(k->release, "6.1.0-9-cloud-amd64");
+	assert_int_equal(k->n_boot, 3);
+	assert_int_equal(guest_kernel_find(dir, dir, cards, k, &err), 0);
+	assert_string_equal(k->release, "6.1.0-56-amd64");
+	assert_int_equal(k->n_boot, 6);
+	assert_string_equal(k->files.paths[3], "k/e1000.ko");
+	assert_string_equal(k->files.paths[4], "k/mii.ko");
+	assert_int_equal(guest_kernel_find(dir, dir, none_such, k, &err), -ENOENT);
+	assert_non_null(strstr(err.text, "the driver of the guest's cards, e1000, igc"));
+	assert_memory_equal(err.hint, "apt-get install linux-image-amd64", 33);
+	kernel_remove(dir, "6.1.0-9-cloud-amd64");
+	kernel_remove(dir, "6.1.0-56-amd64");
+	assert_int_equal(rmdir(dir), 0);
+	free(k);
 }
 
 int main(void)
@@ -211,6 +270,7 @@ int main(void)
 		cmocka_unit_test(libraries_of_a_program_are_found),
 		cmocka_unit_test(damaged_program_is_refused),
 		cmocka_unit_test(missing_kernel_names_its_package),
+		cmocka_unit_test(kernel_has_the_drivers_of_the_cards),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -80,6 +80,21 @@ static void good_lab_becomes_calls_specs_and_checks(void **state)
 	lab_free(&lab);
 }
 
+static void nic_has_a_model_and_an_mtu(void **state)
+{
+	struct lab lab;
+	struct err err = ERR_NONE;
+
+	assert_int_equal(read_lab(LAB_WITH("", ", model: e1000, mtu: 9000}, {to: sw1", "", ""), &lab,
+				  &err),
+			 0);
+	assert_string_equal(lab.vms[0].nics[0].model, "e1000");
+	assert_int_equal(lab.vms[0].nics[0].mtu, 9000);
+	assert_string_equal(lab.vms[0].nics[1].model, "virtio");
+	assert_int_equal(lab.vms[0].nics[1].mtu, 0);
+	lab_free(&lab);
+}
+
 static void wire_between_guests_is_a_bridge_of_its_own(void **state)
 {
 	struct lab lab;
@@ -117,6 +132,14 @@ static void wrong_lab_is_told_where_and_why(void **state)
 		 "t.yaml:4:50: access excludes trunk and native", ""},
 		{LAB_WITH("", ", mac: 01:00:00:00:00:01", "", ""),
 		 "t.yaml:4:47: mac: \"01:00:00:00:00:01\" is no unicast MAC address", ""},
+		{LAB_WITH("", ", model: e100, mtu: 9000", "", ""),
+		 "t.yaml:4:49: model \"e100\" is none of virtio, e1000, e1000e, rtl8139, pcnet, "
+		 "ne2k_pci or vmxnet3",
+		 "did you mean \"e1000\"?"},
+		{LAB_WITH("", ", mtu: 9000, model: rtl8139", "", ""),
+		 "t.yaml:4:47: mtu 9000 is more than the 4096 that rtl8139 can do", ""},
+		{LAB_WITH("", "}, {to: user, mtu: 1501", "", ""),
+		 "t.yaml:4:59: QEMU's user network has an mtu of 1500", ""},
 		{LAB_WITH("", "}, {to: sw3", "", ""), "t.yaml:4:48: this lab has no bridge \"sw3\"",
 		 "did you mean \"sw1\"?"},
 		{LAB_WITH("", "}, {to: sw1, ip: 10.0.0.300/24", "", ""),
@@ -289,6 +312,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(good_lab_becomes_calls_specs_and_checks),
+		cmocka_unit_test(nic_has_a_model_and_an_mtu),
 		cmocka_unit_test(wire_between_guests_is_a_bridge_of_its_own),
 		cmocka_unit_test(wrong_lab_is_told_where_and_why),
 		cmocka_unit_test(every_prefix_of_a_lab_is_read_without_harm),

@@ -73,7 +73,7 @@ static void argv_is_as_agreed(void **state)
 		"-chardev socket,id=nic0,path=/run/a,,b/vm/0123456789ab.n0,server=on,wait=off\n"
 		"-netdev vhost-user,id=net0,chardev=nic0\n"
 		"-device virtio-net-pci,id=eth0,netdev=net0,mac=02:00:00:00:00:0a,rx_queue_size=1024,"
-		"tx_queue_size=1024,romfile=,vectors=0\n"
+		"tx_queue_size=1024,ctrl_guest_offloads=off,romfile=,vectors=0\n"
 		"-netdev user,id=net1,hostfwd=tcp:127.0.0.1:2222-:22\n"
 		"-device virtio-net-pci,id=eth1,netdev=net1,mac=02:00:00:00:00:0b,romfile=,vectors=0\n";
 	struct vm_spec s;
@@ -195,6 +195,15 @@ static void wrong_nic_text_is_told_in_a_sentence(void **state)
 		{"user,access=10", "nic \"user,access=10\": QEMU's user network has no vlans", ""},
 		{"sw1,ssh=22", "nic \"sw1,ssh=22\": ssh \"22\" is a port of 1-65535 with `user`",
 		 ""},
+		{"sw1,model=e100", "nic \"sw1,model=e100\": model \"e100\" is none of virtio, e1000, "
+				   "e1000e, rtl8139, pcnet, ne2k_pci or vmxnet3",
+		 "did you mean \"e1000\"?"},
+		{"sw1,mtu=67", "nic \"sw1,mtu=67\": mtu \"67\" is outside 68-65535", ""},
+		{"sw1,mtu=9000,model=pcnet",
+		 "nic \"sw1,mtu=9000,model=pcnet\": mtu 9000 is more than the 1500 that pcnet can do",
+		 ""},
+		{"user,mtu=9000",
+		 "nic \"user,mtu=9000\": QEMU's user network has an mtu of 1500", ""},
 		{"s w", "nic \"s w\": \"s w\" is no bridge's name", ""},
 	};
 
@@ -210,15 +219,68 @@ static void wrong_nic_text_is_told_in_a_sentence(void **state)
 	}
 }
 
-static void model_of_a_later_release_is_refused(void **state)
+static void mtu_is_told_by_the_device(void **state)
 {
-	struct err err = ERR_NONE;
 	struct vm_spec s;
+	struct qemu_argv a;
+	struct err err = ERR_NONE;
+	char *text;
 
 	vm_spec_init(&s, "h1");
-	assert_int_equal(vm_nic_parse(&s, "sw1,model=virtio", "", &err), 0);
-	assert_int_equal(vm_nic_parse(&s, "sw1,model=e1000", "", &err), -EINVAL);
-	assert_non_null(strstr(err.text, "the only one is virtio"));
+	assert_int_equal(vm_nic_parse(&s, "sw1,mtu=9000,mac=02:00:00:00:00:0a", "", &err), 0);
+	vm_spec_number(&s);
+	assert_int_equal(qemu_argv_build(&a, &s, "/run", "0123456789ab", &err), 0);
+	text = joined(&a);
+	assert_non_null(strstr(text, ",ctrl_guest_offloads=off,host_mtu=9000,romfile="));
+	free(text);
+	qemu_argv_free(&a);
+}
+
+static void emulated_card_sends_datagrams(void **state)
+{
+	static const char want[] =
+		"-netdev dgram,id=net0,local.type=unix,local.path=/run/a,,b/vm/0123456789ab.n0,"
+		"remote.type=unix,remote.path=/run/a,,b/vm/0123456789ab.d0\n"
+		"-device e1000,id=eth0,netdev=net0,mac=02:00:00:00:00:0a,romfile=\n"
+		"-netdev user,id=net1\n"
+		"-device rtl8139,id=eth1,netdev=net1,mac=02:00:00:00:00:0b,romfile=\n";
+	struct vm_spec s;
+	struct qemu_argv a;
+	struct err err = ERR_NONE;
+	char *text;
+
+	vm_spec_init(&s, "h1");
+	assert_int_equal(
+		vm_nic_parse(&s, "sw1,model=e1000,mtu=9000,mac=02:00:00:00:00:0a", "", &err), 0);
+	assert_int_equal(vm_nic_parse(&s, "user,model=rtl8139,mac=02:00:00:00:00:0b", "", &err), 0);
+	vm_spec_number(&s);
+	assert_int_equal(qemu_argv_build(&a, &s, "/run/a,b", "0123456789ab", &err), 0);
+	text = joined(&a);
+	assert_non_null(strstr(text, want));
+	free(text);
+	qemu_argv_free(&a);
+}
+
+/* A definition that an older release kept has neither model nor mtu. */
+static void older_spec_is_read(void **state)
+{
+	struct vm_spec s, back;
+	struct err err = ERR_NONE;
+	json_t *doc, *nic;
+
+	spec_two_nics(&s);
+	doc = vm_spec_to_json(&s);
+	nic = json_array_get(json_object_get(doc, "nics"), 0);
+	json_object_del(nic, "model");
+	json_object_del(nic, "mtu");
+	assert_int_equal(vm_spec_from_json(&back, doc, &err), 0);
+	assert_memory_equal(&s, &back, sizeof(s));
+	json_object_set_new(nic, "model", json_string("e1001"));
+	assert_int_equal(vm_spec_from_json(&back, doc, &err), -EINVAL);
+	json_object_set_new(nic, "model", json_string("pcnet"));
+	json_object_set_new(nic, "mtu", json_integer(9000));
+	assert_int_equal(vm_spec_from_json(&back, doc, &err), -EINVAL);
+	json_decref(doc);
 }
 
 static void spec_comes_back_from_its_file(void **state)
@@ -277,7 +339,9 @@ int main(void)
 		cmocka_unit_test(mac_is_local_and_the_same_for_the_same_name),
 		cmocka_unit_test(nic_text_is_read_with_its_own_commas),
 		cmocka_unit_test(wrong_nic_text_is_told_in_a_sentence),
-		cmocka_unit_test(model_of_a_later_release_is_refused),
+		cmocka_unit_test(mtu_is_told_by_the_device),
+		cmocka_unit_test(emulated_card_sends_datagrams),
+		cmocka_unit_test(older_spec_is_read),
 		cmocka_unit_test(spec_comes_back_from_its_file),
 		cmocka_unit_test(damaged_spec_is_refused),
 		cmocka_unit_test(id_is_short_and_differs),
