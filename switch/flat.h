@@ -3,8 +3,9 @@
  * Frames from and to local memory, where they lie as a tap, a socket or an mbuf has them.
  *
  * What     flat_frame() makes a frame of a burst; flat_whole() writes a delivery for a receiver
- * that takes what the sender left, struct flat the packets for one that does not. How      Memory
- * is one piece or a few (an mbuf chain). The virtio header, if there is one, is apart:
+ *          that takes what the sender left, struct flat the packets for one that does not.
+ * How      Memory is one piece or a few (an mbuf chain). The virtio header, if there is one, is
+ *          apart:
  *
  *              flat_begin(&w, f, d, peer);
  *              while ((len = flat_next(&w))) {
@@ -12,10 +13,12 @@
  *                      flat_write(&w, room, &hdr);
  *              }
  *
- *          The caller may stop at any packet. What is shorter than Ethernet wants is the caller's
- * to pad: flat_pad(). Threads  the worker that has the burst. Trust    Bytes and header are
- * hostile; the memory is ours: nobody else writes it before rx_done(). What memory shared with a
- * peer (memif) holds is read once for the snapshot, as everywhere.
+ *          The caller may stop at any packet. What is shorter than Ethernet wants is the
+ *          caller's to pad: flat_pad().
+ * Threads  the worker that has the burst.
+ * Trust    Bytes and header are hostile; the memory is ours: nobody else writes it before
+ *          rx_done(). What memory shared with a peer (memif) holds is read once for the
+ *          snapshot, as everywhere.
  */
 #ifndef SWITCH_FLAT_H
 #define SWITCH_FLAT_H

@@ -3,10 +3,10 @@
  * The busybox guest: this host's kernel with an initramfs made from the packages on this host.
  *
  * How      busybox-static, the virtio modules of the newest kernel in /boot that has them, and
- *          Debian's own qemu-ga with its libraries go into a cpio archive, without root. It is kept
- * in STATE_DIR/images under a name made from all inputs, so that it is made once. Threads  any; two
- * processes that make the same image at once both write it whole and rename. Limits   an input file
- * of at most 64 MiB.
+ *          Debian's own qemu-ga with its libraries go into a cpio archive, without root. It is
+ *          kept in STATE_DIR/images under a name made from all inputs, so that it is made once.
+ * Threads  any; two processes that make the same image at once both write it whole and rename.
+ * Limits   an input file of at most 64 MiB.
  */
 #ifndef VM_LAUNCHER_IMAGE_H
 #define VM_LAUNCHER_IMAGE_H

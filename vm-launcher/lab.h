@@ -2,13 +2,15 @@
 /*
  * A lab: bridges, VMs, wires, and what must hold, from one YAML file.
  *
- * What     lab_read() checks everything that can be checked before anything is made: keys, names,
- *          VLANs, addresses, that nothing is there twice, that whatever is named exists. Each
- *          sentence has line, column and, for a slip of the pen, the nearest known word.
+ * What     lab_read() checks everything that can be checked before anything is made: keys,
+ *          names, VLANs, addresses, that nothing is there twice, that whatever is named exists.
+ *          Each sentence has line, column and, for a slip of the pen, the nearest known word.
  * How      The network becomes a list of RPC calls, VMs become specs, checks become JSON objects
  *          {name, kind, from, address, target, within}: what `lab_document()` saves and `lanyard
- * check` reads again. Threads  any. Trust    The file is hostile; see control/yaml/load.h for size
- * and depth. Limits   256 VMs, 1024 bridges, links and checks each.
+ *          check` reads again.
+ * Threads  any.
+ * Trust    The file is hostile; see control/yaml/load.h for size and depth.
+ * Limits   256 VMs, 1024 bridges, links and checks each.
  */
 #ifndef VM_LAUNCHER_LAB_H
 #define VM_LAUNCHER_LAB_H

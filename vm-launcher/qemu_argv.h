@@ -2,10 +2,11 @@
 /*
  * QEMU's command line for a VM.
  *
- * How      QMP, the console and the agent channel are descriptors that the supervisor leaves open
- * in QEMU, so that nobody else can connect to them. A vhost-user NIC is a socket that QEMU serves:
- * the switch, its client, comes back within milliseconds after a restart, where QEMU's own
- * reconnection takes a second and more. Threads  any.
+ * How      QMP, the console and the agent channel are descriptors that the supervisor leaves
+ *          open in QEMU, so that nobody else can connect to them. A vhost-user NIC is a socket
+ *          that QEMU serves: the switch, its client, comes back within milliseconds after a
+ *          restart, where QEMU's own reconnection takes a second and more.
+ * Threads  any.
  */
 #ifndef VM_LAUNCHER_QEMU_ARGV_H
 #define VM_LAUNCHER_QEMU_ARGV_H

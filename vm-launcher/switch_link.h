@@ -2,11 +2,13 @@
 /*
  * A supervisor's connection to the switch: the VM's ports and the lease.
  *
- * What     switch_link_open() makes the ports; while the link is open the connection is held as a
- *          lease, so that a switch that was started for this VM ends with it. When the switch goes
- *          away the link tries again, after 250 ms and then up to 2 s, and makes the ports anew.
+ * What     switch_link_open() makes the ports; while the link is open the connection is held as
+ *          a lease, so that a switch that was started for this VM ends with it. When the switch
+ *          goes away the link tries again, after 250 ms and then up to 2 s, and makes the ports
+ *          anew.
  * How      Calls block, each for at most two seconds: a switch that hangs delays the answers of
- * this VM's supervisor by that, and nobody else's. Threads  the loop's thread.
+ *          this VM's supervisor by that, and nobody else's.
+ * Threads  the loop's thread.
  */
 #ifndef VM_LAUNCHER_SWITCH_LINK_H
 #define VM_LAUNCHER_SWITCH_LINK_H

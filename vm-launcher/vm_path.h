@@ -3,10 +3,11 @@
  * Files of a VM in the run dir: RUN_DIR/vm/<id>.<what>.
  *
  * What     json: spec and last known state; lock: held (flock) by the supervisor while it lives;
- *          sock: its JSON-RPC; con: the console; log, log.1: what the console said; err: messages
- * of supervisor and QEMU; n0…: QEMU's sockets of NICs; d0…: the
- * switch's, of cards that are not virtio. How      <id> is a hash of the full name:
- * names may be longer than sun_path allows. Threads  any.
+ *          sock: its JSON-RPC; con: the console; log, log.1: what the console said; err:
+ *          messages of supervisor and QEMU; n0…: QEMU's sockets of NICs; d0…: the switch's, of
+ *          cards that are not virtio.
+ * How      <id> is a hash of the full name: names may be longer than sun_path allows.
+ * Threads  any.
  */
 #ifndef VM_LAUNCHER_VM_PATH_H
 #define VM_LAUNCHER_VM_PATH_H

@@ -3,9 +3,10 @@
  * What a VM shall be: the words of `vm start` or of a lab file, with nothing left open.
  *
  * How      The CLI fills it, writes it to RUN_DIR/vm/<id>.json and starts the supervisor, which
- * reads it there; so it is also what `vm start NAME` finds again after `vm stop NAME`. Threads any;
- * plain memory without pointers. Trust    vm_spec_from_json() takes a file that somebody may have
- * edited: types, lengths and ranges are checked.
+ *          reads it there; so it is also what `vm start NAME` finds again after `vm stop NAME`.
+ * Threads  any; plain memory without pointers.
+ * Trust    vm_spec_from_json() takes a file that somebody may have edited: types, lengths and
+ *          ranges are checked.
  */
 #ifndef VM_LAUNCHER_VM_SPEC_H
 #define VM_LAUNCHER_VM_SPEC_H
