@@ -201,11 +201,11 @@ int do_lease_hold(struct rpc_call *call, const json_t *params, json_t **result, 
 	if (d->stop_timer)
 		return err_set(err, -ESHUTDOWN, "the switch is about to end");
 	/* One connection is one lease, however often it asks. */
-	if (!rpc_has_disconnect(call)) {
+	if (!rpc_has_disconnect(call, on_lease_end) &&
+	    rpc_on_disconnect(call, on_lease_end, d) == 0) {
 		d->n_leases++;
 		d->had_lease = true;
 		loop_timer_del(d->lease_timer);
-		rpc_on_disconnect(call, on_lease_end, d);
 	}
 	*result = json_pack("{sisb}", "leases", (int)d->n_leases, "until_unused", d->until_unused);
 	return 0;

@@ -372,17 +372,34 @@ void *rpc_ctx(const struct rpc_call *call)
 	return call->ctx;
 }
 
-void rpc_on_disconnect(struct rpc_call *call, loop_fn fn, void *arg)
+int rpc_on_disconnect(struct rpc_call *call, loop_fn fn, void *arg)
 {
-	if (!call->conn)
-		return;
-	call->conn->gone_fn = fn;
-	call->conn->gone_arg = arg;
+	struct rpc_conn *c = call->conn;
+
+	if (!c)
+		return -ENOTCONN;
+	if (c->n_gone == GONE_MAX)
+		return -ENOSPC;
+	c->gone[c->n_gone].fn = fn;
+	c->gone[c->n_gone++].arg = arg;
+	return 0;
 }
 
-bool rpc_has_disconnect(const struct rpc_call *call)
+void *rpc_has_disconnect(const struct rpc_call *call, loop_fn fn)
 {
-	return call->conn && call->conn->gone_fn;
+	for (unsigned i = 0; call->conn && i < call->conn->n_gone; i++)
+		if (call->conn->gone[i].fn == fn)
+			return call->conn->gone[i].arg;
+	return NULL;
+}
+
+struct rpc_conn *rpc_stream(struct rpc_call *call)
+{
+	if (call->conn) {
+		call->conn->streams = true;
+		loop_timer_del(call->conn->stall);
+	}
+	return call->conn;
 }
 
 int rpc_take_fd(struct rpc_call *call, unsigned i)

@@ -18,6 +18,7 @@
 #define LINE_MAX_BYTES (1024 * 1024) /* four times what the server sends at most */
 #define FDS_MAX	       4
 #define PAGES_MAX      100000 /* a server whose cursor never ends must not hold us */
+#define EVENTS_MAX     4096
 #define DUMP_FLAGS     (JSON_COMPACT | JSON_REAL_PRECISION(15))
 
 struct rpc_client {
@@ -25,7 +26,13 @@ struct rpc_client {
 	json_int_t last_id;
 	char *in;
 	size_t in_len, in_size;
+	json_t *events; /* params of notifications that came while an answer was awaited */
 };
+
+static uint64_t deadline_in(int timeout_ms)
+{
+	return timeout_ms < 0 ? 0 : loop_now_ns() + (uint64_t)timeout_ms * MS_NS;
+}
 
 /* Milliseconds left until deadline_ns; -1 when there is none (0). */
 static int left_ms(uint64_t deadline_ns)
@@ -72,7 +79,7 @@ static int connect_until(int fd, const struct sockaddr_un *addr, uint64_t deadli
 
 int rpc_connect(const char *path, int timeout_ms, struct rpc_client **out, struct err *err)
 {
-	uint64_t deadline_ns = timeout_ms < 0 ? 0 : loop_now_ns() + (uint64_t)timeout_ms * MS_NS;
+	uint64_t deadline_ns = deadline_in(timeout_ms);
 	struct sockaddr_un addr = {.sun_family = AF_UNIX};
 	struct rpc_client *c;
 	int rc;
@@ -106,6 +113,7 @@ void rpc_close(struct rpc_client *c)
 		return;
 	if (c->fd >= 0)
 		close(c->fd);
+	json_decref(c->events);
 	free(c->in);
 	free(c);
 }
@@ -221,26 +229,47 @@ static int error_out(const json_t *error, struct err *err)
 	return code < 0 ? code : -EPROTO;
 }
 
+/* Reads the next line, a JSON object. */
+static int read_doc(struct rpc_client *c, json_t **doc, uint64_t deadline_ns, struct err *err)
+{
+	size_t len = 0;
+	char *line = NULL;
+	int rc = read_line(c, &line, &len, deadline_ns, err);
+
+	if (rc < 0)
+		return rc;
+	*doc = json_loadb(line, len, JSON_REJECT_DUPLICATES, NULL);
+	free(line);
+	if (json_is_object(*doc))
+		return 0;
+	json_decref(*doc);
+	return err_set(err, -EPROTO, "the answer is no JSON object");
+}
+
+/* Keeps the params of a notification. A call lasts seconds: more than EVENTS_MAX are the server's
+ * mistake. */
+static void event_keep(struct rpc_client *c, const json_t *doc)
+{
+	if (!c->events)
+		c->events = json_array();
+	if (json_array_size(c->events) < EVENTS_MAX)
+		json_array_append(c->events, json_object_get(doc, "params"));
+}
+
 /* Reads until the answer to id. Lines with another id answer calls that timed out. */
 static int read_answer(struct rpc_client *c, json_int_t id, json_t **result, uint64_t deadline_ns,
 		       struct err *err)
 {
 	for (;;) {
-		json_t *doc, *got, *error;
-		size_t len = 0;
-		char *line = NULL;
-		int rc = read_line(c, &line, &len, deadline_ns, err);
+		json_t *doc = NULL, *got, *error;
+		int rc = read_doc(c, &doc, deadline_ns, err);
 
 		if (rc < 0)
 			return rc;
-		doc = json_loadb(line, len, JSON_REJECT_DUPLICATES, NULL);
-		free(line);
-		if (!json_is_object(doc)) {
-			json_decref(doc);
-			return err_set(err, -EPROTO, "the answer is no JSON object");
-		}
 		got = json_object_get(doc, "id");
 		error = json_object_get(doc, "error");
+		if (json_object_get(doc, "method"))
+			event_keep(c, doc);
 		/* Without an id: the server could not read us, or refuses the connection. */
 		if (json_is_null(got) ? !error : json_integer_value(got) != id) {
 			json_decref(doc);
@@ -256,23 +285,14 @@ static int read_answer(struct rpc_client *c, json_int_t id, json_t **result, uin
 	}
 }
 
-int rpc_call_fds(struct rpc_client *c, const char *method, json_t *params, const int *fds,
-		 unsigned n_fds, json_t **result, struct err *err)
+/* Sends request (stolen) as a line. */
+static int send_request(struct rpc_client *c, json_t *request, const int *fds, unsigned n_fds,
+			uint64_t deadline_ns, struct err *err)
 {
-	uint64_t deadline_ns =
-		c->timeout_ms < 0 ? 0 : loop_now_ns() + (uint64_t)c->timeout_ms * MS_NS;
-	json_t *request;
-	char *text;
+	char *text = request ? json_dumps(request, DUMP_FLAGS) : NULL;
 	size_t len;
 	int rc;
 
-	if (n_fds > FDS_MAX) {
-		json_decref(params);
-		return err_set(err, -EINVAL, "more than %d descriptors in one call", FDS_MAX);
-	}
-	request = json_pack("{ss sI ss so}", "jsonrpc", "2.0", "id", ++c->last_id, "method", method,
-			    "params", params ? params : json_object());
-	text = request ? json_dumps(request, DUMP_FLAGS) : NULL;
 	json_decref(request);
 	if (!text)
 		return err_set(err, -ENOMEM, "out of memory");
@@ -281,10 +301,60 @@ int rpc_call_fds(struct rpc_client *c, const char *method, json_t *params, const
 	rc = send_all(c, text, len + 1, fds, n_fds, deadline_ns);
 	free(text);
 	if (rc == -ETIMEDOUT)
-		return err_set(err, rc, "the request was not taken in time");
-	/* A server that refuses us says why before it hangs up: its words may lie there. */
-	rc = read_answer(c, c->last_id, result, deadline_ns, err);
+		err_set(err, rc, "the request was not taken in time");
 	return rc;
+}
+
+int rpc_tell(struct rpc_client *c, const char *method, json_t *params, struct err *err)
+{
+	int rc = send_request(c,
+			      json_pack("{ss ss so}", "jsonrpc", "2.0", "method", method, "params",
+					params ? params : json_object()),
+			      NULL, 0, deadline_in(c->timeout_ms), err);
+
+	return rc == -EPIPE || rc == -ECONNRESET ? lost(err) : rc;
+}
+
+int rpc_event_next(struct rpc_client *c, int timeout_ms, json_t **event, struct err *err)
+{
+	uint64_t deadline_ns = deadline_in(timeout_ms);
+
+	for (;;) {
+		json_t *doc = NULL;
+		int rc = 0;
+
+		*event = json_incref(json_array_get(c->events, 0));
+		if (*event) {
+			json_array_remove(c->events, 0);
+			return 0;
+		}
+		rc = read_doc(c, &doc, deadline_ns, err);
+		if (rc < 0)
+			return rc;
+		if (json_object_get(doc, "method"))
+			event_keep(c, doc);
+		json_decref(doc);
+	}
+}
+
+int rpc_call_fds(struct rpc_client *c, const char *method, json_t *params, const int *fds,
+		 unsigned n_fds, json_t **result, struct err *err)
+{
+	uint64_t deadline_ns = deadline_in(c->timeout_ms);
+	int rc;
+
+	if (n_fds > FDS_MAX) {
+		json_decref(params);
+		return err_set(err, -EINVAL, "more than %d descriptors in one call", FDS_MAX);
+	}
+	rc = send_request(c,
+			  json_pack("{ss sI ss so}", "jsonrpc", "2.0", "id", ++c->last_id, "method",
+				    method, "params", params ? params : json_object()),
+			  fds, n_fds, deadline_ns, err);
+	if (rc == -ETIMEDOUT || rc == -ENOMEM)
+		return rc;
+	/* A server that refuses us says why before it hangs up: its words may lie there. */
+	return read_answer(c, c->last_id, result, deadline_ns, err);
 }
 
 int rpc_call(struct rpc_client *c, const char *method, json_t *params, json_t **result,

@@ -37,7 +37,17 @@ int rpc_call_all(struct rpc_client *c, const char *method, json_t *params, json_
 int rpc_call_fds(struct rpc_client *c, const char *method, json_t *params, const int *fds,
 		 unsigned n_fds, json_t **result, struct err *err);
 
-/* The socket, to wait for its end (a lease). */
+/* Sends a notification: nothing comes back, not even when the server refuses it. */
+int rpc_tell(struct rpc_client *c, const char *method, json_t *params, struct err *err);
+
+/*
+ * The params of the next notification of a stream, a new reference; waits for it up to timeout_ms
+ * (-1: for ever, 0: not at all). -ETIMEDOUT when none came. Those that come while rpc_call() waits
+ * for its answer are kept for this. Whoever waits with poll(2) calls this until -ETIMEDOUT first.
+ */
+int rpc_event_next(struct rpc_client *c, int timeout_ms, json_t **event, struct err *err);
+
+/* The socket, to wait for its end (a lease) or for events. */
 int rpc_client_fd(const struct rpc_client *c);
 
 #endif

@@ -85,8 +85,8 @@ void conn_close(struct rpc_conn *c, bool told)
 	c->server->n_conns--;
 	while ((call = LIST_FIRST(&c->calls)))
 		call_orphan(call, !told);
-	if (told && c->gone_fn)
-		c->gone_fn(c->gone_arg);
+	for (unsigned i = 0; told && i < c->n_gone; i++)
+		c->gone[i].fn(c->gone[i].arg);
 	if (!c->busy)
 		conn_free(c);
 }
@@ -126,7 +126,7 @@ static bool flush(struct rpc_conn *c)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
-			if (!c->stall) {
+			if (!c->stall && !c->streams) {
 				c->stall_at_bytes = c->out_len - c->out_at;
 				loop_timer_add(c->server->loop, STALL_NS, on_stall, c, &c->stall);
 			}
@@ -176,6 +176,14 @@ void conn_send(struct rpc_conn *c, const char *line, size_t len)
 	c->out[c->out_len + len] = '\n';
 	c->out_len += len + 1;
 	flush(c);
+}
+
+bool rpc_notify(struct rpc_conn *c, const char *line, size_t len)
+{
+	if (c->dead || c->out_len - c->out_at + len + 1 > RPC_NOTIFY_MAX_BYTES)
+		return false;
+	conn_send(c, line, len);
+	return true;
 }
 
 /* Where the first line ends, or NULL. */

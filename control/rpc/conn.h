@@ -18,6 +18,7 @@
 
 #define REQUEST_MAX_BYTES (1024 * 1024)
 #define FDS_MAX		  4
+#define GONE_MAX	  4
 
 struct rpc_server {
 	struct loop *loop;
@@ -49,9 +50,13 @@ struct rpc_conn {
 	struct loop_timer *again;    /* whole lines wait for their turn */
 	struct loop_timer *stall;    /* the client does not read */
 	size_t stall_at_bytes;
-	loop_fn gone_fn;
-	void *gone_arg;
+	struct {
+		loop_fn fn;
+		void *arg;
+	} gone[GONE_MAX]; /* whom to tell of the end */
+	unsigned n_gone;
 	bool busy, dead;
+	bool streams; /* is told of things, and may take its time to read them */
 	bool eof;    /* the client sends no more */
 	bool ending; /* close when all that is owed was sent */
 };

@@ -35,6 +35,7 @@
 
 struct rpc_server;
 struct rpc_call; /* one request that waits for its answer */
+struct rpc_conn; /* one client */
 
 /*
  * Does the work of one method. params was checked against the row (never NULL: {} when
@@ -74,11 +75,24 @@ void rpc_reply(struct rpc_call *call, json_t *result);
 void rpc_fail(struct rpc_call *call, const struct err *err);
 
 /* Asks to be told when this call's connection ends (for leases: a client that holds something as
- * long as it is connected). One per connection; fn runs in the loop. */
-void rpc_on_disconnect(struct rpc_call *call, loop_fn fn, void *arg);
+ * long as it is connected). Up to four a connection, called in the order they were asked for; fn
+ * runs in the loop. -ENOTCONN when it has ended already, -ENOSPC for a fifth. */
+int rpc_on_disconnect(struct rpc_call *call, loop_fn fn, void *arg);
 
-/* True when the call's connection has such a function. */
-bool rpc_has_disconnect(const struct rpc_call *call);
+/* The arg that fn was asked for with on the call's connection, or NULL. */
+void *rpc_has_disconnect(const struct rpc_call *call, loop_fn fn);
+
+/* ---- streams: a client that is told of things it has not asked for one by one ---- */
+
+/* The call's connection, for rpc_notify() until its disconnect functions run. From now on the client
+ * is not cut off for reading late, as it may be a person who looks away. NULL once it has gone. */
+struct rpc_conn *rpc_stream(struct rpc_call *call);
+
+#define RPC_NOTIFY_MAX_BYTES (256 * 1024)
+
+/* Sends one line, a JSON-RPC notification. False, and nothing sent, when with it more than
+ * RPC_NOTIFY_MAX_BYTES would wait for this client. May call disconnect functions. */
+bool rpc_notify(struct rpc_conn *c, const char *line, size_t len);
 
 /* Descriptors that came with the request (SCM_RIGHTS), up to 4; the call closes what nobody took.
  * They belong to the first request that is whole after they came: a client that sends descriptors
