@@ -12,6 +12,9 @@
 
 static enum log_level level_max = LOG_LEVEL_INFO;
 static char who_prefix[64];
+static log_tap_fn tap_fn;
+static void *tap_arg;
+static enum log_level tap_level;
 static const char *const level_names[] = {"err", "warn", "info", "debug"};
 
 void log_level_set(enum log_level level)
@@ -37,20 +40,34 @@ void log_prefix_set(const char *who)
 		who_prefix[0] = '\0';
 }
 
+void log_tap_set(log_tap_fn fn, void *arg, enum log_level level)
+{
+	tap_fn = fn;
+	tap_arg = arg;
+	tap_level = level;
+}
+
 void log_line(enum log_level level, const char *fmt, ...)
 {
 	char line[1024];
-	int saved = errno, n;
+	int saved = errno, n, at;
 	va_list ap;
 
-	if (level > level_max)
+	if (level > level_max && (!tap_fn || level > tap_level))
 		return;
-	n = snprintf(line, sizeof(line), "%-5s %s", level_names[level], who_prefix);
+	n = at = snprintf(line, sizeof(line), "%-5s %s", level_names[level], who_prefix);
 	va_start(ap, fmt);
 	n += vsnprintf(line + n, sizeof(line) - (size_t)n - 1, fmt, ap);
 	va_end(ap);
 	if ((size_t)n > sizeof(line) - 2)
 		n = sizeof(line) - 2;
+	line[n] = '\0';
+	if (tap_fn && level <= tap_level)
+		tap_fn(tap_arg, level, line + at);
+	if (level > level_max) {
+		errno = saved;
+		return;
+	}
 	line[n++] = '\n';
 	/* One write a line, so that the lines of several processes do not mix. */
 	if (write(STDERR_FILENO, line, (size_t)n) < 0)

@@ -31,6 +31,11 @@ int log_level_parse(const char *text, enum log_level *level);
 /* Puts `who: ` before every line: the supervisor's VM, for example. NULL takes it away. */
 void log_prefix_set(const char *who);
 
+/* fn is also given each message of this level or above, without its prefix; from any thread, and must
+ * neither log nor wait. Set before other threads log; NULL ends it. */
+typedef void (*log_tap_fn)(void *arg, enum log_level level, const char *text);
+void log_tap_set(log_tap_fn fn, void *arg, enum log_level level);
+
 /* errno survives the call. */
 void log_line(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 

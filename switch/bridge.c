@@ -45,6 +45,7 @@ int bridge_add(struct switch_ *sw, const char *name, const struct bridge_opts *o
 			       opts->max_macs);
 	}
 	br->sw = sw;
+	fdb_listen(br->fdb, &sw->moves);
 	br->sweep_next_s = UINT32_MAX;
 	memcpy(br->name, name, strlen(name) + 1);
 	/* There are as many slots as bridges. */
@@ -55,6 +56,7 @@ int bridge_add(struct switch_ *sw, const char *name, const struct bridge_opts *o
 	TAILQ_INSERT_TAIL(&sw->bridges, br, link);
 	sw->n_bridges++;
 	/* Nothing is on it: workers need not know before the first port joins. */
+	switch_change_tell(sw, &(struct switch_change){.event = SWITCH_BRIDGE_MADE, .bridge = br});
 	*out = br;
 	return 0;
 }
@@ -75,6 +77,7 @@ int bridge_del(struct bridge *br, struct err *err)
 		sw->n_bridges++;
 		return err_set(err, -ENOMEM, "bridge \"%s\": out of memory", br->name);
 	}
+	switch_change_tell(sw, &(struct switch_change){.event = SWITCH_BRIDGE_GONE, .bridge = br});
 	arena_bridge_drop(br->kept);
 	fdb_destroy(br->fdb);
 	free(br);
@@ -122,7 +125,9 @@ int bridge_set(struct bridge *br, const struct bridge_opts *opts, struct err *er
 				br->name, opts->max_macs);
 			return err_hint(err, "delete some of them first, or choose a larger table");
 		}
+		fdb_listen(t, &br->sw->moves);
 		br->fdb = t;
+		br->n_left_out = 0;
 		br->sweep_at = 0;
 		br->sweeping = false;
 	}

@@ -177,8 +177,29 @@ bool fdb_insert(struct fdb *t, struct bucket *const b[2], uint64_t key, uint16_t
 	return true;
 }
 
+/* Somebody wants to know. Who cannot note it at once counts it: no worker waits for this. */
+static void move_note(struct fdb *t, uint64_t key, uint16_t from, uint16_t to)
+{
+	struct fdb_listener *l = t->listener;
+
+	bool noted = false;
+
+	if (!atomic_flag_test_and_set_explicit(&t->noting, memory_order_acquire)) {
+		noted = t->n_noted < FDB_MOVES_KEPT;
+		if (noted)
+			t->noted[t->n_noted++] = (struct fdb_move){key, from, to};
+		atomic_flag_clear_explicit(&t->noting, memory_order_release);
+	}
+	if (!noted)
+		relaxed_add(&t->n_left_out, 1);
+	if (!atomic_exchange(&l->told, true))
+		l->tell(l->arg);
+}
+
 static void way_move(struct fdb *t, struct bucket *b, int i, uint16_t port, uint32_t now_s)
 {
+	if (t->listener && relaxed_load(&t->listener->wanted))
+		move_note(t, relaxed_load(&b->key[i]), relaxed_load(&b->port[i]), port);
 	port_gains(t, port);
 	port_loses(t, relaxed_load(&b->port[i]));
 	relaxed_store(&b->port[i], port);

@@ -28,6 +28,7 @@
 #ifndef SWITCH_FDB_H
 #define SWITCH_FDB_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -74,6 +75,28 @@ uint16_t fdb_lookup(const struct fdb *t, uint64_t key, uint64_t hash, uint32_t n
 void fdb_learn(struct fdb *t, uint64_t key, uint64_t hash, uint16_t port, uint32_t now_s);
 
 /* ---- control ---- */
+
+#define FDB_MOVES_KEPT 16
+
+struct fdb_move {
+	uint64_t key;
+	uint16_t from, to; /* ports */
+};
+
+/* Who wants to know of moved addresses; shared by the tables of a switch, and outlives them. */
+struct fdb_listener {
+	atomic_bool wanted;	 /* ctl: rw, worker: ro */
+	atomic_bool told;	 /* worker: set before tell(), ctl: clears */
+	void (*tell)(void *arg); /* any worker; at most once until told is cleared */
+	void *arg;
+};
+
+/* Before the table is seen by a worker. */
+void fdb_listen(struct fdb *t, struct fdb_listener *l);
+
+/* Takes what was noted since the last time, up to FDB_MOVES_KEPT, the oldest first. *n_left_out:
+ * how many moves found no room to be noted, all in all. */
+unsigned fdb_moves_take(struct fdb *t, struct fdb_move out[FDB_MOVES_KEPT], uint64_t *n_left_out);
 
 void fdb_ageing_set(struct fdb *t, uint32_t ageing_s);
 /* A static entry; moves one that exists. -ENOSPC when its buckets hold static entries only. */

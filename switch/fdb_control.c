@@ -33,6 +33,27 @@ static void pair_unlock(struct bucket *b[2])
 	bucket_unlock(b[0]);
 }
 
+void fdb_listen(struct fdb *t, struct fdb_listener *l)
+{
+	t->listener = l;
+}
+
+unsigned fdb_moves_take(struct fdb *t, struct fdb_move out[FDB_MOVES_KEPT], uint64_t *n_left_out)
+{
+	unsigned n;
+
+	/* A worker holds it for a few instructions, and does not wait for us. */
+	while (atomic_flag_test_and_set_explicit(&t->noting, memory_order_acquire))
+		rte_pause();
+	n = t->n_noted;
+	for (unsigned i = 0; i < n; i++)
+		out[i] = t->noted[i];
+	t->n_noted = 0;
+	atomic_flag_clear_explicit(&t->noting, memory_order_release);
+	*n_left_out = relaxed_load(&t->n_left_out);
+	return n;
+}
+
 void fdb_ageing_set(struct fdb *t, uint32_t ageing_s)
 {
 	relaxed_store(&t->ageing_s, ageing_s);

@@ -49,6 +49,12 @@ struct fdb {
 	_Atomic uint32_t n_displaced; /* counted before the bucket that it left is unlocked */
 	_Atomic uint32_t n_port[SWITCH_PORTS_MAX]; /* entries held, for fairness */
 	_Atomic uint32_t n_holders;		   /* ports that hold any */
+	/* Moves for the listener. Whoever holds noting writes; a worker that finds it taken only counts. */
+	struct fdb_listener *listener;
+	atomic_flag noting;
+	unsigned n_noted;
+	struct fdb_move noted[FDB_MOVES_KEPT];
+	_Atomic uint64_t n_left_out;
 };
 
 #define relaxed_load(p)	    atomic_load_explicit(p, memory_order_relaxed)

@@ -28,6 +28,7 @@ struct bridge {
 	uint64_t sweep_at;
 	uint32_t sweep_next_s; /* from the end of a sweep to the next address that will expire */
 	bool sweeping;
+	uint64_t n_left_out; /* moves of addresses, told so far */
 	void *user;
 	TAILQ_ENTRY(bridge) link;
 };
@@ -57,12 +58,25 @@ struct switch_ {
 	atomic_bool sweep_planned; /* ctl: rw, worker: ro; the timer below will come */
 	struct loop_timer *sweep_timer;
 	uint64_t balance_tsc; /* ctl: when the rings' loads were read */
+	switch_change_fn change_fn; /* ctl */
+	void *change_arg;
+	struct fdb_listener moves; /* see there */
+	struct loop_timer *moves_timer;
 };
 
 /* What a worker has for control to do. */
 #define NOTICE_FAULT 1u /* a driver's ring, see port_fault_raise() */
 #define NOTICE_SWEEP 2u /* there are learned addresses, and nobody is going to look after them */
 #define NOTICE_BUSY  4u /* a worker had hardly a pause in the last second; where there are several */
+
+#define NOTICE_MOVES 8u /* addresses have moved, and somebody wants to know */
+
+/* Tells the listener, if there is one. */
+void switch_change_tell(struct switch_ *sw, const struct switch_change *change);
+
+/* switch/moves.c: what workers noted of moved addresses. */
+void moves_init(struct switch_ *sw);
+void moves_handle(struct switch_ *sw);
 
 /* Any thread. */
 void switch_notice(struct switch_ *sw, uint32_t notice);

@@ -59,6 +59,19 @@ static void kept_fill(struct port *p, const struct port_opts *opts)
 	arena_port_use(k);
 }
 
+static void change_tell(struct port *p, enum switch_event event, enum port_state was)
+{
+	struct switch_change change = {.event = event,
+				       .bridge = p->bridge,
+				       .port = p,
+				       .type = p->ops->type,
+				       .was = was,
+				       .is = p->state,
+				       .reason = p->reason};
+
+	switch_change_tell(p->sw, &change);
+}
+
 int port_init(struct port *p, struct switch_ *sw, const struct port_opts *opts,
 	      const struct port_ops *ops, struct err *err)
 {
@@ -98,6 +111,7 @@ int port_init(struct port *p, struct switch_ *sw, const struct port_opts *opts,
 	p->bridge->n_ports++;
 	TAILQ_INSERT_TAIL(&sw->ports, p, link);
 	switch_publish(sw);
+	change_tell(p, SWITCH_PORT_MADE, p->state);
 	return 0;
 }
 
@@ -105,6 +119,7 @@ void port_fini(struct port *p)
 {
 	struct switch_ *sw = p->sw;
 
+	change_tell(p, SWITCH_PORT_GONE, p->state);
 	port_stop_all(p);
 	TAILQ_REMOVE(&sw->ports, p, link);
 	/* Without a new view the old one would name freed memory: memory must come. */
@@ -223,6 +238,7 @@ void port_grace_period(struct port *p)
 
 void port_state_set(struct port *p, enum port_state s, const char *fmt, ...)
 {
+	enum port_state was = p->state;
 	char reason[PORT_REASON_MAX];
 	va_list ap;
 
@@ -235,12 +251,18 @@ void port_state_set(struct port *p, enum port_state s, const char *fmt, ...)
 	memcpy(p->reason, reason, sizeof(reason));
 	LOG_INFO_RL("port \"%s\": %s%s%s", p->name, port_state_name(s), reason[0] ? ": " : "",
 		    reason);
+	change_tell(p, SWITCH_PORT_STATE, was);
 }
 
 void port_fault_raise(struct port *p)
 {
 	atomic_store(&p->fault_raised, true);
 	switch_notice(p->sw, NOTICE_FAULT);
+}
+
+const char *port_name(const struct port *p)
+{
+	return p->name;
 }
 
 struct port *port_find(struct switch_ *sw, const char *name)

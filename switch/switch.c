@@ -187,6 +187,20 @@ static void notices_handle(void *arg, int fd, uint32_t events)
 		sweep_plan(sw);
 	if (notices & NOTICE_BUSY)
 		rebalance(sw);
+	if (notices & NOTICE_MOVES)
+		moves_handle(sw);
+}
+
+void switch_on_change(struct switch_ *sw, switch_change_fn fn, void *arg)
+{
+	sw->change_fn = fn;
+	sw->change_arg = arg;
+}
+
+void switch_change_tell(struct switch_ *sw, const struct switch_change *change)
+{
+	if (sw->change_fn && !sw->closing)
+		sw->change_fn(sw->change_arg, change);
 }
 
 static int qsbr_create(struct switch_ *sw)
@@ -238,6 +252,7 @@ int switch_create(const struct switch_opts *opts, struct switch_ **out, struct e
 	prctl(PR_SET_TIMERSLACK, 1);
 	TAILQ_INIT(&sw->bridges);
 	TAILQ_INIT(&sw->ports);
+	moves_init(sw);
 	sw->tsc_start = rte_rdtsc();
 	sw->tsc_hz = rte_get_tsc_hz();
 	sw->notice_fd = -1;
@@ -289,6 +304,7 @@ void switch_destroy(struct switch_ *sw)
 		worker_destroy(sw->workers[i]);
 	free(sw->workers);
 	loop_timer_del(sw->sweep_timer);
+	loop_timer_del(sw->moves_timer);
 	loop_fd_del(sw->notice_watch);
 	if (sw->notice_fd >= 0)
 		close(sw->notice_fd);

@@ -117,6 +117,7 @@ struct port_info {
 	uint64_t features; /* negotiated virtio feature bits; 0 where there are none */
 };
 
+const char *port_name(const struct port *p);
 struct port *port_find(struct switch_ *sw, const char *name);
 struct port *port_next(struct switch_ *sw, struct port *after); /* NULL: the first */
 void port_info(const struct port *p, struct port_info *info);
@@ -162,6 +163,39 @@ int bridge_fdb_add(struct bridge *br, const uint8_t mac[6], uint16_t vid, struct
 int bridge_fdb_del(struct bridge *br, const uint8_t mac[6], uint16_t vid, struct err *err);
 /* Forgets learned entries, of one port or (NULL) of all. Returns how many. */
 unsigned bridge_fdb_flush(struct bridge *br, struct port *port);
+
+/* ---- what changes by itself ---- */
+
+enum switch_event {
+	SWITCH_PORT_MADE,    /* its driver and its owner have yet to fill in theirs: no port_info() */
+	SWITCH_PORT_GONE,    /* about to leave */
+	SWITCH_PORT_STATE,   /* from `was` to `is`, for this reason */
+	SWITCH_BRIDGE_MADE,
+	SWITCH_BRIDGE_GONE,
+	SWITCH_MAC_MOVED,    /* a learned address, from one port of `bridge` to another */
+	SWITCH_MACS_MOVED,   /* n_more addresses moved, too many to tell each */
+};
+
+struct switch_change {
+	enum switch_event event;
+	struct bridge *bridge;
+	struct port *port;
+	const char *type; /* of the port */
+	enum port_state was, is;
+	const char *reason;
+	struct fdb_record moved; /* where to, in moved.port; NULL: gone meanwhile */
+	struct port *moved_from; /* NULL: gone meanwhile */
+	uint64_t n_more;
+};
+
+/* One listener; called in the control thread, also from within the functions above, and changes
+ * nothing from there. fn NULL ends it. */
+typedef void (*switch_change_fn)(void *arg, const struct switch_change *change);
+void switch_on_change(struct switch_ *sw, switch_change_fn fn, void *arg);
+
+/* Moves of addresses are told only while somebody wants them: once a second and bridge up to
+ * FDB_MOVES_KEPT, then how many more there were. */
+void switch_moves_want(struct switch_ *sw, bool wanted);
 
 /* ---- workers ---- */
 
