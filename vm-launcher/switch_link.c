@@ -27,6 +27,7 @@ struct switch_link {
 	struct loop_fd *watch;
 	struct loop_timer *retry;
 	uint64_t retry_ns;
+	json_t *report; /* the last one */
 };
 
 static json_t *port_params(const struct switch_link *l, unsigned i)
@@ -125,6 +126,27 @@ static int ports_add(struct switch_link *l, bool first, struct err *err)
 	return rc;
 }
 
+static void report_send(struct switch_link *l)
+{
+	struct err err = ERR_NONE;
+
+	/* Nobody waits for an answer: a switch that hangs must not hold up the VM. */
+	if (l->client && l->report &&
+	    rpc_tell(l->client, "vm.report", json_incref(l->report), &err) < 0)
+		LOG_DEBUG("the switch was not told of the VM's state: %s", err.text);
+}
+
+void switch_link_report(struct switch_link *l, json_t *report)
+{
+	if (!l) {
+		json_decref(report);
+		return;
+	}
+	json_decref(l->report);
+	l->report = report;
+	report_send(l);
+}
+
 static int attach(struct switch_link *l, bool first, struct err *err)
 {
 	char who[VM_NAME_BYTES + 8];
@@ -146,6 +168,8 @@ static int attach(struct switch_link *l, bool first, struct err *err)
 	if (rc == 0)
 		rc = loop_fd_add(l->loop, rpc_client_fd(l->client), EPOLLIN | EPOLLRDHUP, on_gone,
 				 l, &l->watch);
+	if (rc == 0)
+		report_send(l);
 	if (rc < 0 && first)
 		/* Half of the ports is as bad as none. */
 		ports_del(l);
@@ -206,6 +230,7 @@ void switch_link_close(struct switch_link *l)
 	if (l->client)
 		ports_del(l);
 	drop(l);
+	json_decref(l->report);
 	free(l);
 }
 

@@ -26,6 +26,10 @@ int switch_link_open(struct loop *loop, const char *run_dir, const char *id,
 /* Deletes the ports and gives up the lease. Accepts NULL. */
 void switch_link_close(struct switch_link *l);
 
+/* Tells the switch how the VM is (params of vm.report, stolen), now and each time that it has come
+ * back. Accepts NULL. */
+void switch_link_report(struct switch_link *l, json_t *report);
+
 /* "unused", "connected" or "gone". Accepts NULL. */
 const char *switch_link_state(const struct switch_link *l);
 

@@ -91,6 +91,7 @@ void vm_ready_set(struct vm *vm, bool ready);
 bool vm_is_over(const struct vm *vm);
 json_t *vm_status(const struct vm *vm);
 void vm_save(const struct vm *vm);
+void vm_report(struct vm *vm); /* to the switch */
 /* Answers call when it is so, or after timeout_s with -ETIMEDOUT. 0 or -errno. */
 int vm_await(struct vm *vm, struct rpc_call *call, int what, double timeout_s);
 

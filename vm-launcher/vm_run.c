@@ -28,6 +28,10 @@ static void over(struct vm *vm, enum vm_state state, const char *reason)
 	loop_timer_del(vm->deadline);
 	loop_timer_del(vm->insist);
 	loop_timer_del(vm->address_retry);
+	/* The switch hears of it as long as there is a connection. */
+	vm->state = state;
+	snprintf(vm->reason, sizeof(vm->reason), "%s", reason);
+	vm_report(vm);
 	switch_link_close(vm->link);
 	vm->link = NULL;
 	vm_state_set(vm, state, "%s", reason);
@@ -142,6 +146,7 @@ void vm_start(struct vm *vm)
 		return;
 	}
 	loop_timer_add(vm->loop, VM_START_DEADLINE_MS * MS_NS, on_deadline, vm, &vm->deadline);
+	vm_report(vm);
 	vm_save(vm); /* QEMU's pid */
 }
 

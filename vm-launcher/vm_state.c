@@ -40,6 +40,25 @@ json_t *vm_status(const struct vm *vm)
 	return doc;
 }
 
+void vm_report(struct vm *vm)
+{
+	json_t *report = json_pack("{s:s,s:s,s:s,s:i,s:I,s:b}", "name", vm->spec.name, "state",
+				   state_names[vm->state], "accel", vm->spec.accel, "cpus",
+				   (int)vm->spec.cpus, "memory_bytes",
+				   (json_int_t)vm->spec.memory_bytes, "ready",
+				   vm->ready && !vm_is_over(vm));
+	json_t *reason = json_string(vm->reason); /* NULL where it quotes what is no UTF-8 */
+
+	if (report && reason)
+		json_object_set(report, "reason", reason);
+	if (report && vm->spec.lab[0])
+		json_object_set_new(report, "lab", json_string(vm->spec.lab));
+	if (report && vm->qemu_pid > 0)
+		json_object_set_new(report, "pid", json_integer(vm->qemu_pid));
+	json_decref(reason);
+	switch_link_report(vm->link, report);
+}
+
 void vm_save(const struct vm *vm)
 {
 	struct err err = ERR_NONE;
@@ -139,6 +158,7 @@ void vm_state_set(struct vm *vm, enum vm_state state, const char *fmt, ...)
 	if (vm_is_over(vm))
 		vm->ready = false;
 	LOG_INFO("%s%s%s", state_names[state], vm->reason[0] ? ": " : "", vm->reason);
+	vm_report(vm);
 	vm_save(vm);
 	waiters_tell(vm);
 }
@@ -153,6 +173,7 @@ void vm_ready_set(struct vm *vm, bool ready)
 			vm->ready_s = (double)(loop_now_ns() - vm->start_ns) / (double)S_NS;
 		LOG_INFO("ready %.1f s after its start", vm->ready_s);
 	}
+	vm_report(vm);
 	vm_save(vm);
 	waiters_tell(vm);
 }

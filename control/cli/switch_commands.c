@@ -3,6 +3,7 @@
 
 #include "control/cli/command.h"
 #include "control/cli/config.h"
+#include "control/cli/events.h"
 #include "control/cli/port_add.h"
 #include "control/cli/show.h"
 #include "control/cli/stats.h"
@@ -36,6 +37,7 @@ const struct cli_command switch_commands[] = {
 	{&m_fdb_flush, NULL, flush_print, PORT},
 	{&m_stats, stats_run, stats_print, PORT},
 	{&m_drops, drops_run, drops_print, PORT},
+	{&m_events, events_run, NULL, NULL},
 	{&m_show_config, show_config_run, show_config_print, NULL},
 	{&m_apply, apply_run, plan_print, NULL},
 	{&m_config_confirm, NULL, NULL, NULL},

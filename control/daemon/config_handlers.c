@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "control/daemon/apply.h"
 #include "control/daemon/config.h"
+#include "control/daemon/events.h"
 #include "control/daemon/handlers.h"
 #include "control/daemon/page.h"
 
@@ -61,6 +62,7 @@ struct waiting {
 	json_t *result, *before;
 	json_t *kept_out; /* of the start; an apply decides about it too */
 	double confirm_s;
+	bool back;	/* a rollback, for the event */
 	bool goes_back; /* to what was before an apply that awaits its confirmation */
 };
 
@@ -91,6 +93,11 @@ static void on_applied(void *arg, int rc, struct err *err)
 			json_decref(confirm_end(w->d));
 		if (w->confirm_s > 0)
 			confirm_await(w->d, json_incref(w->before), w->confirm_s);
+		events_publish(w->d->events, w->back ? "config.rollback" : "config.apply",
+			       "configuration",
+			       json_pack("{sOsO}", "changes",
+					 json_object_get(w->result, "n_changes"), "confirm_s",
+					 json_object_get(w->result, "confirm_s")));
 		rpc_reply(w->call, w->result);
 	}
 	json_decref(w->before);
@@ -99,8 +106,8 @@ static void on_applied(void *arg, int rc, struct err *err)
 }
 
 /* Plans the way to document; answers at once when there is nothing to do or dry, else later. */
-static int apply_call(struct rpc_call *call, const json_t *document, bool dry, double confirm_s,
-		      json_t **result, struct err *err)
+static int apply_call(struct rpc_call *call, const json_t *document, bool dry, bool back,
+		      double confirm_s, json_t **result, struct err *err)
 {
 	struct daemon *d = rpc_ctx(call);
 	struct waiting *w;
@@ -124,6 +131,7 @@ static int apply_call(struct rpc_call *call, const json_t *document, bool dry, d
 	w->before = config_document(d);
 	w->kept_out = d->kept_out;
 	w->confirm_s = apply_n_steps(a) ? confirm_s : 0;
+	w->back = back;
 	w->goes_back = d->before_apply && document == d->before_apply;
 	d->kept_out = json_object();
 	json_object_set_new(answer, "confirm_s",
@@ -139,7 +147,7 @@ int do_config_apply(struct rpc_call *call, const json_t *params, json_t **result
 
 	if (rc < 0)
 		return rc;
-	return apply_call(call, json_object_get(params, "document"), dry,
+	return apply_call(call, json_object_get(params, "document"), dry, false,
 			  json_number_value(json_object_get(params, "confirm")), result, err);
 }
 
@@ -162,6 +170,7 @@ int do_config_confirm(struct rpc_call *call, const json_t *params, json_t **resu
 	if (d->apply) /* half of it would be kept */
 		return err_set(err, -EBUSY, "too late: the switch is going back already");
 	json_decref(confirm_end(d));
+	events_publish(d->events, "config.confirm", "configuration", NULL);
 	return daemon_save(d, err);
 }
 
@@ -175,6 +184,8 @@ static void on_gone_back(void *arg, int rc, struct err *err)
 		return;
 	}
 	LOG_INFO("switch: back at the configuration before apply");
+	events_publish(d->events, "config.rollback", "configuration",
+		       json_pack("{ss}", "reason", "apply was not confirmed in time"));
 	json_decref(confirm_end(d));
 }
 
@@ -209,14 +220,14 @@ int do_config_rollback(struct rpc_call *call, const json_t *params, json_t **res
 	if (d->apply)
 		return changes_allowed(d, err);
 	if (d->before_apply && !n)
-		return apply_call(call, d->before_apply, false, 0, result, err);
+		return apply_call(call, d->before_apply, false, true, 0, result, err);
 	rc = changes_allowed(d, err);
 	if (rc == 0 && d->store.dir_fd < 0)
 		rc = err_set(err, -ENOENT, "nothing is saved");
 	if (rc == 0)
 		rc = store_read(&d->store, n ? (unsigned)json_integer_value(n) : 1, &document, err);
 	if (rc == 0)
-		rc = apply_call(call, document, false, 0, result, err);
+		rc = apply_call(call, document, false, true, 0, result, err);
 	json_decref(document);
 	return rc;
 }

@@ -12,6 +12,7 @@
 #include <limits.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/queue.h>
 
 #include "base/err.h"
 #include "base/loop.h"
@@ -21,6 +22,8 @@
 #include "switch/switch.h"
 
 struct apply;
+struct events;
+struct vm_seen;
 
 struct daemon {
 	struct loop *loop;
@@ -41,6 +44,9 @@ struct daemon {
 	json_t *before_apply; /* what rollback goes back to while a confirmation is awaited */
 	struct loop_timer *confirm_timer;
 	uint64_t confirm_due_ns;
+
+	struct events *events;	/* NULL in some tests */
+	LIST_HEAD(, vm_seen) vms; /* whose supervisors are connected, see control/daemon/vms.h */
 
 	bool until_unused; /* end with the last lease */
 	bool had_lease;

@@ -28,5 +28,8 @@ const struct rpc_method daemon_methods[] = {
 	{&m_daemon_facts, do_daemon_facts},
 	{&m_daemon_stop, do_daemon_stop},
 	{&m_lease_hold, do_lease_hold},
+	{&m_events_subscribe, do_events_subscribe},
+	{&m_vm_report, do_vm_report},
+	{&m_vm_seen, do_vm_seen},
 	{NULL, NULL},
 };

@@ -37,6 +37,9 @@ HANDLER(do_daemon_status);
 HANDLER(do_daemon_facts);
 HANDLER(do_daemon_stop);
 HANDLER(do_lease_hold);
+HANDLER(do_events_subscribe);
+HANDLER(do_vm_report);
+HANDLER(do_vm_seen);
 
 /* {rx_frames, …, rx_drops {}, tx_drops {}} of a port. */
 json_t *counters_json(const struct port *p);

@@ -23,9 +23,11 @@
 #include "base/log.h"
 #include "control/daemon/apply.h"
 #include "control/daemon/daemon.h"
+#include "control/daemon/event_sources.h"
 #include "control/daemon/notify.h"
 #include "control/daemon/options.h"
 #include "control/daemon/priv.h"
+#include "control/daemon/vms.h"
 #include "control/rpc/dirs.h"
 #include "switch/eal.h"
 
@@ -102,6 +104,8 @@ static int switch_start(struct process *p, struct err *err)
 		return err_set(err, rc, "out of memory");
 	sw.loop = p->d.loop;
 	rc = switch_create(&sw, &p->d.sw, err);
+	if (rc == 0)
+		rc = event_sources_start(&p->d, err);
 	if (rc < 0)
 		return rc;
 	daemon_restore(&p->d);
@@ -135,6 +139,8 @@ static void process_end(struct process *p)
 	if (p->socket)
 		priv_unlink(p->socket_path);
 	rpc_server_destroy(p->d.server);
+	event_sources_stop(&p->d);
+	vms_forget(&p->d);
 	apply_free(p->d.apply);
 	if (p->d.sw)
 		daemon_forget(&p->d);

@@ -252,3 +252,40 @@ const struct method m_lease_hold = {
 	lease_hold_params,
 	METHOD_HIDDEN,
 	NULL};
+
+/* ---- events ---- */
+
+static const struct param events_subscribe_params[] = {
+	{"kinds", PARAM_LIST, 0, 1, 32, "KIND", "only these, like port or port.state (all)"},
+	END,
+};
+const struct method m_events_subscribe = {
+	"events.subscribe",
+	NULL,
+	"Be told of what happens, as notifications \"event\" on this connection",
+	events_subscribe_params,
+	METHOD_HIDDEN,
+	NULL};
+
+static const struct param vm_report_params[] = {
+	{"name", PARAM_NAME, PARAM_REQUIRED, 0, 0, NULL, "the VM"},
+	{"state", PARAM_ENUM, PARAM_REQUIRED, 0, 0,
+	 "starting|running|paused|stopping|stopped|failed", "as in vm list"},
+	{"reason", PARAM_STRING, 0, 0, 512, NULL, "why"},
+	{"lab", PARAM_STRING, 0, 1, 65, NULL, "the lab that owns it"},
+	{"pid", PARAM_INT, 0, 1, INT32_MAX, NULL, "QEMU's process"},
+	{"accel", PARAM_STRING, 0, 0, 7, NULL, "kvm or tcg"},
+	{"cpus", PARAM_INT, 0, 1, 4096, NULL, "virtual CPUs"},
+	{"memory_bytes", PARAM_INT, 0, 1, INT64_MAX, NULL, "of the guest"},
+	{"ready", PARAM_BOOL, 0, 0, 0, NULL, "its agent answers"},
+	END,
+};
+const struct method m_vm_report = {
+	"vm.report",
+	NULL,
+	"Say how a VM is, on the connection of its supervisor",
+	vm_report_params,
+	METHOD_HIDDEN,
+	NULL};
+const struct method m_vm_seen = {
+	"vm.seen", NULL, "The VMs whose supervisors are connected", NULL, METHOD_HIDDEN, NULL};

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <errno.h>
+
+#include "control/daemon/events.h"
+#include "control/daemon/handlers.h"
+#include "control/daemon/vms.h"
+
+int do_events_subscribe(struct rpc_call *call, const json_t *params, json_t **result,
+			struct err *err)
+{
+	struct daemon *d = rpc_ctx(call);
+
+	if (!d->events)
+		return err_set(err, -ENOTSUP, "this switch tells of no events");
+	return events_subscribe(d->events, call, json_object_get(params, "kinds"), err);
+}
+
+int do_vm_report(struct rpc_call *call, const json_t *params, json_t **result, struct err *err)
+{
+	return vms_report(rpc_ctx(call), call, params, err);
+}
+
+int do_vm_seen(struct rpc_call *call, const json_t *params, json_t **result, struct err *err)
+{
+	*result = json_pack("{so}", "vms", vms_json(rpc_ctx(call)));
+	return 0;
+}

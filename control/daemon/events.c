@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "control/daemon/events.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/queue.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "control/daemon/page.h"
+
+#define EVENTS_QUEUED 8192 /* all ports of a full switch change at once, and as much again */
+#define LOST_RETRY_NS S_NS
+#define DUMP_FLAGS    (JSON_COMPACT | JSON_REAL_PRECISION(15))
+
+struct subscriber {
+	LIST_ENTRY(subscriber) link;
+	struct events *events;
+	struct rpc_conn *conn; /* NULL: gone; freed when nobody walks the list */
+	json_t *kinds;	       /* array, or NULL: all */
+	uint64_t n_lost;
+};
+
+struct events {
+	struct loop *loop;
+	struct loop_fd *watch;
+	struct loop_timer *lost_timer;
+	int fd; /* readable while the queue is not empty */
+	events_wanted_fn wanted_fn;
+	void *wanted_arg;
+	LIST_HEAD(, subscriber) subscribers;
+	atomic_uint n_subscribers; /* ctl: rw, any: ro */
+	bool walking;
+	pthread_mutex_t lock; /* of the rest */
+	json_t *queue[EVENTS_QUEUED];
+	size_t n_queued;
+	uint64_t n_lost; /* found no room in the queue */
+};
+
+bool events_wanted(const struct events *e)
+{
+	return e && atomic_load_explicit(&e->n_subscribers, memory_order_relaxed);
+}
+
+static double time_now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	return (double)ts.tv_sec + (double)(ts.tv_nsec / 1000) / 1e6;
+}
+
+static json_t *event_json(const char *kind, const char *object, json_t *more)
+{
+	json_t *event = json_pack("{sfssso}", "time", time_now(), "kind", kind, "object",
+				  json_text(object));
+
+	if (event && more)
+		json_object_update(event, more);
+	json_decref(more);
+	return event;
+}
+
+void events_publish(struct events *e, const char *kind, const char *object, json_t *more)
+{
+	uint64_t one = 1;
+	json_t *event;
+	bool first;
+
+	if (!events_wanted(e)) {
+		json_decref(more);
+		return;
+	}
+	event = event_json(kind, object, more);
+	pthread_mutex_lock(&e->lock);
+	first = !e->n_queued && !e->n_lost;
+	if (event && e->n_queued < EVENTS_QUEUED) {
+		e->queue[e->n_queued++] = event;
+		event = NULL;
+	} else {
+		e->n_lost++;
+	}
+	pthread_mutex_unlock(&e->lock);
+	json_decref(event);
+	/* Cannot fill up: control reads it back to zero. */
+	if (first && write(e->fd, &one, sizeof(one)) < 0)
+		return;
+}
+
+/* ---- sending ---- */
+
+static bool kind_matches(const json_t *kinds, const char *kind)
+{
+	const json_t *one;
+	size_t i;
+
+	json_array_foreach (kinds, i, one) {
+		const char *text = json_string_value(one);
+		size_t len = strlen(text);
+
+		if (!strncmp(kind, text, len) && (!kind[len] || kind[len] == '.'))
+			return true;
+	}
+	return !kinds;
+}
+
+static char *line_of(json_t *event)
+{
+	json_t *doc = json_pack("{ss ss sO}", "jsonrpc", "2.0", "method", "event", "params", event);
+	char *line = doc ? json_dumps(doc, DUMP_FLAGS) : NULL;
+
+	json_decref(doc);
+	return line;
+}
+
+/* Sends event with what was lost before it. line: the event without that. */
+static void subscriber_send(struct subscriber *s, json_t *event, const char *line)
+{
+	char *own = NULL;
+
+	if (s->n_lost) {
+		json_t *copy = json_copy(event);
+
+		json_object_set_new(copy, "lost", json_integer((json_int_t)s->n_lost));
+		own = line_of(copy);
+		json_decref(copy);
+		line = own;
+	}
+	if (line && rpc_notify(s->conn, line, strlen(line)))
+		s->n_lost = 0;
+	else
+		s->n_lost++;
+	free(own);
+}
+
+static void event_send(struct events *e, json_t *event)
+{
+	const char *kind = json_string_value(json_object_get(event, "kind"));
+	char *line = line_of(event);
+	struct subscriber *s;
+
+	LIST_FOREACH (s, &e->subscribers, link)
+		if (s->conn && kind_matches(s->kinds, kind))
+			subscriber_send(s, event, line);
+	free(line);
+}
+
+static void subscriber_free(struct subscriber *s)
+{
+	LIST_REMOVE(s, link);
+	json_decref(s->kinds);
+	free(s);
+}
+
+/* After a walk: frees those that went meanwhile, and sees to it that losses are told. */
+static void walk_end(struct events *e);
+
+static void on_lost(void *arg)
+{
+	struct events *e = arg;
+	struct subscriber *s;
+
+	e->walking = true;
+	LIST_FOREACH (s, &e->subscribers, link) {
+		json_t *event = NULL;
+		char *line;
+
+		if (!s->conn || !s->n_lost)
+			continue;
+		event = event_json("lost", "events",
+				   json_pack("{sI}", "lost", (json_int_t)s->n_lost));
+		line = event ? line_of(event) : NULL;
+		if (line && rpc_notify(s->conn, line, strlen(line)))
+			s->n_lost = 0;
+		free(line);
+		json_decref(event);
+	}
+	walk_end(e);
+}
+
+static void walk_end(struct events *e)
+{
+	struct subscriber *s, *next;
+	bool lost = false;
+
+	e->walking = false;
+	for (s = LIST_FIRST(&e->subscribers); s; s = next) {
+		next = LIST_NEXT(s, link);
+		lost |= s->conn && s->n_lost;
+		if (!s->conn)
+			subscriber_free(s);
+	}
+	if (lost && !e->lost_timer)
+		loop_timer_add(e->loop, LOST_RETRY_NS, on_lost, e, &e->lost_timer);
+}
+
+static void on_queue(void *arg, int fd, uint32_t ready)
+{
+	static json_t *queue[EVENTS_QUEUED]; /* the control thread's own */
+	struct events *e = arg;
+	struct subscriber *s;
+	uint64_t n, n_lost;
+	size_t n_queued;
+
+	if (read(fd, &n, sizeof(n)) < 0)
+		return;
+	pthread_mutex_lock(&e->lock);
+	n_queued = e->n_queued;
+	n_lost = e->n_lost;
+	memcpy(queue, e->queue, n_queued * sizeof(json_t *));
+	e->n_queued = 0;
+	e->n_lost = 0;
+	pthread_mutex_unlock(&e->lock);
+	e->walking = true;
+	for (size_t i = 0; i < n_queued; i++) {
+		event_send(e, queue[i]);
+		json_decref(queue[i]);
+	}
+	LIST_FOREACH (s, &e->subscribers, link)
+		s->n_lost += n_lost;
+	walk_end(e);
+}
+
+/* ---- subscribers ---- */
+
+static void on_gone(void *arg)
+{
+	struct subscriber *s = arg;
+	struct events *e = s->events;
+
+	s->conn = NULL;
+	if (atomic_fetch_sub(&e->n_subscribers, 1) == 1 && e->wanted_fn)
+		e->wanted_fn(e->wanted_arg, false);
+	if (!e->walking)
+		subscriber_free(s);
+}
+
+static json_t *kinds_copy(const json_t *kinds)
+{
+	return json_array_size(kinds) ? json_deep_copy(kinds) : NULL;
+}
+
+int events_subscribe(struct events *e, struct rpc_call *call, const json_t *kinds, struct err *err)
+{
+	struct subscriber *s = rpc_has_disconnect(call, on_gone);
+	int rc;
+
+	if (s) {
+		json_decref(s->kinds);
+		s->kinds = kinds_copy(kinds);
+		return 0;
+	}
+	s = calloc(1, sizeof(*s));
+	if (!s)
+		return err_set(err, -ENOMEM, "out of memory");
+	rc = rpc_on_disconnect(call, on_gone, s);
+	if (rc < 0) {
+		free(s);
+		return err_set(err, rc, "this connection cannot be watched: %s", strerror(-rc));
+	}
+	s->events = e;
+	s->kinds = kinds_copy(kinds);
+	s->conn = rpc_stream(call);
+	LIST_INSERT_HEAD(&e->subscribers, s, link);
+	if (atomic_fetch_add(&e->n_subscribers, 1) == 0 && e->wanted_fn)
+		e->wanted_fn(e->wanted_arg, true);
+	return 0;
+}
+
+/* ---- life ---- */
+
+int events_create(struct loop *loop, events_wanted_fn fn, void *arg, struct events **out,
+		  struct err *err)
+{
+	struct events *e = calloc(1, sizeof(*e));
+	int rc;
+
+	if (!e)
+		return err_set(err, -ENOMEM, "out of memory");
+	e->loop = loop;
+	e->wanted_fn = fn;
+	e->wanted_arg = arg;
+	LIST_INIT(&e->subscribers);
+	pthread_mutex_init(&e->lock, NULL);
+	e->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	rc = e->fd < 0 ? -errno : loop_fd_add(loop, e->fd, EPOLLIN, on_queue, e, &e->watch);
+	if (rc < 0) {
+		events_destroy(e);
+		return err_set(err, rc, "cannot make an event descriptor: %s", strerror(-rc));
+	}
+	*out = e;
+	return 0;
+}
+
+void events_destroy(struct events *e)
+{
+	if (!e)
+		return;
+	while (!LIST_EMPTY(&e->subscribers))
+		subscriber_free(LIST_FIRST(&e->subscribers));
+	loop_timer_del(e->lost_timer);
+	loop_fd_del(e->watch);
+	if (e->fd >= 0)
+		close(e->fd);
+	for (size_t i = 0; i < e->n_queued; i++)
+		json_decref(e->queue[i]);
+	pthread_mutex_destroy(&e->lock);
+	free(e);
+}

@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Events: the daemon's stream, over a real switch with fake ports, read by real clients. */
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "control/daemon/apply.h"
+#include "control/daemon/daemon.h"
+#include "control/daemon/event_sources.h"
+#include "control/daemon/events.h"
+#include "control/daemon/vms.h"
+#include "control/rpc/server.h"
+#include "tests/unit/lab.h"
+
+struct fixture {
+	struct lab *lab;
+	struct daemon d;
+	char dir[32], path[64];
+	int fd;
+	char in[1 << 20];
+	size_t in_len;
+};
+
+static int client_connect(const struct fixture *f)
+{
+	struct sockaddr_un addr = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", f->path);
+	assert_int_equal(connect(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
+	return fd;
+}
+
+static int setup(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+	struct rpc_server_opts opts = {.methods = daemon_methods, .ctx = &f->d};
+
+	assert_int_equal(lab_setup((void **)&f->lab), 0);
+	snprintf(f->dir, sizeof(f->dir), "/tmp/events-XXXXXX");
+	assert_non_null(mkdtemp(f->dir));
+	f->d.loop = f->lab->loop;
+	f->d.sw = f->lab->sw;
+	f->d.store.dir_fd = -1;
+	assert_int_equal(event_sources_start(&f->d, NULL), 0);
+	snprintf(f->path, sizeof(f->path), "%s/s", f->dir);
+	assert_int_equal(rpc_listen(f->path, &opts.listen_fd, NULL), 0);
+	assert_int_equal(rpc_server_create(f->d.loop, &opts, &f->d.server, NULL), 0);
+	f->fd = client_connect(f);
+	*state = f;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct fixture *f = *state;
+
+	close(f->fd);
+	rpc_server_destroy(f->d.server);
+	event_sources_stop(&f->d);
+	vms_forget(&f->d);
+	unlink(f->path);
+	assert_int_equal(rmdir(f->dir), 0);
+	lab_teardown((void **)&f->lab);
+	free(f);
+	return 0;
+}
+
+static void say(struct fixture *f, int fd, const char *method, const char *params)
+{
+	char line[1024];
+	int n = snprintf(line, sizeof(line),
+			 "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"%s\",\"params\":%s}\n", method,
+			 params);
+
+	assert_int_equal(send(fd, line, (size_t)n, 0), n);
+	for (unsigned i = 0; i < 3; i++)
+		loop_once(f->d.loop, 5);
+}
+
+static void rounds(struct fixture *f, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		loop_once(f->d.loop, 5);
+}
+
+/* All that fd has to read, as text in f->in. */
+static const char *read_all(struct fixture *f, int fd)
+{
+	ssize_t n;
+
+	f->in_len = 0;
+	while ((n = recv(fd, f->in + f->in_len, sizeof(f->in) - f->in_len - 1, MSG_DONTWAIT)) > 0)
+		f->in_len += (size_t)n;
+	f->in[f->in_len] = '\0';
+	return f->in;
+}
+
+/* Waits until fd says part. */
+static void await_text(struct fixture *f, int fd, const char *part)
+{
+	char all[8192] = "";
+
+	for (unsigned i = 0; i < 400; i++) {
+		rounds(f, 1);
+		strncat(all, read_all(f, fd), sizeof(all) - strlen(all) - 1);
+		if (strstr(all, part))
+			return;
+	}
+	fail_msg("no <%s> in <%.2000s>", part, all);
+}
+
+static void change_of_a_port_is_told(void **state)
+{
+	struct fixture *f = *state;
+
+	say(f, f->fd, "events.subscribe", "{}");
+	read_all(f, f->fd);
+	lab_ports(f->lab, 1);
+	await_text(f, f->fd, "\"kind\":\"port.add\",\"object\":\"p0\",\"bridge\":\"br\"");
+	port_state_set(fake_port(f->lab->port[0]), PORT_ERRORED, "a bad \xff ring");
+	await_text(f, f->fd, "\"old\":\"up\",\"new\":\"errored\",\"reason\":\"a bad ? ring\"");
+	port_del(fake_port(f->lab->port[0]), NULL);
+	await_text(f, f->fd, "\"kind\":\"port.del\",\"object\":\"p0\"");
+}
+
+static void only_wanted_kinds_are_told(void **state)
+{
+	struct fixture *f = *state;
+
+	say(f, f->fd, "events.subscribe", "{\"kinds\":[\"port.state\",\"bridge\"]}");
+	read_all(f, f->fd);
+	lab_ports(f->lab, 1);
+	events_publish(f->d.events, "bridges.odd", "x", NULL);
+	port_state_set(fake_port(f->lab->port[0]), PORT_DOWN, "%s", "");
+	rounds(f, 4);
+	assert_null(strstr(read_all(f, f->fd), "port.add"));
+	assert_null(strstr(f->in, "bridges.odd"));
+	assert_non_null(strstr(f->in, "port.state"));
+}
+
+static void nothing_is_built_without_a_listener(void **state)
+{
+	struct fixture *f = *state;
+	int fd = client_connect(f);
+
+	assert_false(events_wanted(f->d.events));
+	say(f, fd, "events.subscribe", "{}");
+	say(f, fd, "events.subscribe", "{}");
+	assert_true(events_wanted(f->d.events));
+	close(fd);
+	rounds(f, 4);
+	assert_false(events_wanted(f->d.events));
+}
+
+static void slow_reader_is_told_how_much_it_lost(void **state)
+{
+	struct fixture *f = *state;
+	const unsigned n = 6000;
+	unsigned n_seen = 0, n_lost = 0;
+	const char *at;
+
+	say(f, f->fd, "events.subscribe", "{}");
+	read_all(f, f->fd);
+	for (unsigned i = 0; i < n; i++) {
+		events_publish(f->d.events, "test", "x",
+			       json_pack("{ss}", "pad",
+					 "0123456789012345678901234567890123456789"
+					 "0123456789012345678901234567890123456789"
+					 "0123456789012345678901234567890123456789"));
+		if (i % 1000 == 0)
+			rounds(f, 2);
+	}
+	rounds(f, 4);
+	/* Others are served meanwhile. */
+	say(f, f->fd, "daemon.status", "{}");
+	for (unsigned i = 0; i < 300 && n_seen + n_lost < n; i++) {
+		read_all(f, f->fd);
+		for (at = f->in; (at = strstr(at, "\"kind\":\"test\"")); at++)
+			n_seen++;
+		for (at = f->in; (at = strstr(at, "\"lost\":")); at++)
+			if (at[7] != '"') /* the number; once as a kind of its own */
+				n_lost += (unsigned)strtoul(at + 7, NULL, 10);
+		rounds(f, 1);
+	}
+	assert_true(n_lost > 0);
+	assert_int_equal(n_seen + n_lost, n);
+}
+
+static void moved_address_is_told_and_a_flood_of_them_counted(void **state)
+{
+	struct fixture *f = *state;
+
+	lab_ports(f->lab, 3);
+	say(f, f->fd, "events.subscribe", "{\"kinds\":[\"mac\"]}");
+	read_all(f, f->fd);
+	lab_send(f->lab, 0, 9, 1, -1);
+	fake_settle(f->lab->sw);
+	lab_send(f->lab, 1, 9, 1, -1);
+	fake_settle(f->lab->sw);
+	await_text(
+		f, f->fd,
+		"\"kind\":\"mac.move\",\"object\":\"br\",\"vlan\":1,\"mac\":\"02:00:00:00:00:01\","
+		"\"from\":\"p0\",\"to\":\"p1\"");
+	for (unsigned i = 0; i < 100; i++) {
+		lab_send(f->lab, i % 2, 9, 1, -1);
+		fake_settle(f->lab->sw);
+	}
+	/* Nothing for a second, then 16 of 100, and how many more. */
+	rounds(f, 4);
+	assert_string_equal(read_all(f, f->fd), "");
+	await_text(f, f->fd, "\"kind\":\"mac.moves\",\"object\":\"br\",\"count\":84");
+}
+
+static void *log_from_a_thread(void *arg)
+{
+	LOG_WARN("port \"x\": something");
+	return NULL;
+}
+
+static void message_of_the_log_is_told_from_any_thread(void **state)
+{
+	struct fixture *f = *state;
+	pthread_t thread;
+
+	log_level_set(LOG_LEVEL_ERR); /* what is not printed is told all the same */
+	say(f, f->fd, "events.subscribe", "{\"kinds\":[\"log\"]}");
+	read_all(f, f->fd);
+	assert_int_equal(pthread_create(&thread, NULL, log_from_a_thread, NULL), 0);
+	pthread_join(thread, NULL);
+	LOG_INFO("nothing that matters");
+	await_text(
+		f, f->fd,
+		"\"kind\":\"log.warn\",\"object\":\"switch\",\"text\":\"port \\\"x\\\": something\"");
+	assert_null(strstr(f->in, "matters"));
+}
+
+static void vm_without_its_supervisor_is_gone(void **state)
+{
+	struct fixture *f = *state;
+	int fd = client_connect(f);
+
+	say(f, f->fd, "events.subscribe", "{\"kinds\":[\"vm\"]}");
+	read_all(f, f->fd);
+	say(f, fd, "vm.report", "{\"name\":\"h1\",\"state\":\"running\",\"pid\":1234}");
+	await_text(
+		f, f->fd,
+		"\"object\":\"h1\",\"old\":null,\"new\":\"running\",\"reason\":\"\",\"pid\":1234");
+	say(f, f->fd, "vm.seen", "{}");
+	assert_non_null(strstr(read_all(f, f->fd), "\"pid\":1234"));
+	say(f, fd, "vm.report", "{\"name\":\"h2\",\"state\":\"running\"}");
+	assert_non_null(strstr(read_all(f, fd), "this connection reports vm"));
+	close(fd);
+	await_text(f, f->fd, "\"old\":\"running\",\"new\":\"gone\"");
+	say(f, f->fd, "vm.seen", "{}");
+	assert_non_null(strstr(read_all(f, f->fd), "\"vms\":[]"));
+}
+
+static void vm_that_ended_in_order_is_not_gone(void **state)
+{
+	struct fixture *f = *state;
+	int fd = client_connect(f);
+
+	say(f, f->fd, "events.subscribe", "{}");
+	say(f, fd, "vm.report", "{\"name\":\"h1\",\"state\":\"running\",\"ready\":true}");
+	await_text(f, f->fd, "\"kind\":\"vm.ready\",\"object\":\"h1\",\"ready\":true");
+	say(f, fd, "vm.report", "{\"name\":\"h1\",\"state\":\"stopped\"}");
+	close(fd);
+	await_text(f, f->fd, "\"new\":\"stopped\"");
+	rounds(f, 10);
+	assert_null(strstr(read_all(f, f->fd), "gone"));
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(change_of_a_port_is_told),
+		T(only_wanted_kinds_are_told),
+		T(nothing_is_built_without_a_listener),
+		T(slow_reader_is_told_how_much_it_lost),
+		T(moved_address_is_told_and_a_flood_of_them_counted),
+		T(message_of_the_log_is_told_from_any_thread),
+		T(vm_without_its_supervisor_is_gone),
+		T(vm_that_ended_in_order_is_not_gone),
+	};
+
+	return cmocka_run_group_tests(tests, lab_group_setup, NULL);
+}
