@@ -119,6 +119,9 @@ struct fdb_entry {
 unsigned fdb_read(const struct fdb *t, uint64_t *at, struct fdb_entry *out, unsigned n,
 		  uint32_t now_s);
 
+/* The live entry of key; false: there is none. */
+bool fdb_find(struct fdb *t, uint64_t key, uint32_t now_s, struct fdb_entry *out);
+
 uint32_t fdb_n_entries(const struct fdb *t); /* expired ones not yet swept included */
 uint32_t fdb_n_learned(const struct fdb *t); /* of these, those that can expire */
 uint64_t fdb_n_full(const struct fdb *t);

@@ -104,6 +104,24 @@ int fdb_del(struct fdb *t, uint64_t key)
 }
 
 /* True for buckets that no page holds entries of: not locking them keeps their pages untouched. */
+bool fdb_find(struct fdb *t, uint64_t key, uint32_t now_s, struct fdb_entry *out)
+{
+	struct bucket *b[2];
+	bool found = false;
+
+	pair_lock(t, fdb_hash(key), b);
+	for (int k = 0; k < 2 && !found; k++) {
+		int i = way_of(b[k], key);
+		uint16_t port = i < 0 ? 0 : relaxed_load(&b[k]->port[i]);
+		uint16_t stamp = i < 0 ? 0 : relaxed_load(&b[k]->stamp[i]);
+
+		found = i >= 0 && (port & STATIC_BIT || !stamp_expired(t, stamp, now_s));
+		*out = (struct fdb_entry){key, PORT_OF(port), port & STATIC_BIT, age_of(stamp, now_s)};
+	}
+	pair_unlock(b);
+	return found;
+}
+
 static bool bucket_empty(const struct bucket *b)
 {
 	for (int i = 0; i < FDB_WAYS; i++)

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * HOT PATH; see switch/forward.h.
+ *
+ * Compiled twice for each version of the data path: once as it is, once with FORWARD_WATCHED for
+ * bursts that somebody looks at (switch/watch.h). What stands in WATCH() is in the second alone.
  */
 #include "switch/forward.h"
 
@@ -11,11 +14,13 @@
 #include "switch/hold.h"
 #include "switch/internal.h"
 #include "switch/run.h"
+#include "switch/watched.h"
 
 /* What a run, each frame of it, has used up on its way through linked bridges. */
 struct journey {
 	const struct run *run;
 	unsigned n_copies; /* copies and hops so far */
+	WATCH(struct delivery came;) /* as it was on the port that it last came from */
 };
 
 static void bridge_forward(struct forward *fw, struct journey *j, const struct view_port *in,
@@ -44,6 +49,10 @@ static void tx(struct forward *fw, const struct view_port *vp, unsigned q,
 {
 	unsigned settled = 0;
 
+	WATCH(if (unlikely(watched_out(vp))) {
+		watch_tx(fw, vp, q, d, n);
+		return;
+	})
 	if (likely(!fw->hold || !fw->hold->n || !hold_has(fw, vp, q)))
 		settled = hold_deliver(fw, vp, q, d, n);
 	if (unlikely(settled < n))
@@ -79,6 +88,10 @@ static void tx_by_flow(struct forward *fw, const struct view_port *vp, const str
 
 static void group_deliver(struct forward *fw, struct group *g)
 {
+	WATCH(if (watched_group(fw, g)) {
+		g->n = 0;
+		return;
+	})
 	if (!g->port->n_txq)
 		counters(fw, g->port)->tx_drops[TX_NOT_UP] += g->n;
 	else if (g->port->multi_queue)
@@ -144,10 +157,12 @@ static inline void stage(struct forward *fw, const struct view_port *vp, const s
 	}
 	for (unsigned i = 0; i < run->n; i++) {
 		d.frame = (uint8_t)(run->first + i);
-		if (fw->burst->frames[d.frame].wire_len + (uint32_t)delivery_shift(&d) <= vp->len_max)
+		if (fw->burst->frames[d.frame].wire_len + (uint32_t)delivery_shift(&d) <= vp->len_max) {
 			g->d[g->n++] = d;
-		else
+		} else {
 			counters(fw, vp)->tx_drops[TX_TOO_LONG]++;
+			WATCH(watched_drop_out(fw, vp, d.frame, 1, d, TX_TOO_LONG);)
+		}
 	}
 }
 
@@ -177,26 +192,34 @@ static void link_cross(struct forward *fw, struct journey *j, const struct view_
 	}
 	if (!vp->n_txq || too_long) {
 		out_c->tx_drops[too_long ? TX_TOO_LONG : TX_NOT_UP] += run->n;
+		WATCH(watched_drop_out(fw, vp, run->first, run->n, d, too_long ? TX_TOO_LONG : TX_NOT_UP);)
 		return;
 	}
 	if (depth + 1 >= LINK_DEPTH_MAX) {
 		out_c->tx_drops[TX_LINK_LOOP] += run->n;
+		WATCH(watched_drop_out(fw, vp, run->first, run->n, d, TX_LINK_LOOP);)
 		return;
 	}
 	out_c->tx_frames += run->n;
 	out_c->tx_bytes += bytes;
 	in_c->rx_frames += run->n;
 	in_c->rx_bytes += bytes;
+	WATCH(watched_cross(fw, vp, run->first, run->n, d);)
 	drop = shape_enter(&s, f, in);
 	if (drop == FRAME_NO_DROP && is_reserved(f->head, in->bridge->forward_reserved))
 		drop = RX_RESERVED_ADDRESS;
 	if (drop != FRAME_NO_DROP) {
 		in_c->rx_drops[drop] += run->n;
+		WATCH(watched_drop_in(fw, in, run->first, run->n, d, drop);)
 		return;
 	}
 	key = fdb_key(f->head + 6, s.vid);
-	fdb_learn(in->bridge->fdb, key, fdb_hash(key), in->id, fw->now_s);
+	WATCH(struct delivery came = j->came;
+	      j->came = d;
+	      if (!traced_learn(fw, in, key)))
+		fdb_learn(in->bridge->fdb, key, fdb_hash(key), in->id, fw->now_s);
 	bridge_forward(fw, j, in, s, fdb_hash(fdb_key(f->head, s.vid)), depth + 1);
+	WATCH(j->came = came;)
 }
 
 static void link_cross_each(struct forward *fw, struct journey *j, const struct view_port *vp,
@@ -210,6 +233,7 @@ static void link_cross_each(struct forward *fw, struct journey *j, const struct 
 		struct run one = {.first = at, .n = 1, .len_largest = f->wire_len, .bytes = f->len};
 		struct journey of_one = {.run = &one, .n_copies = j->n_copies};
 
+		WATCH(of_one.came = j->came;)
 		link_cross(fw, &of_one, vp, s, depth);
 		if (of_one.n_copies > n_copies)
 			n_copies = of_one.n_copies;
@@ -232,6 +256,13 @@ static inline void offer(struct forward *fw, struct journey *j, const struct vie
 		stage(fw, vp, j->run, shape_delivery(s, f, j->run->first));
 }
 
+WATCH(static struct delivery shape_left(const struct forward *fw, const struct journey *j, struct shape s,
+					const struct view_port *vp) {
+	const struct frame *f = &fw->burst->frames[j->run->first];
+
+	return shape_delivery(shape_leave(s, f, vp), f, j->run->first);
+})
+
 static void flood(struct forward *fw, struct journey *j, const struct view_port *in,
 		  struct shape s, unsigned depth)
 {
@@ -248,6 +279,8 @@ static void flood(struct forward *fw, struct journey *j, const struct view_port 
 		if (j->n_copies >= COPIES_MAX) {
 			/* Once for all members that come after it: their number is not bounded. */
 			counters(fw, vp)->tx_drops[TX_COPY_LIMIT] += offered ? n : 0;
+			WATCH(if (offered) watched_drop_out(fw, vp, j->run->first, n, shape_left(fw, j, s, vp),
+							     TX_COPY_LIMIT);)
 			break;
 		}
 		offered = true;
@@ -257,6 +290,8 @@ static void flood(struct forward *fw, struct journey *j, const struct view_port 
 		c->rx_forwarded += n;
 	else
 		c->rx_drops[j->n_copies >= COPIES_MAX ? RX_COPY_LIMIT : RX_NO_PORT] += n;
+	WATCH(if (!offered) watched_drop_in(fw, in, j->run->first, n, j->came,
+					    j->n_copies >= COPIES_MAX ? RX_COPY_LIMIT : RX_NO_PORT);)
 }
 
 /* The run is in VLAN s.vid of in's bridge: sends it where it belongs and counts it for in. */
@@ -269,28 +304,34 @@ static void bridge_forward(struct forward *fw, struct journey *j, const struct v
 	uint16_t id;
 
 	if (f->head[0] & 1) {
+		WATCH(traced(fw, TRACE_GROUP, in, s.vid, NULL);)
 		flood(fw, j, in, s, depth);
 		return;
 	}
 	id = fdb_lookup_inline(in->bridge->fdb, fdb_key(f->head, s.vid), dst_hash, fw->now_s);
 	if (id == FDB_NO_PORT) {
+		WATCH(traced(fw, TRACE_UNKNOWN, in, s.vid, NULL);)
 		flood(fw, j, in, s, depth);
 		return;
 	}
 	vp = fw->view->by_id[id];
 	if (vp == in) {
 		c->rx_drops[RX_SAME_PORT] += j->run->n;
+		WATCH(watched_drop_in(fw, in, j->run->first, j->run->n, j->came, RX_SAME_PORT);)
 		return;
 	}
 	/* A port that has left this bridge or VLAN since it was learned: as if unknown. */
 	if (!vp || vp->bridge != in->bridge || !vlan_policy_carries(&vp->vlan, s.vid)) {
+		WATCH(traced(fw, TRACE_STALE, in, s.vid, vp);)
 		flood(fw, j, in, s, depth);
 		return;
 	}
 	if (j->n_copies >= COPIES_MAX) {
 		c->rx_drops[RX_COPY_LIMIT] += j->run->n;
+		WATCH(watched_drop_in(fw, in, j->run->first, j->run->n, j->came, RX_COPY_LIMIT);)
 		return;
 	}
+	WATCH(traced(fw, TRACE_KNOWN, in, s.vid, vp);)
 	c->rx_forwarded += j->run->n;
 	offer(fw, j, vp, s, depth);
 }
@@ -358,6 +399,7 @@ static bool known_unicast(struct forward *fw, const struct view_port *in, const 
 	if (unlikely(!vp || vp == in || vp->bridge != in->bridge || vp->peer ||
 		     !vlan_policy_carries(&vp->vlan, run->shape.vid)))
 		return false;
+	WATCH(traced(fw, TRACE_KNOWN, in, run->shape.vid, vp);)
 	d = shape_delivery(shape_leave(run->shape, f, vp), f, run->first);
 	if (likely(keep && run->from != FROM_ALONE))
 		decided_put(run->set, run->a, run->b, run->from, epoch, id, &d);
@@ -372,7 +414,10 @@ static void run_forward(struct forward *fw, const struct view_port *in, const st
 	struct journey j = {.run = run};
 
 	/* Who was not learned is to be learned with the next frame: nothing is kept that would stop that. */
-	bool learned = fdb_learn_inline(in->bridge->fdb, run->src_key, run->src_hash, in->id, fw->now_s);
+	bool learned = WATCH(!traced_learn(fw, in, run->src_key) &&) fdb_learn_inline(
+		in->bridge->fdb, run->src_key, run->src_hash, in->id, fw->now_s);
+
+	WATCH(j.came = frame_as_is();)
 
 	if (likely(known_unicast(fw, in, run, epoch, learned)))
 		counters(fw, in)->rx_forwarded += run->n;
@@ -391,6 +436,7 @@ void HOT_NAME(forward_burst)(struct forward *fw, const struct view_port *in, uns
 
 	c->rx_bytes += bytes;
 	c->rx_frames += fw->burst->n;
+	WATCH(watched_received(fw, in);)
 	runs_find(fw, in, runs, n_runs, epoch);
 	for (unsigned i = 0; i < n_runs; i++) {
 		struct run *run = &runs[i];
@@ -402,9 +448,11 @@ void HOT_NAME(forward_burst)(struct forward *fw, const struct view_port *in, uns
 		}
 		if (unlikely(run->drop != FRAME_NO_DROP)) {
 			c->rx_drops[run->drop] += run->n;
+			WATCH(watched_drop_in(fw, in, run->first, run->n, frame_as_is(), run->drop);)
 			continue;
 		}
-		if (unlikely(in->multi_queue))
+		WATCH(traced(fw, TRACE_ENTERED, in, run->shape.vid, NULL);)
+		if (unlikely(in->multi_queue WATCH(&& !fw->trace)))
 			flows_note(fw, in, q, run);
 		if (likely(run->known != NULL)) {
 			stage(fw, run->known, run, run->d);

@@ -22,6 +22,8 @@
 
 struct decided_set;
 struct hold;
+struct trace;
+struct watch_room;
 
 struct group {
 	const struct view_port *port;
@@ -46,11 +48,19 @@ struct forward {
 	unsigned n_groups;
 	struct group groups[GROUPS_MAX];
 	uint8_t group_of[SWITCH_PORTS_MAX]; /* 1 + index in groups; 0: none */
+	/* For the watched version alone. */
+	unsigned slot;		 /* of burst in room */
+	struct watch_room *room; /* there before a view with watches is */
+	struct trace *trace;	 /* decide and tell, but deliver and learn nothing; NULL: forward */
 };
 
 /* Forwards fw->burst, which came from queue q of in. When it returns everything is delivered, counted as
  * dropped, or in fw->hold. The caller ends the burst with rx_done(), after hold_retry() if need be. */
 void forward_burst(struct forward *fw, const struct view_port *in, unsigned q);
 HOT_DECLARE(void, forward_burst, struct forward *fw, const struct view_port *in, unsigned q);
+
+/* The same for a burst that somebody may look at (view_source.watched), or a trace. */
+void forward_burst_watched(struct forward *fw, const struct view_port *in, unsigned q);
+HOT_DECLARE(void, forward_burst_watched, struct forward *fw, const struct view_port *in, unsigned q);
 
 #endif

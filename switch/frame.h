@@ -70,7 +70,8 @@ struct delivery {
 	uint8_t off;
 	bool tagged;
 	bool as_is; /* the bytes of the frame unchanged */
-	uint16_t tci, pad;
+	uint16_t tci;
+	uint16_t mirrored; /* 1: a copy that a mirror made; no mirror copies it again */
 } __attribute__((aligned(8))); /* one load, one store */
 
 /* Bytes by which all behind the addresses moves. */

@@ -14,6 +14,7 @@
 #include "switch/fdb.h"
 #include "switch/port.h"
 #include "switch/view.h"
+#include "switch/watch.h"
 
 struct rte_rcu_qsbr;
 struct worker;
@@ -42,6 +43,7 @@ struct switch_ {
 	struct arena *arena;
 	struct bridge_list bridges;
 	struct port_list ports;
+	struct watch_list watches;
 	unsigned n_bridges;
 	struct port *by_id[SWITCH_PORTS_MAX];
 	uint64_t tsc_start, tsc_hz;

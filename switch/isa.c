@@ -10,6 +10,11 @@ void forward_burst(struct forward *fw, const struct view_port *in, unsigned q)
 	HOT_CALL(forward_burst, fw, in, q);
 }
 
+void forward_burst_watched(struct forward *fw, const struct view_port *in, unsigned q)
+{
+	HOT_CALL(forward_burst_watched, fw, in, q);
+}
+
 void csum_add(struct csum *c, const void *from, size_t n)
 {
 	HOT_CALL(csum_add, c, from, n);

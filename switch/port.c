@@ -121,6 +121,7 @@ void port_fini(struct port *p)
 
 	change_tell(p, SWITCH_PORT_GONE, p->state);
 	port_stop_all(p);
+	watch_port_gone(sw, p);
 	TAILQ_REMOVE(&sw->ports, p, link);
 	/* Without a new view the old one would name freed memory: memory must come. */
 	while (switch_publish(sw) < 0)

@@ -253,6 +253,7 @@ int switch_create(const struct switch_opts *opts, struct switch_ **out, struct e
 	TAILQ_INIT(&sw->bridges);
 	TAILQ_INIT(&sw->ports);
 	moves_init(sw);
+	TAILQ_INIT(&sw->watches);
 	sw->tsc_start = rte_rdtsc();
 	sw->tsc_hz = rte_get_tsc_hz();
 	sw->notice_fd = -1;
@@ -296,6 +297,8 @@ void switch_destroy(struct switch_ *sw)
 	/* Without workers nobody reads views: thousands of ports go in the time of one. */
 	workers_join(sw);
 	sw->closing = true;
+	while (!TAILQ_EMPTY(&sw->watches))
+		watch_del(TAILQ_FIRST(&sw->watches));
 	while (!TAILQ_EMPTY(&sw->ports))
 		port_del(TAILQ_FIRST(&sw->ports), NULL);
 	while (!TAILQ_EMPTY(&sw->bridges))

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "switch/internal.h"
+#include "switch/watch.h"
 
 #define ETH_AND_TAGS 22 /* bytes: header and two tags, what a port's MTU does not count */
 
@@ -85,6 +86,7 @@ static void view_fill(struct switch_ *sw, struct view *v)
 			vb->members[vb->n_members++] = v->by_id[p->id];
 	}
 	view_sources_fill(sw, v);
+	watch_view_fill(sw, v);
 }
 
 int view_build(struct switch_ *sw, struct view **out)

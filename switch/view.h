@@ -14,7 +14,15 @@
 #include "switch/fdb.h"
 #include "switch/port.h"
 
+#define WATCHES_MAX 32 /* captures and mirrors: bits of a mask */
+
 struct view_bridge;
+struct watch;
+
+/* Who looks at a port: bits of view.watches. */
+struct view_watch {
+	uint32_t in, out, in_drops, out_drops;
+};
 
 struct view_port {
 	struct port *port;
@@ -28,6 +36,7 @@ struct view_port {
 	uint32_t len_max; /* bytes of the longest frame */
 	struct vlan_policy vlan;
 	uint16_t source[PORT_QUEUES_MAX]; /* its place among its worker's sources, where it is one */
+	struct view_watch watch;
 };
 
 struct view_bridge {
@@ -43,6 +52,7 @@ struct view_source {
 	struct ring_load *load;
 	uint8_t q;
 	bool polled_only; /* its front end gives no kick: nobody may sleep for long */
+	bool watched;	  /* its frames may come to a port that is looked at, or are looked at */
 };
 
 struct view_sources {
@@ -58,6 +68,7 @@ struct view {
 	struct view_bridge *bridges;
 	struct view_port **members; /* backing store of bridges[].members */
 	struct view_source *sources;
+	const struct watch *watches[WATCHES_MAX]; /* NULL: none */
 	unsigned n_workers;
 	struct view_sources worker[]; /* n_workers */
 };

@@ -23,6 +23,7 @@
 #include "switch/hold.h"
 #include "switch/internal.h"
 #include "switch/pages.h"
+#include "switch/watched.h"
 
 /* A few microseconds, where sleeps are long, bridge the gaps within what one guest sends; more would
  * cost 1,000 frames/s a per cent of a core for each 10 us. A sleep below SLEEP_SHORT_US was not worth
@@ -84,6 +85,7 @@ static void slot_use(struct worker *w, unsigned i)
 {
 	w->n_held = i;
 	w->fw.burst = &w->slots[i].burst;
+	w->fw.slot = i;
 	w->fw.hold = i < HOLDS_MAX ? &w->slots[i].hold : NULL;
 }
 
@@ -135,8 +137,14 @@ void worker_destroy(struct worker *w)
 	if (w->wake_fd >= 0)
 		close(w->wake_fd);
 	pages_free(w->fw.decided, DECIDED_SETS * sizeof(*w->fw.decided));
+	watch_room_destroy(w->fw.room);
 	active_destroy(&w->active);
 	free(w);
+}
+
+int worker_room_make(struct worker *w)
+{
+	return w->fw.room ? 0 : watch_room_create(&w->fw.room);
 }
 
 int worker_watch(struct worker *w, int fd, unsigned port_id, unsigned q)
@@ -205,7 +213,10 @@ static inline unsigned source_poll(struct worker *w, const struct view_source *s
 	b->n = vp->ops->rx_burst(vp->port, s->q, b);
 	if (!b->n)
 		return 0;
-	forward_burst(&w->fw, vp, s->q);
+	if (unlikely(s->watched))
+		forward_burst_watched(&w->fw, vp, s->q);
+	else
+		forward_burst(&w->fw, vp, s->q);
 	if (unlikely(w->fw.hold && w->fw.hold->n)) {
 		w->slots[w->n_held].source = s;
 		slot_use(w, w->n_held + 1);
@@ -222,7 +233,10 @@ static void held_finish(struct worker *w)
 		const struct view_source *s = w->slots[i].source;
 
 		slot_use(w, i);
-		hold_retry(&w->fw);
+		if (unlikely(s->watched))
+			watch_hold_retry(&w->fw);
+		else
+			hold_retry(&w->fw);
 		s->port->ops->rx_done(s->port->port, s->q, w->fw.burst);
 	}
 	slot_use(w, 0);

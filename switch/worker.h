@@ -11,7 +11,8 @@
  *          sleeps in epoll. How many they are follows from how long it slept before: few where
  *          sleeps are long, up to SPIN_MAX_US where polling on would have spared the sleep.
  *          Poll mode: all rings are active, always.
- * Threads  worker_create, worker_destroy, worker_watch, worker_unwatch, worker_wake: control;
+ * Threads  worker_create, worker_destroy, worker_watch, worker_unwatch, worker_wake,
+ *          worker_room_make: control;
  *          worker_run: the lcore. The others: control, from counters the worker writes.
  */
 #ifndef SWITCH_WORKER_H
@@ -28,6 +29,9 @@ void worker_destroy(struct worker *w); /* accepts NULL; the lcore must have retu
 
 /* lcore entry: returns when the switch stops. arg is the worker. */
 int worker_run(void *arg);
+
+/* Memory for frames that are looked at, once and for all; before a view with watches. -ENOMEM. */
+int worker_room_make(struct worker *w);
 
 /* The kick descriptor of queue q of a port. -errno from epoll_ctl(2). */
 int worker_watch(struct worker *w, int fd, unsigned port_id, unsigned q);

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The versions of the data path do the same: each moves the same random bursts through a switch of
- * its own, and after every burst what each guest received and what each port counted are equal.
+ * its own, and after every burst what each guest received and what each port counted are equal. So does
+ * the watched forwarder of each, while captures of all frames and of all drops run; and what these see
+ * is what was counted, reason by reason and byte by byte.
  *
  * How      One world a version: front ends without sockets, ports and a view put together by hand,
  *          and forward_burst() called as a worker calls it, so that bursts are the same too.
@@ -13,6 +15,7 @@
 
 #include <cmocka.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/hot.h"
@@ -20,6 +23,7 @@
 #include "switch/forward.h"
 #include "switch/internal.h"
 #include "switch/pages.h"
+#include "switch/watched.h"
 #include "tests/unit/dice.h"
 #include "tests/unit/matrix_frames.h"
 #include "tests/unit/matrix_rings.h"
@@ -42,8 +46,16 @@ struct node {
 	struct vu_ring rx[2], tx; /* of the guest: what we deliver to, what we take from */
 };
 
+/* What a capture has seen of a port. */
+struct seen {
+	uint64_t frames[2], bytes[2], drops[2][N_RX_DROPS + N_TX_DROPS];
+};
+
 struct world {
 	enum hot_isa isa;
+	bool watched;
+	struct watch *captures[2]; /* of all frames, of all drops */
+	struct seen seen[NODES];
 	struct node nodes[NODES];
 	struct view_port ports[NODES], *members[NODES];
 	struct view_bridge bridge;
@@ -77,7 +89,7 @@ static struct item {
 	uint64_t seed; /* of where it is split */
 } items[BURST_MAX];
 
-static struct world worlds[3];
+static struct world worlds[6];
 static unsigned n_worlds;
 
 static unsigned node_rx(struct port *p, unsigned q, struct burst *b)
@@ -148,13 +160,88 @@ static void world_make(struct world *w, enum hot_isa isa)
 		node_make(w, i);
 }
 
+/* Captures as switch/watch.c makes them, in memory of our own. */
+static void world_watch(struct world *w)
+{
+	const size_t ring_size = 8 << 20;
+
+	w->watched = true;
+	assert_int_equal(watch_room_create(&w->fw.room), 0);
+	for (unsigned k = 0; k < 2; k++) {
+		struct watch *c = calloc(1, sizeof(*c));
+
+		c->snaplen = FRAME_MAX;
+		c->ring_size = ring_size;
+		c->writers = aligned_alloc(64, sizeof(*c->writers));
+		memset(c->writers, 0, sizeof(*c->writers));
+		c->writers->ring = aligned_alloc(CAPTURE_PAGE, CAPTURE_PAGE);
+		memset(c->writers->ring, 0, CAPTURE_PAGE);
+		c->writers->data = malloc(ring_size);
+		for (uint16_t i = 0; i < NODES; i++)
+			c->index[i] = i;
+		w->captures[k] = c;
+		w->view.watches[k] = c;
+	}
+	for (unsigned i = 0; i < NODES; i++)
+		w->ports[i].watch = (struct view_watch){.in = 1, .out = 1, .in_drops = 2, .out_drops = 2};
+}
+
+/* Reads what a capture has. */
+static void capture_read(struct world *w, unsigned k)
+{
+	struct capture_writer *cw = w->captures[k]->writers;
+	uint64_t tail = atomic_load(&cw->ring->tail), head = atomic_load(&cw->ring->head);
+
+	while (tail != head) {
+		struct capture_record r;
+		unsigned out;
+
+		assert_true(tail < head);
+		memcpy(&r, cw->data + (tail & (w->captures[k]->ring_size - 1)), sizeof(r));
+		tail += r.size;
+		if (r.kept == CAPTURE_FILLER)
+			continue;
+		out = r.flags & CAPTURE_OUT;
+		assert_int_equal(r.flags & CAPTURE_DROP, k ? CAPTURE_DROP : 0);
+		assert_true(r.port < NODES && (r.kept == r.len || r.len > FRAME_MAX));
+		if (k) {
+			w->seen[r.port].drops[out][r.reason]++;
+		} else {
+			w->seen[r.port].frames[out]++;
+			w->seen[r.port].bytes[out] += r.len;
+		}
+	}
+	atomic_store(&cw->ring->tail, tail);
+}
+
+/* What captures have seen is what was counted. */
+static void seen_compare(struct world *w)
+{
+	for (unsigned k = 0; k < 2; k++)
+		capture_read(w, k);
+	for (unsigned i = 0; i < NODES; i++) {
+		const struct port_counters *c = &w->nodes[i].counters;
+		const struct seen *s = &w->seen[i];
+
+		assert_int_equal(s->frames[0], c->rx_frames);
+		assert_int_equal(s->frames[1], c->tx_frames);
+		assert_int_equal(s->bytes[0], c->rx_bytes);
+		assert_int_equal(s->bytes[1], c->tx_bytes);
+		assert_memory_equal(s->drops[0], c->rx_drops, sizeof(c->rx_drops));
+		assert_memory_equal(s->drops[1], c->tx_drops, sizeof(c->tx_drops));
+	}
+}
+
 static int worlds_make(void **state)
 {
 	for (enum hot_isa isa = HOT_ISA_PORTABLE; isa <= HOT_ISA_V4; isa++) {
-		if (hot_isa_set(isa))
+		if (hot_isa_set(isa)) {
 			world_make(&worlds[n_worlds++], isa);
-		else
+			world_make(&worlds[n_worlds], isa);
+			world_watch(&worlds[n_worlds++]);
+		} else {
 			printf("%s: skipped, this CPU does not have it\n", hot_isa_name(isa));
+		}
 	}
 	return 0;
 }
@@ -166,6 +253,13 @@ static int worlds_free(void **state)
 			fe_close(worlds[w].nodes[i].fe);
 		fdb_destroy(worlds[w].bridge.fdb);
 		pages_free(worlds[w].fw.decided, DECIDED_SETS * sizeof(*worlds[w].fw.decided));
+		watch_room_destroy(worlds[w].fw.room);
+		for (unsigned k = 0; k < 2 && worlds[w].watched; k++) {
+			free(worlds[w].captures[k]->writers->ring);
+			free(worlds[w].captures[k]->writers->data);
+			free(worlds[w].captures[k]->writers);
+			free(worlds[w].captures[k]);
+		}
 	}
 	return 0;
 }
@@ -241,11 +335,16 @@ static void world_step(struct world *w, unsigned from, unsigned n)
 	dice_state = dice_was;
 	matrix_publish(node->fe);
 	while (w->burst.n_segs = 0, (w->burst.n = vu_ring_rx(&node->tx, &w->burst))) {
-		forward_burst(&w->fw, &w->ports[from], 0);
+		if (w->watched)
+			forward_burst_watched(&w->fw, &w->ports[from], 0);
+		else
+			forward_burst(&w->fw, &w->ports[from], 0);
 		vu_ring_rx_done(&node->tx);
 	}
 	for (unsigned i = 0; i < NODES; i++)
 		assert_int_equal(w->nodes[i].tx.fault | w->nodes[i].rx[0].fault, 0);
+	if (w->watched)
+		seen_compare(w);
 }
 
 /* All that queue q of node i has received, the same in every world. Returns how many packets. */
