@@ -111,6 +111,8 @@ struct port_info {
 	enum port_state state;
 	const char *reason; /* why it is not up; "" when there is nothing to say */
 	const char *path;   /* socket, or NULL */
+	const char *ifname, *netns, *address; /* of the host's side, or NULL */
+	const char *peer;   /* the other end's socket, or NULL */
 	struct vlan_policy vlan;
 	uint32_t mtu;	   /* bytes, given or else told by the peer; 0: neither */
 	unsigned n_queues; /* queue pairs in use */

@@ -123,6 +123,12 @@ static json_t *features_json(uint64_t features)
 	return list;
 }
 
+static void text_set(json_t *to, const char *key, const char *text)
+{
+	if (text)
+		json_object_set_new(to, key, json_text(text));
+}
+
 static json_t *port_json(const struct port *p)
 {
 	const struct owner *owner = port_owner(p);
@@ -145,6 +151,10 @@ static json_t *port_json(const struct port *p)
 		json_object_set_new(
 			out, "listen",
 			json_boolean(json_is_true(json_object_get(owner->settings, "listen"))));
+	text_set(out, "ifname", info.ifname);
+	text_set(out, "netns", info.netns);
+	text_set(out, "address", info.address);
+	text_set(out, "peer", info.peer);
 	if (link_peer(p)) {
 		struct port_info other;
 

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Port types of the host: how their settings become ports.
+ */
+#include <errno.h>
+
+#include "control/daemon/port_type.h"
+#include "tap/tap.h"
+
+static const char *text(const json_t *settings, const char *key)
+{
+	return json_string_value(json_object_get(settings, key));
+}
+
+/* ---- tap: an interface of the host ---- */
+
+static int tap_check(const json_t *settings, struct err *err)
+{
+	const char *address = text(settings, "address");
+
+	return address ? netlink_address_check(address, err) : 0;
+}
+
+static int tap_add(struct switch_ *sw, const struct port_opts *opts, const json_t *settings,
+		   struct port **out, struct err *err)
+{
+	struct tap_opts tap = {
+		.port = *opts,
+		.ifname = text(settings, "ifname"),
+		.netns = text(settings, "netns"),
+		.address = text(settings, "address"),
+		.n_queues = (unsigned)json_integer_value(json_object_get(settings, "queues")),
+	};
+
+	return tap_port_add(sw, &tap, out, err);
+}
+
+static const char *const tap_keys[] = {"ifname", "netns", "address", "queues", NULL};
+const struct port_type port_type_tap = {"tap", tap_keys, tap_check, tap_add};

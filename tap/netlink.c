@@ -1,0 +1,464 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "tap/netlink.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/rtnetlink.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/stat.h>
+
+#include <netlink/netlink.h>
+#include <netlink/route/addr.h>
+#include <netlink/route/link.h>
+#include <netlink/route/route.h>
+
+#include "tap/netns.h"
+
+/* <linux/if.h> has it, but not beside <net/if.h>. */
+#ifndef IFF_LOWER_UP
+#define IFF_LOWER_UP 0x10000
+#endif
+
+#define EVENTS_BUFFER (1024 * 1024) /* bytes: some 600 changes at once */
+
+TAILQ_HEAD(watcher_list, netlink_watcher);
+
+struct netlink {
+	TAILQ_ENTRY(netlink) entry;
+	unsigned n_users;
+	dev_t dev;
+	ino_t ino;
+	struct nl_sock *route, *events;
+	struct loop_fd *watch;
+	struct watcher_list watchers;
+	struct netlink_watcher *next; /* while watchers are called */
+};
+
+static TAILQ_HEAD(, netlink) netlinks = TAILQ_HEAD_INITIALIZER(netlinks); /* ctl */
+
+static int nle_errno(int nle)
+{
+	switch (nle < 0 ? -nle : nle) {
+	case NLE_PERM:
+	case NLE_NOACCESS:
+		return -EPERM;
+	case NLE_EXIST:
+		return -EEXIST;
+	case NLE_NODEV:
+	case NLE_OBJ_NOTFOUND:
+		return -ENODEV;
+	case NLE_INVAL:
+	case NLE_RANGE:
+		return -EINVAL;
+	case NLE_NOMEM:
+		return -ENOMEM;
+	default:
+		return -EIO;
+	}
+}
+
+static int refuse(struct err *err, int nle, const char *what)
+{
+	int rc = err_set(err, nle_errno(nle), "%s: %s", what, nl_geterror(nle));
+
+	if (rc == -EPERM)
+		err_hint(err, "that needs CAP_NET_ADMIN: run lanyard-switch as root");
+	return rc;
+}
+
+static int sockets_open(void *arg, struct err *err)
+{
+	struct netlink *nl = arg;
+	int rc = nl_connect(nl->route, NETLINK_ROUTE);
+
+	if (rc == 0)
+		rc = nl_connect(nl->events, NETLINK_ROUTE);
+	if (rc == 0)
+		rc = nl_socket_add_membership(nl->events, RTNLGRP_LINK);
+	if (rc == 0)
+		rc = nl_socket_set_nonblocking(nl->events);
+	if (rc == 0)
+		nl_socket_set_buffer_size(nl->events, EVENTS_BUFFER, 0); /* else less */
+	return rc < 0 ? refuse(err, rc, "cannot listen to changes of interfaces") : 0;
+}
+
+static void watchers_call(struct netlink *nl, const struct netlink_link *link)
+{
+	struct netlink_watcher *w;
+
+	for (w = TAILQ_FIRST(&nl->watchers); w; w = nl->next) {
+		nl->next = TAILQ_NEXT(w, entry);
+		w->fn(w->arg, link);
+	}
+}
+
+static int event_take(struct nl_msg *msg, void *arg)
+{
+	const struct nlmsghdr *h = nlmsg_hdr(msg);
+	const struct ifinfomsg *info = nlmsg_data(h);
+	struct netlink_link link = {0};
+	struct nlattr *attrs[IFLA_MAX + 1];
+
+	if (h->nlmsg_type != RTM_NEWLINK && h->nlmsg_type != RTM_DELLINK)
+		return NL_OK;
+	/* Bridges speak of their ports in messages of their own, deletion included. */
+	if (nlmsg_parse((struct nlmsghdr *)h, sizeof(*info), attrs, IFLA_MAX, NULL) < 0 ||
+	    info->ifi_family != AF_UNSPEC)
+		return NL_OK;
+	link.index = (unsigned)info->ifi_index;
+	link.up = info->ifi_flags & IFF_UP;
+	link.carrier = info->ifi_flags & IFF_LOWER_UP;
+	link.gone = h->nlmsg_type == RTM_DELLINK;
+	if (attrs[IFLA_IFNAME])
+		nla_strlcpy(link.name, attrs[IFLA_IFNAME], sizeof(link.name));
+	if (attrs[IFLA_MTU])
+		link.mtu = nla_get_u32(attrs[IFLA_MTU]);
+	watchers_call(arg, &link);
+	return NL_OK;
+}
+
+static void events_ready(void *arg, int fd, uint32_t events)
+{
+	struct netlink *nl = arg;
+	int rc;
+
+	nl->n_users++; /* a watcher may be the last to go */
+	do {
+		rc = nl_recvmsgs_default(nl->events);
+		if (rc == -NLE_NOMEM)
+			watchers_call(nl, NULL);
+	} while (rc >= 0 || rc == -NLE_NOMEM || rc == -NLE_INTR);
+	netlink_put(nl);
+}
+
+static void netlink_free(struct netlink *nl)
+{
+	loop_fd_del(nl->watch);
+	nl_socket_free(nl->route);
+	nl_socket_free(nl->events);
+	free(nl);
+}
+
+static int netlink_create(struct loop *loop, int ns_fd, struct netlink **out, struct err *err)
+{
+	struct netlink *nl = calloc(1, sizeof(*nl));
+	int rc;
+
+	if (!nl)
+		return err_set(err, -ENOMEM, "out of memory");
+	TAILQ_INIT(&nl->watchers);
+	nl->route = nl_socket_alloc();
+	nl->events = nl_socket_alloc();
+	if (!nl->route || !nl->events) {
+		netlink_free(nl);
+		return err_set(err, -ENOMEM, "out of memory");
+	}
+	nl_socket_disable_seq_check(nl->events);
+	nl_socket_modify_cb(nl->events, NL_CB_VALID, NL_CB_CUSTOM, event_take, nl);
+	rc = netns_run(ns_fd, sockets_open, nl, err);
+	if (rc == 0) {
+		rc = loop_fd_add(loop, nl_socket_get_fd(nl->events), EPOLLIN, events_ready, nl,
+				 &nl->watch);
+		if (rc < 0)
+			err_set(err, rc, "cannot wait for changes of interfaces: %s",
+				strerror(-rc));
+	}
+	if (rc < 0) {
+		netlink_free(nl);
+		return rc;
+	}
+	*out = nl;
+	return 0;
+}
+
+int netlink_get(struct loop *loop, int ns_fd, struct netlink **out, struct err *err)
+{
+	struct netlink *nl;
+	struct stat st;
+	int rc;
+
+	if (fstat(ns_fd, &st) < 0)
+		return err_set(err, -errno, "cannot look at the network namespace: %s",
+			       strerror(errno));
+	TAILQ_FOREACH (nl, &netlinks, entry)
+		if (nl->dev == st.st_dev && nl->ino == st.st_ino)
+			break;
+	if (!nl) {
+		rc = netlink_create(loop, ns_fd, &nl, err);
+		if (rc < 0)
+			return rc;
+		nl->dev = st.st_dev;
+		nl->ino = st.st_ino;
+		TAILQ_INSERT_TAIL(&netlinks, nl, entry);
+	}
+	nl->n_users++;
+	*out = nl;
+	return 0;
+}
+
+void netlink_put(struct netlink *nl)
+{
+	if (!nl || --nl->n_users)
+		return;
+	TAILQ_REMOVE(&netlinks, nl, entry);
+	netlink_free(nl);
+}
+
+void netlink_watch(struct netlink *nl, struct netlink_watcher *w)
+{
+	TAILQ_INSERT_TAIL(&nl->watchers, w, entry);
+}
+
+void netlink_unwatch(struct netlink *nl, struct netlink_watcher *w)
+{
+	if (nl->next == w)
+		nl->next = TAILQ_NEXT(w, entry);
+	TAILQ_REMOVE(&nl->watchers, w, entry);
+}
+
+/* ---- interfaces ---- */
+
+int netlink_find(struct netlink *nl, const char *name, unsigned index, struct netlink_link *out,
+		 struct err *err)
+{
+	struct rtnl_link *link = NULL;
+	const char *kind;
+	int rc = rtnl_link_get_kernel(nl->route, name ? 0 : (int)index, name, &link);
+
+	if (rc < 0) {
+		rc = nle_errno(rc) == -ENODEV ? -ENODEV
+					      : refuse(err, rc, "cannot look at the interface");
+		return rc;
+	}
+	*out = (struct netlink_link){
+		.index = (unsigned)rtnl_link_get_ifindex(link),
+		.mtu = rtnl_link_get_mtu(link),
+		.up = rtnl_link_get_flags(link) & IFF_UP,
+		.carrier = rtnl_link_get_flags(link) & IFF_LOWER_UP,
+	};
+	snprintf(out->name, sizeof(out->name), "%s", rtnl_link_get_name(link));
+	kind = rtnl_link_get_type(link);
+	snprintf(out->kind, sizeof(out->kind), "%s", kind ? kind : "");
+	rtnl_link_put(link);
+	return 0;
+}
+
+static int change(struct netlink *nl, unsigned index, uint32_t mtu, bool up)
+{
+	struct rtnl_link *from = rtnl_link_alloc(), *to = rtnl_link_alloc();
+	int rc = -NLE_NOMEM;
+
+	if (from && to) {
+		rtnl_link_set_ifindex(from, (int)index);
+		if (mtu)
+			rtnl_link_set_mtu(to, mtu);
+		if (up)
+			rtnl_link_set_flags(to, IFF_UP);
+		rc = rtnl_link_change(nl->route, from, to, 0);
+	}
+	if (from)
+		rtnl_link_put(from);
+	if (to)
+		rtnl_link_put(to);
+	return rc;
+}
+
+int netlink_up(struct netlink *nl, unsigned index, struct err *err)
+{
+	int rc = change(nl, index, 0, true);
+
+	return rc < 0 ? refuse(err, rc, "cannot set the interface up") : 0;
+}
+
+int netlink_mtu(struct netlink *nl, unsigned index, uint32_t mtu, struct err *err)
+{
+	char what[64];
+	int rc = change(nl, index, mtu, false);
+
+	if (rc == 0)
+		return 0;
+	snprintf(what, sizeof(what), "cannot give the interface an mtu of %u", mtu);
+	return refuse(err, rc, what);
+}
+
+/* ---- addresses ---- */
+
+static struct nl_addr *address_parse(const char *text)
+{
+	struct nl_addr *a;
+
+	if (!strchr(text, '/') || nl_addr_parse(text, AF_UNSPEC, &a) < 0)
+		return NULL;
+	if (nl_addr_get_family(a) == AF_INET || nl_addr_get_family(a) == AF_INET6)
+		return a;
+	nl_addr_put(a);
+	return NULL;
+}
+
+int netlink_address_check(const char *address, struct err *err)
+{
+	struct nl_addr *a = address_parse(address);
+
+	if (!a)
+		return err_set(
+			err, -EINVAL,
+			"address \"%.64s\" is not an IP address with its prefix, like 10.0.0.1/24",
+			address);
+	nl_addr_put(a);
+	return 0;
+}
+
+static bool same_address(const struct nl_addr *a, const struct nl_addr *b)
+{
+	return nl_addr_get_family(a) == nl_addr_get_family(b) &&
+	       nl_addr_get_len(a) == nl_addr_get_len(b) &&
+	       !memcmp(nl_addr_get_binary_addr(a), nl_addr_get_binary_addr(b), nl_addr_get_len(a));
+}
+
+/* The interface that has the address, or 0. */
+static int address_holder(struct netlink *nl, const struct nl_addr *address, unsigned *index)
+{
+	struct nl_cache *cache;
+	int rc = rtnl_addr_alloc_cache(nl->route, &cache);
+
+	*index = 0;
+	if (rc < 0)
+		return rc;
+	for (struct nl_object *o = nl_cache_get_first(cache); o; o = nl_cache_get_next(o)) {
+		struct rtnl_addr *a = (struct rtnl_addr *)o;
+		struct nl_addr *local = rtnl_addr_get_local(a);
+
+		if (local && same_address(local, address))
+			*index = (unsigned)rtnl_addr_get_ifindex(a);
+	}
+	nl_cache_free(cache);
+	return 0;
+}
+
+static struct rtnl_addr *address_object(unsigned index, struct nl_addr *a)
+{
+	struct rtnl_addr *out = rtnl_addr_alloc();
+
+	if (!out)
+		return NULL;
+	rtnl_addr_set_ifindex(out, (int)index);
+	rtnl_addr_set_local(out, a);
+	return out;
+}
+
+static int address_add(struct netlink *nl, unsigned index, const char *text, struct nl_addr *a,
+		       struct err *err)
+{
+	struct rtnl_addr *object;
+	struct netlink_link other;
+	char what[128];
+	unsigned holder;
+	int rc = address_holder(nl, a, &holder);
+
+	if (rc == 0 && holder && holder != index) {
+		if (netlink_find(nl, NULL, holder, &other, NULL) < 0)
+			snprintf(other.name, sizeof(other.name), "%u", holder);
+		err_set(err, -EADDRINUSE, "interface \"%s\" has address %s already", other.name,
+			text);
+		return err_hint(err, "choose another --address");
+	}
+	object = rc == 0 ? address_object(index, a) : NULL;
+	if (rc == 0)
+		rc = object ? rtnl_addr_add(nl->route, object, 0) : -NLE_NOMEM;
+	if (object)
+		rtnl_addr_put(object);
+	if (rc == 0 || nle_errno(rc) == -EEXIST)
+		return 0;
+	snprintf(what, sizeof(what), "cannot give the interface address %.64s", text);
+	return refuse(err, rc, what);
+}
+
+int netlink_address_add(struct netlink *nl, unsigned index, const char *address, struct err *err)
+{
+	struct nl_addr *a = address_parse(address);
+	int rc;
+
+	if (!a)
+		return netlink_address_check(address, err);
+	rc = address_add(nl, index, address, a, err);
+	nl_addr_put(a);
+	return rc;
+}
+
+void netlink_address_del(struct netlink *nl, unsigned index, const char *address)
+{
+	struct nl_addr *a = address_parse(address);
+	struct rtnl_addr *object = a ? address_object(index, a) : NULL;
+
+	if (object) {
+		rtnl_addr_delete(nl->route, object, 0);
+		rtnl_addr_put(object);
+	}
+	if (a)
+		nl_addr_put(a);
+}
+
+/* ---- networks ---- */
+
+struct network {
+	uint32_t address; /* host order */
+	unsigned prefix;
+};
+
+/* Whether one of the two contains the other; a is IPv4, or it is not. */
+static bool overlaps(const struct nl_addr *a, const struct network *n)
+{
+	unsigned prefix = nl_addr_get_prefixlen(a);
+	uint32_t address;
+
+	if (nl_addr_get_family(a) != AF_INET || nl_addr_get_len(a) != 4 || !prefix)
+		return false;
+	memcpy(&address, nl_addr_get_binary_addr(a), 4);
+	if (prefix > n->prefix)
+		prefix = n->prefix;
+	return !((ntohl(address) ^ n->address) >> (32 - prefix));
+}
+
+static void address_look(struct nl_object *o, struct network *n, bool *used)
+{
+	struct nl_addr *local = rtnl_addr_get_local((struct rtnl_addr *)o);
+
+	*used |= local && overlaps(local, n);
+}
+
+static void route_look(struct nl_object *o, struct network *n, bool *used)
+{
+	struct nl_addr *dst = rtnl_route_get_dst((struct rtnl_route *)o);
+
+	*used |= dst && overlaps(dst, n);
+}
+
+static void cache_look(struct nl_cache *cache,
+		       void (*look)(struct nl_object *, struct network *, bool *),
+		       struct network *n, bool *used)
+{
+	for (struct nl_object *o = nl_cache_get_first(cache); o; o = nl_cache_get_next(o))
+		look(o, n, used);
+	nl_cache_free(cache);
+}
+
+int netlink_network_used(struct netlink *nl, uint32_t network, unsigned prefix, bool *used,
+			 struct err *err)
+{
+	struct network n = {network, prefix};
+	struct nl_cache *cache;
+	int rc = rtnl_addr_alloc_cache(nl->route, &cache);
+
+	*used = false;
+	if (rc < 0)
+		return refuse(err, rc, "cannot list the host's addresses");
+	cache_look(cache, address_look, &n, used);
+	rc = rtnl_route_alloc_cache(nl->route, AF_INET, 0, &cache);
+	if (rc < 0)
+		return refuse(err, rc, "cannot list the host's routes");
+	cache_look(cache, route_look, &n, used);
+	return 0;
+}

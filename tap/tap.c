@@ -1,0 +1,478 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "tap/tap.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "tap/pump.h"
+#include "tap/tun.h"
+
+static const struct host_format tap_format = {
+	.hdr_len = VNET_HDR,
+	.offloads = OFFLOAD_CSUM | OFFLOAD_TSO | OFFLOAD_ECN,
+};
+
+static struct tap *tap_of(struct port *p)
+{
+	return (struct tap *)p;
+}
+
+/* ---- workers ---- */
+
+static unsigned tap_rx_burst(struct port *p, unsigned q, struct burst *b)
+{
+	return host_queue_rx_burst(&tap_of(p)->queues[q], b);
+}
+
+static void tap_rx_done(struct port *p, unsigned q, struct burst *b)
+{
+	host_queue_rx_done(&tap_of(p)->queues[q]);
+}
+
+static unsigned tap_tx_burst(struct port *p, unsigned q, const struct frame *frames,
+			     const struct delivery *d, unsigned n, struct port_counters *c)
+{
+	return host_queue_tx_burst(&tap_of(p)->queues[q], frames, d, n, c);
+}
+
+static bool tap_arm(struct port *p, unsigned q)
+{
+	return host_queue_arm(&tap_of(p)->queues[q]);
+}
+
+static void tap_disarm(struct port *p, unsigned q)
+{
+	host_queue_disarm(&tap_of(p)->queues[q]);
+}
+
+/* ---- running ---- */
+
+static void queues_stop(struct tap *t)
+{
+	port_stop_all(&t->port);
+	for (unsigned q = 0; q < t->n_queues; q++)
+		pump_stop(&t->queues[q]);
+	t->runs = false;
+}
+
+static int queues_start(struct tap *t, struct err *err)
+{
+	for (unsigned q = 0; q < t->n_queues; q++) {
+		int rc = pump_start(&t->queues[q], t->fds[q], err);
+
+		if (rc == 0)
+			rc = port_rx_start(&t->port, q, t->queues[q].kick_fd, err);
+		if (rc == 0)
+			rc = port_tx_start(&t->port, q, err);
+		if (rc < 0) {
+			queues_stop(t);
+			return rc;
+		}
+	}
+	t->runs = true;
+	return 0;
+}
+
+static const char *where(const struct tap *t, char *out, size_t size)
+{
+	snprintf(out, size, t->netns[0] ? " in namespace \"%s\"" : "%s", t->netns);
+	return out;
+}
+
+/* Brings what runs and what is said in line with what there is. */
+static int reconcile(struct tap *t, struct err *err)
+{
+	bool run = t->present && t->link_up && !t->admin_down;
+	struct err start_err = ERR_NONE;
+	char in[96];
+
+	if (!run && t->runs)
+		queues_stop(t);
+	if (run && !t->runs && queues_start(t, &start_err) < 0) {
+		port_state_set(&t->port, PORT_ERRORED, "%s", start_err.text);
+		return err_set(err, start_err.code, "%s", start_err.text);
+	}
+	if (t->admin_down)
+		port_state_set(&t->port, PORT_DOWN, "set down by the administrator");
+	else if (!t->present)
+		port_state_set(
+			&t->port, PORT_ERRORED,
+			"interface \"%s\"%s was deleted; `lanyard port up %s` makes it again",
+			t->ifname, where(t, in, sizeof(in)), t->port.name);
+	else if (!t->link_up)
+		port_state_set(
+			&t->port, PORT_ERRORED,
+			"interface \"%s\"%s was set down; `ip link set %s up` or `lanyard port up` "
+			"brings it back",
+			t->ifname, where(t, in, sizeof(in)), t->ifname);
+	else
+		port_state_set(&t->port, PORT_UP, "%s", "");
+	return 0;
+}
+
+/* ---- the interface ---- */
+
+static void descriptors_close(struct tap *t)
+{
+	for (unsigned q = 0; q < t->n_queues; q++) {
+		if (t->fds[q] >= 0)
+			close(t->fds[q]);
+		t->fds[q] = -1;
+	}
+	t->present = false;
+}
+
+/* One that we made goes with its descriptors. */
+static void interface_close(struct tap *t)
+{
+	if (t->present && t->adopted && t->address_ours)
+		netlink_address_del(t->nl, t->ifindex, t->address);
+	t->address_ours = false;
+	descriptors_close(t);
+}
+
+static int kind_check(const struct netlink_link *link, struct err *err)
+{
+	if (!strcmp(link->kind, "tun"))
+		return 0;
+	err_set(err, -EEXIST, "interface \"%s\" exists and is no tap (%s)", link->name,
+		link->kind[0] ? link->kind : "a device");
+	return err_hint(err, "choose another --ifname; `--type uplink` puts a device on a bridge");
+}
+
+/* Gives the interface what was asked for, and sees what it has. */
+static int interface_set(struct tap *t, uint32_t mtu, struct err *err)
+{
+	struct netlink_link link;
+	int rc = netlink_find(t->nl, t->ifname, 0, &link, err);
+
+	if (rc == -ENODEV)
+		err_set(err, rc, "interface \"%s\" has gone at once", t->ifname);
+	if (rc < 0)
+		return rc;
+	t->ifindex = link.index;
+	if (mtu && mtu != link.mtu)
+		rc = netlink_mtu(t->nl, link.index, mtu, err);
+	if (rc == 0 && t->address[0]) {
+		rc = netlink_address_add(t->nl, link.index, t->address, err);
+		t->address_ours = rc == 0;
+	}
+	if (rc == 0 && !link.up)
+		rc = netlink_up(t->nl, link.index, err);
+	if (rc < 0)
+		return rc;
+	t->link_up = true;
+	return 0;
+}
+
+/* Makes the interface, or attaches to the one that is there. On failure it is as before. */
+static int interface_open(struct tap *t, uint32_t mtu, struct err *err)
+{
+	struct netlink_link link;
+	int rc = netlink_find(t->nl, t->ifname, 0, &link, err);
+
+	if (rc < 0 && rc != -ENODEV)
+		return rc;
+	t->adopted = rc == 0;
+	if (t->adopted && kind_check(&link, err) < 0)
+		return -EEXIST;
+	rc = tun_open(t->ns_fd, t->ifname, t->adopted, t->fds, t->n_queues, err);
+	if (rc < 0)
+		return rc;
+	t->present = true;
+	rc = interface_set(t, mtu, err);
+	if (rc < 0) {
+		interface_close(t);
+		return rc;
+	}
+	tun_carrier(t->fds[0], !t->admin_down);
+	return 0;
+}
+
+static void mtu_see(struct tap *t)
+{
+	struct netlink_link link;
+
+	if (t->present && netlink_find(t->nl, NULL, t->ifindex, &link, NULL) == 0)
+		port_mtu_tell(&t->port, link.mtu);
+}
+
+/* ---- changes by others ---- */
+
+/* The interface has left this namespace, with our descriptors: goes on listening where it is now. */
+static int follow(struct tap *t)
+{
+	int ns_fd = tun_netns(t->fds[0]), rc;
+	struct netlink *nl;
+
+	if (ns_fd < 0)
+		return ns_fd;
+	rc = netlink_get(switch_loop(t->port.sw), ns_fd, &nl, NULL);
+	if (rc < 0) {
+		close(ns_fd);
+		return rc;
+	}
+	netlink_unwatch(t->nl, &t->watcher);
+	netlink_put(t->nl);
+	close(t->ns_fd);
+	t->ns_fd = ns_fd;
+	t->nl = nl;
+	netlink_watch(nl, &t->watcher);
+	return 0;
+}
+
+static void see_link(struct tap *t, const struct netlink_link *link)
+{
+	t->ifindex = link->index;
+	if (link->name[0])
+		memcpy(t->ifname, link->name, sizeof(t->ifname));
+	t->link_up = link->up;
+	if (link->mtu)
+		port_mtu_tell(&t->port, link->mtu);
+	reconcile(t, NULL);
+}
+
+/* Looks for itself. */
+static void look(struct tap *t)
+{
+	struct netlink_link link;
+
+	if (!t->present)
+		return;
+	if (!tun_attached(t->fds[0])) {
+		queues_stop(t);
+		descriptors_close(t);
+		port_mtu_tell(&t->port, 0);
+		reconcile(t, NULL);
+		return;
+	}
+	/* By name where it has got another index, in another namespace. */
+	if (netlink_find(t->nl, NULL, t->ifindex, &link, NULL) == 0 && !strcmp(link.kind, "tun"))
+		see_link(t, &link);
+	else if (follow(t) == 0 && netlink_find(t->nl, t->ifname, 0, &link, NULL) == 0)
+		see_link(t, &link);
+}
+
+/* Somebody has made an interface of our name, and perhaps taken it away again. */
+static void return_of_it(struct tap *t)
+{
+	struct netlink_link link;
+
+	if (netlink_find(t->nl, t->ifname, 0, &link, NULL) < 0 || kind_check(&link, NULL) < 0 ||
+	    interface_open(t, t->port.kept->mtu, NULL) < 0)
+		return;
+	mtu_see(t);
+	reconcile(t, NULL);
+}
+
+static void link_changed(void *arg, const struct netlink_link *link)
+{
+	struct tap *t = arg;
+
+	/* An event tells of the past, ours too: what counts is how the interface is now. */
+	if (!link || (t->present && link->index == t->ifindex))
+		look(t);
+	else if (!t->present && !link->gone && !strcmp(link->name, t->ifname))
+		return_of_it(t);
+}
+
+/* ---- vtable, control's part ---- */
+
+static int tap_admin(struct port *p, bool up, struct err *err)
+{
+	struct tap *t = tap_of(p);
+	int rc = 0;
+
+	t->admin_down = !up;
+	if (t->present)
+		tun_carrier(t->fds[0], up);
+	if (up && !t->present) {
+		rc = interface_open(t, p->kept->mtu, err);
+		if (rc == 0)
+			mtu_see(t);
+	} else if (up && !t->link_up) {
+		rc = netlink_up(t->nl, t->ifindex, err);
+		t->link_up = rc == 0;
+	}
+	if (rc == 0)
+		rc = reconcile(t, err);
+	else
+		reconcile(t, NULL);
+	if (rc < 0)
+		err_prefix(err, "port \"%s\"", p->name);
+	return rc;
+}
+
+void tap_carrier(struct port *p, bool on)
+{
+	struct tap *t = tap_of(p);
+
+	if (t->present)
+		tun_carrier(t->fds[0], on && !t->admin_down);
+}
+
+static void tap_info(const struct port *p, struct port_info *info)
+{
+	const struct tap *t = (const struct tap *)p;
+
+	info->n_queues = t->n_queues;
+	info->ifname = t->ifname;
+	info->netns = t->netns[0] ? t->netns : NULL;
+	info->address = t->address[0] ? t->address : NULL;
+}
+
+/* A queue met an error that is not about one frame: the event that says why may be behind it. */
+static void tap_fault(struct port *p)
+{
+	look(tap_of(p));
+}
+
+static void tap_destroy(struct port *p)
+{
+	struct tap *t = tap_of(p);
+
+	tap_close(t);
+	free(t);
+}
+
+const struct port_ops tap_ops = {
+	.type = "tap",
+	.rx_burst = tap_rx_burst,
+	.rx_done = tap_rx_done,
+	.tx_burst = tap_tx_burst,
+	.arm = tap_arm,
+	.disarm = tap_disarm,
+	.admin = tap_admin,
+	.info = tap_info,
+	.fault = tap_fault,
+	.destroy = tap_destroy,
+};
+
+/* ---- making and ending ---- */
+
+/* The port's name where it fits, else its start and a hash of it. */
+static void ifname_make(char out[IFNAMSIZ], const char *name)
+{
+	uint32_t hash = 2166136261u;
+
+	for (const char *c = name; *c; c++)
+		hash = (hash ^ (uint8_t)*c) * 16777619u;
+	if (strlen(name) < IFNAMSIZ)
+		snprintf(out, IFNAMSIZ, "%s", name);
+	else
+		snprintf(out, IFNAMSIZ, "%.8s-%06x", name, hash & 0xffffff);
+	for (char *c = out; *c; c++)
+		if (!isalnum((unsigned char)*c) && *c != '_' && *c != '-')
+			*c = '-';
+}
+
+static int names_take(struct tap *t, const struct tap_opts *opts, struct err *err)
+{
+	if (opts->ifname && tun_name_check(opts->ifname, err) < 0)
+		return -EINVAL;
+	if (opts->address && netlink_address_check(opts->address, err) < 0)
+		return -EINVAL;
+	if (opts->address && strlen(opts->address) >= sizeof(t->address))
+		return err_set(err, -EINVAL, "address \"%.64s…\" is too long", opts->address);
+	if (opts->ifname)
+		memcpy(t->ifname, opts->ifname, strlen(opts->ifname));
+	else
+		ifname_make(t->ifname, opts->port.name);
+	if (opts->address)
+		memcpy(t->address, opts->address, strlen(opts->address));
+	/* Its length is netns_open()'s to check. */
+	if (opts->netns)
+		snprintf(t->netns, sizeof(t->netns), "%s", opts->netns);
+	return 0;
+}
+
+static int queues_create(struct tap *t, struct err *err)
+{
+	t->queues = aligned_alloc(64, t->n_queues * sizeof(*t->queues));
+	if (t->queues)
+		memset(t->queues, 0, t->n_queues * sizeof(*t->queues));
+	for (unsigned q = 0; q < t->n_queues; q++) {
+		int rc = t->queues ? host_queue_create(&t->queues[q], &t->port, &tap_format)
+				   : -ENOMEM;
+
+		if (rc < 0)
+			return err_set(err, rc, "cannot make its queues: %s", strerror(-rc));
+	}
+	return 0;
+}
+
+/* All but the port; accepts what is half-made. */
+static void parts_free(struct tap *t)
+{
+	if (t->nl && t->watcher.fn)
+		netlink_unwatch(t->nl, &t->watcher);
+	interface_close(t);
+	for (unsigned q = 0; t->queues && q < t->n_queues; q++)
+		host_queue_destroy(&t->queues[q]);
+	free(t->queues);
+	netlink_put(t->nl);
+	if (t->ns_fd >= 0)
+		close(t->ns_fd);
+}
+
+int tap_open(struct tap *t, struct switch_ *sw, const struct tap_opts *opts,
+	     const struct port_ops *ops, struct err *err)
+{
+	int rc;
+
+	t->ns_fd = -1;
+	t->n_queues = opts->n_queues ? opts->n_queues : 1;
+	for (unsigned q = 0; q < PORT_QUEUES_MAX; q++)
+		t->fds[q] = -1;
+	rc = names_take(t, opts, err);
+	if (rc == 0)
+		rc = netns_open(opts->netns, &t->ns_fd, err);
+	if (rc == 0)
+		rc = netlink_get(switch_loop(sw), t->ns_fd, &t->nl, err);
+	if (rc == 0)
+		rc = queues_create(t, err);
+	if (rc == 0)
+		rc = interface_open(t, opts->port.mtu, err);
+	if (rc == 0)
+		rc = port_init(&t->port, sw, &opts->port, ops, err);
+	if (rc < 0) {
+		parts_free(t);
+		return rc;
+	}
+	t->watcher = (struct netlink_watcher){.fn = link_changed, .arg = t};
+	netlink_watch(t->nl, &t->watcher);
+	mtu_see(t);
+	rc = reconcile(t, err);
+	if (rc < 0)
+		tap_close(t);
+	return rc;
+}
+
+void tap_close(struct tap *t)
+{
+	queues_stop(t);
+	port_fini(&t->port);
+	parts_free(t);
+}
+
+int tap_port_add(struct switch_ *sw, const struct tap_opts *opts, struct port **out,
+		 struct err *err)
+{
+	struct tap *t = aligned_alloc(64, (sizeof(*t) + 63) / 64 * 64);
+	int rc;
+
+	if (!t)
+		return err_set(err, -ENOMEM, "out of memory");
+	memset(t, 0, sizeof(*t));
+	rc = tap_open(t, sw, opts, &tap_ops, err);
+	if (rc < 0) {
+		free(t);
+		return rc;
+	}
+	*out = &t->port;
+	return 0;
+}

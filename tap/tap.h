@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Port type `tap`: an interface of the host, or of a network namespace of it, on a bridge.
+ *
+ * What     The interface is made with the port and removed with it; one that exists and is persistent is
+ *          attached to instead, and stays.
+ * How      Frames pass with checksums and TCP segmentation left to whoever is behind. A pump
+ *          (tap/pump.h) makes the system calls. The state follows the interface, by netlink:
+ *          up        it is there and up
+ *          errored   it was set down or deleted by somebody else. Set up again, or made again under its
+ *                    name as a persistent tap, it is used at once; `port up` does the same.
+ *          down      by the administrator: the host sees no carrier
+ *          An interface that is moved to another namespace, or gets another name or MTU, is followed.
+ * Threads  control, but for what workers call.
+ * Trust    see tap/host_queue.h.
+ */
+#ifndef TAP_TAP_H
+#define TAP_TAP_H
+
+#include "switch/port.h"
+#include "tap/host_queue.h"
+#include "tap/netlink.h"
+#include "tap/netns.h"
+
+struct tap_opts {
+	struct port_opts port; /* mtu is given to the interface */
+	const char *ifname;    /* NULL: made of the port's name */
+	const char *netns;     /* NULL: the switch's */
+	const char *address;   /* NULL, or an IP address with prefix for the interface */
+	unsigned n_queues;     /* 0: 1 */
+};
+
+/* For port types that are a tap and something more, which begin with it. */
+struct tap {
+	struct port port; /* first */
+	struct host_queue *queues;
+	unsigned n_queues;
+	int fds[PORT_QUEUES_MAX];
+	char ifname[IFNAMSIZ], netns[NETNS_NAME_MAX];
+	char address[64]; /* that was given; "" */
+	unsigned ifindex;
+	int ns_fd;
+	struct netlink *nl;
+	struct netlink_watcher watcher;
+	bool admin_down, runs;
+	bool present;	   /* the interface is there, and attached to */
+	bool link_up;	   /* by whoever administers the host */
+	bool adopted;	   /* was there before */
+	bool address_ours; /* to be taken away from an adopted one */
+};
+
+int tap_port_add(struct switch_ *sw, const struct tap_opts *opts, struct port **out,
+		 struct err *err);
+
+/* Makes the interface of t, which is all zero, and registers the port under ops. On failure nothing
+ * is left but t's memory, which is the caller's; tap_close() undoes it, but does not free t. */
+int tap_open(struct tap *t, struct switch_ *sw, const struct tap_opts *opts,
+	     const struct port_ops *ops, struct err *err);
+void tap_close(struct tap *t);
+
+/* The slots of a port that begins with a tap; destroy is its own. */
+extern const struct port_ops tap_ops;
+
+/* Whether the host sees a carrier on the interface, while the port is up. */
+void tap_carrier(struct port *p, bool on);
+
+#endif

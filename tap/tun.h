@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Descriptors of Linux's tap devices: /dev/net/tun.
+ *
+ * What     Opens the queues of a tap, which is made by that or, where it exists, attached to.
+ * How      Every frame on a descriptor has a virtio header; checksums and TCP segmentation are left to the
+ *          other side both ways.
+ * Threads  control only.
+ * Rights   Making a tap needs CAP_NET_ADMIN; attaching to one that belongs to the user does not.
+ */
+#ifndef TAP_TUN_H
+#define TAP_TUN_H
+
+#include <stdbool.h>
+
+#include "base/err.h"
+
+/* An interface's name that the kernel takes as it is. */
+int tun_name_check(const char *name, struct err *err);
+
+/* Opens n queues of tap `name` in the namespace to fds, all or none. exists: it is there already, and is
+ * attached to only if it is persistent: otherwise it is another program's. */
+int tun_open(int ns_fd, const char *name, bool exists, int *fds, unsigned n, struct err *err);
+
+/* False: the interface behind it has been deleted. */
+bool tun_attached(int fd);
+
+/* Whether the host sees a carrier. */
+void tun_carrier(int fd, bool on);
+
+/* A descriptor of the namespace that the interface is in now, or -errno. */
+int tun_netns(int fd);
+
+#endif
