@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "switch/carrier.h"
 #include "switch/internal.h"
 #include "switch/rebalance.h"
 #include "switch/worker.h"
@@ -112,6 +113,7 @@ int port_init(struct port *p, struct switch_ *sw, const struct port_opts *opts,
 	TAILQ_INSERT_TAIL(&sw->ports, p, link);
 	switch_publish(sw);
 	change_tell(p, SWITCH_PORT_MADE, p->state);
+	carrier_update(p->bridge, p);
 	return 0;
 }
 
@@ -134,6 +136,7 @@ void port_fini(struct port *p)
 	arena_port_drop(p->kept);
 	free(p->counters);
 	p->counters = NULL;
+	carrier_update(p->bridge, NULL);
 }
 
 int port_rx_start(struct port *p, unsigned q, int kick_fd, struct err *err)
@@ -253,6 +256,7 @@ void port_state_set(struct port *p, enum port_state s, const char *fmt, ...)
 	LOG_INFO_RL("port \"%s\": %s%s%s", p->name, port_state_name(s), reason[0] ? ": " : "",
 		    reason);
 	change_tell(p, SWITCH_PORT_STATE, was);
+	carrier_update(p->bridge, p);
 }
 
 void port_fault_raise(struct port *p)
@@ -291,6 +295,7 @@ void port_info(const struct port *p, struct port_info *info)
 	info->reason = p->reason;
 	info->vlan = p->kept->vlan;
 	info->mtu = p->kept->mtu ? p->kept->mtu : p->mtu_told;
+	info->carrier = p->carrier;
 	if (p->ops->info)
 		p->ops->info(p, info);
 }
@@ -404,6 +409,9 @@ int port_admin_set(struct port *p, bool up, struct err *err)
 		p->kept->down = !up;
 		if (p->peer)
 			p->peer->kept->down = !up;
+		carrier_update(p->bridge, p);
+		if (p->peer)
+			carrier_update(p->peer->bridge, p->peer);
 	}
 	return rc;
 }

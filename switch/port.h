@@ -49,6 +49,9 @@ struct port_ops {
 	/* Control. Administrator's up (which also heals an errored port) or down. */
 	int (*admin)(struct port *p, bool up, struct err *err);
 
+	/* Control; may be NULL. Whoever is at the port shall see a link from now on, or none. */
+	void (*carrier)(struct port *p, bool on);
+
 	/* Control; may be NULL. Adds path, queues and features. */
 	void (*info)(const struct port *p, struct port_info *info);
 
@@ -79,6 +82,7 @@ struct port {
 	struct arena_port *kept; /* its slot: VLAN policy, MTU and what else outlives a crash */
 	uint32_t mtu_told; /* bytes; the peer's, where none was given. 0: not told */
 	enum port_state state;
+	bool carrier; /* see switch/carrier.h */
 	char reason[PORT_REASON_MAX];
 	char name[SWITCH_NAME_MAX];
 	struct port *peer; /* the other end of a link, else NULL */

@@ -61,6 +61,7 @@ struct bridge_opts {
 	uint32_t ageing_s;	   /* 1 to 30000; default BRIDGE_AGEING_S */
 	uint32_t max_macs;	   /* 16 to 16 million; default BRIDGE_MAX_MACS */
 	uint16_t forward_reserved; /* RESERVED_*; default 0 */
+	bool wire; /* nobody at one end: no carrier at the other (switch/carrier.h) */
 };
 #define BRIDGE_AGEING_S	    300
 #define BRIDGE_AGEING_MAX_S 30000
@@ -117,6 +118,7 @@ struct port_info {
 	uint32_t mtu;	   /* bytes, given or else told by the peer; 0: neither */
 	unsigned n_queues; /* queue pairs in use */
 	uint64_t features; /* negotiated virtio feature bits; 0 where there are none */
+	bool carrier;	   /* whether whoever is there shall see a link */
 };
 
 const char *port_name(const struct port *p);

@@ -34,6 +34,8 @@ struct fake_port {
 	atomic_bool full;
 	unsigned room, room_each; /* see fake_room_set(); the worker's once frames flow */
 	atomic_uint n_tx_calls;
+	bool carrier;
+	unsigned n_carrier; /* how often it was told */
 };
 
 static struct fake_port *fake_of(struct port *p)
@@ -139,6 +141,21 @@ static void fake_disarm(struct port *p, unsigned q)
 	atomic_store(&fake_of(p)->queues[q].armed, false);
 }
 
+static void fake_carrier_set(struct port *p, bool on)
+{
+	struct fake_port *fp = fake_of(p);
+
+	fp->carrier = on;
+	fp->n_carrier++;
+}
+
+bool fake_carrier(const struct fake_port *fp, unsigned *n_told)
+{
+	if (n_told)
+		*n_told = fp->n_carrier;
+	return fp->carrier;
+}
+
 static int fake_admin(struct port *p, bool up, struct err *err)
 {
 	struct fake_port *fp = fake_of(p);
@@ -183,6 +200,7 @@ static const struct port_ops fake_ops = {
 	.arm = fake_arm,
 	.disarm = fake_disarm,
 	.admin = fake_admin,
+	.carrier = fake_carrier_set,
 	.destroy = fake_destroy,
 };
 

@@ -38,6 +38,9 @@ void fake_room_set(struct fake_port *fp, unsigned n);
 /* How often it was given frames. */
 unsigned fake_n_tx_calls(const struct fake_port *fp);
 
+/* What its driver was last told of the carrier, and how often it was told. */
+bool fake_carrier(const struct fake_port *fp, unsigned *n_told);
+
 /* Stops the test after 10 s without rest. */
 void fake_settle(struct switch_ *sw);
 

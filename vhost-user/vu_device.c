@@ -207,12 +207,26 @@ static int action_do(struct vu_device *d, struct vu_conn *c, const struct vu_act
 	return 0;
 }
 
+void vu_device_connected(struct vu_device *d)
+{
+	d->mtu_agreed = d->port->kept->mtu;
+}
+
+/* The front end of a running guest tells its MTU again whenever the driver is reset: one that was
+ * right when it connected stays so, or the guest would lose its network for good. */
+static uint32_t mtu_limit(const struct vu_device *d)
+{
+	uint32_t now = d->port->kept->mtu;
+
+	return !now || !d->mtu_agreed ? 0 : (now > d->mtu_agreed ? now : d->mtu_agreed);
+}
+
 int vu_device_message(struct vu_device *d, struct vu_conn *c, struct err *err)
 {
 	struct vu_fd_fact facts[VU_MSG_FDS];
 	struct vu_result res;
 
-	d->dev->mtu_max = d->port->kept->mtu;
+	d->dev->mtu_max = mtu_limit(d);
 	for (unsigned i = 0; i < c->n_fds; i++)
 		vu_fd_fact(c->fds[i], &facts[i]);
 	vu_step(d->dev, &c->msg, facts, c->n_fds, &res);

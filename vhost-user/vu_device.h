@@ -35,6 +35,7 @@ struct vu_device {
 	struct vu_dev *dev; /* in the port's slot */
 	struct vu_mem mem;
 	struct vu_queue queues[VU_QUEUES_MAX];
+	uint32_t mtu_agreed; /* the port's when its front end connected; 0: none was given */
 	bool held;  /* rings stay stopped: the port is down, or errored by its guest */
 };
 
@@ -42,6 +43,9 @@ void vu_device_init(struct vu_device *d, struct port *p, unsigned n_pairs);
 
 /* Workers out, everything unmapped and closed, protocol state as before a connection. */
 void vu_device_reset(struct vu_device *d);
+
+/* A front end has connected. */
+void vu_device_connected(struct vu_device *d);
 
 /* Handles c's whole message. 0, or -EPROTO with a sentence: the connection must be closed. */
 int vu_device_message(struct vu_device *d, struct vu_conn *c, struct err *err);

@@ -9,6 +9,8 @@
  *          the administrator says up. A protocol violation closes the socket; the next front
  *          end is let in after VIOLATION_MIN, doubling to VIOLATION_MAX until one gets to up.
  *          Delays between tries begin anew after a connection that got to up, too.
+ *          Down hangs up, which is what QEMU shows its guest as no carrier, and hangs up on whoever
+ *          comes meanwhile; with keep_open only the rings stop, and who runs the guest sees to that.
  * Threads  control, but for the six functions that workers call on the rings.
  * Trust    The front end and the guest are hostile; see vu_proto.h, vu_conn.h, vu_ring.h.
  */
@@ -20,13 +22,13 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "switch/port.h"
 #include "vhost-user/vu_device.h"
+#include "vhost-user/vu_socket.h"
 
 #define RETRY_MIN     (5 * MS_NS)
 #define RETRY_MAX     (250 * MS_NS)
@@ -40,7 +42,7 @@ struct vu_port {
 	struct vu_device device;
 	struct vu_conn conn;
 	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
-	bool listen;
+	bool listen, keep_open;
 	bool admin_down;
 	int listen_fd;
 	struct loop_fd *listen_watch, *conn_watch;
@@ -253,6 +255,7 @@ static void conn_ready(void *arg, int fd, uint32_t events)
 static void conn_start(struct vu_port *vp, int fd)
 {
 	vu_conn_open(&vp->conn, fd);
+	vu_device_connected(&vp->device);
 	if (loop_fd_add(switch_loop(vp->port.sw), fd, EPOLLIN, conn_ready, vp, &vp->conn_watch) < 0) {
 		vu_conn_close(&vp->conn);
 		retry_in(vp, RETRY_MAX);
@@ -263,13 +266,6 @@ static void conn_start(struct vu_port *vp, int fd)
 
 /* ---- sockets ---- */
 
-static void address_fill(const struct vu_port *vp, struct sockaddr_un *sun)
-{
-	memset(sun, 0, sizeof(*sun));
-	sun->sun_family = AF_UNIX;
-	memcpy(sun->sun_path, vp->path, sizeof(sun->sun_path));
-}
-
 static void listen_ready(void *arg, int fd, uint32_t events)
 {
 	struct vu_port *vp = arg;
@@ -277,6 +273,11 @@ static void listen_ready(void *arg, int fd, uint32_t events)
 
 	if (conn < 0)
 		return;
+	if (vp->admin_down && !vp->keep_open) {
+		/* It would wait for our answers, and a QEMU's guest with it: let it try again. */
+		close(conn);
+		return;
+	}
 	/* One front end at a time; the next one waits in the backlog. */
 	loop_fd_del(vp->listen_watch);
 	vp->listen_watch = NULL;
@@ -285,18 +286,13 @@ static void listen_ready(void *arg, int fd, uint32_t events)
 
 static void connect_try(struct vu_port *vp)
 {
-	struct sockaddr_un sun;
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int fd = vu_socket_connect(vp->path);
 
-	address_fill(vp, &sun);
-	if (fd >= 0 && connect(fd, (struct sockaddr *)&sun, sizeof(sun)) == 0) {
+	if (fd >= 0) {
 		conn_start(vp, fd);
 		return;
 	}
-	if (!vp->admin_down)
-		port_state_set(&vp->port, PORT_CONNECTING, "%s: %s", vp->path, strerror(errno));
-	if (fd >= 0)
-		close(fd);
+	port_state_set(&vp->port, PORT_CONNECTING, "%s: %s", vp->path, strerror(-fd));
 	retry_later(vp);
 }
 
@@ -304,7 +300,9 @@ static void connect_try(struct vu_port *vp)
 static void front_end_await(struct vu_port *vp)
 {
 	if (!vp->listen) {
-		connect_try(vp);
+		/* A port that is down looks for nobody. */
+		if (!vp->admin_down)
+			connect_try(vp);
 		return;
 	}
 	if (!vp->admin_down)
@@ -315,47 +313,15 @@ static void front_end_await(struct vu_port *vp)
 		retry_in(vp, RETRY_MAX);
 }
 
-/* True when somebody answers on the socket. */
-static bool socket_served(const struct sockaddr_un *sun)
-{
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	bool served;
-
-	if (fd < 0)
-		return false;
-	/* EAGAIN: served, with a full backlog. */
-	served = connect(fd, (const struct sockaddr *)sun, sizeof(*sun)) == 0 || errno == EAGAIN;
-	close(fd);
-	return served;
-}
-
-static int socket_listen(struct vu_port *vp, const char *name, struct err *err)
-{
-	struct sockaddr_un sun;
-	struct stat st;
-
-	address_fill(vp, &sun);
-	if (lstat(vp->path, &st) == 0 && !S_ISSOCK(st.st_mode))
-		return err_set(err, -EEXIST, "port \"%s\": %s exists and is no socket", name, vp->path);
-	if (socket_served(&sun)) {
-		err_set(err, -EADDRINUSE, "port \"%s\": somebody already serves %s", name, vp->path);
-		return err_hint(err, "choose another --path, or leave out --listen to connect to it");
-	}
-	unlink(vp->path);
-	vp->listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (vp->listen_fd < 0 || bind(vp->listen_fd, (struct sockaddr *)&sun, sizeof(sun)) < 0)
-		return err_set(err, -errno, "port \"%s\": cannot bind %s: %s", name, vp->path,
-			       strerror(errno));
-	if (chmod(vp->path, 0660) < 0 || listen(vp->listen_fd, 4) < 0) {
-		err_set(err, -errno, "port \"%s\": cannot listen on %s: %s", name, vp->path,
-			strerror(errno));
-		unlink(vp->path);
-		return err->code;
-	}
-	return 0;
-}
-
 /* ---- vtable, control's part ---- */
+
+/* A front end shows its guest no carrier while nobody is at the other end of its socket. */
+static void hang_up(struct vu_port *vp)
+{
+	conn_drop(vp);
+	loop_timer_del(vp->timer);
+	front_end_await(vp);
+}
 
 static int vu_admin(struct port *p, bool up, struct err *err)
 {
@@ -366,6 +332,8 @@ static int vu_admin(struct port *p, bool up, struct err *err)
 	vp->device.held = !up;
 	if (!up) {
 		vu_device_rings_stop(&vp->device);
+		if (!vp->keep_open)
+			hang_up(vp);
 		state_update(vp);
 		return 0;
 	}
@@ -471,9 +439,10 @@ int vu_port_add(struct switch_ *sw, const struct vu_port_opts *opts, struct port
 	vp->listen_fd = -1;
 	vp->conn.fd = -1;
 	vp->listen = opts->listen;
+	vp->keep_open = opts->keep_open;
 	memcpy(vp->path, opts->path, strlen(opts->path));
 	if (opts->listen) {
-		rc = socket_listen(vp, name, err);
+		rc = vu_socket_listen(name, vp->path, &vp->listen_fd, err);
 		if (rc < 0)
 			goto fail;
 	}

@@ -19,6 +19,7 @@ struct vu_port_opts {
 	struct port_opts port;
 	const char *path;  /* the socket */
 	bool listen;	   /* own the socket; else connect to it and keep trying */
+	bool keep_open;	   /* the socket stays open while the port is down: see vu_port.c */
 	unsigned n_queues; /* queue pairs offered, 1 to VU_QUEUE_PAIRS_MAX; 0: the maximum */
 };
 

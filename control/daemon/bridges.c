@@ -65,6 +65,7 @@ int bridge_settings_check(const json_t *settings, struct bridge_opts *opts, stru
 		opts->ageing_s = (uint32_t)(json_number_value(ageing) + 0.999999);
 	if (max_macs)
 		opts->max_macs = (uint32_t)json_integer_value(max_macs);
+	opts->wire = json_is_true(json_object_get(settings, "wire"));
 	return reserved ? reserved_parse(reserved, &opts->forward_reserved, err) : 0;
 }
 

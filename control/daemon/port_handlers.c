@@ -145,6 +145,7 @@ static json_t *port_json(const struct port *p)
 		"mtu", info.mtu ? json_integer(info.mtu) : json_null(), "queues",
 		(int)info.n_queues, "features", features_json(info.features), "counters",
 		counters_json(p));
+	json_object_set_new(out, "carrier", json_boolean(info.carrier));
 	json_object_set_new(out, "transient", json_boolean(!owner_saved(owner)));
 	/* What a foreign guest has to be: the socket's server where we connect, else its client. */
 	if (owner && info.path)

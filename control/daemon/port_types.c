@@ -53,12 +53,13 @@ static int vhost_user_add(struct switch_ *sw, const struct port_opts *opts, cons
 		.path = json_string_value(json_object_get(settings, "path")),
 		.listen = json_is_true(json_object_get(settings, "listen")),
 		.n_queues = (unsigned)json_integer_value(json_object_get(settings, "queues")),
+		.keep_open = json_object_get(settings, "carrier") != NULL,
 	};
 
 	return vu_port_add(sw, &vu, out, err);
 }
 
-static const char *const vhost_user_keys[] = {"path", "listen", "queues", NULL};
+static const char *const vhost_user_keys[] = {"path", "listen", "queues", "carrier", NULL};
 const struct port_type port_type_vhost_user = {"vhost-user", vhost_user_keys, vhost_user_check,
 					       vhost_user_add};
 

@@ -48,6 +48,8 @@ static const struct param bridge_add_params[] = {
 	 "learn at most so many addresses (65536)"},
 	{"forward_reserved", PARAM_STRING, 0, 0, 64, "LIST",
 	 "forward these reserved groups: stp,lldp,lacp,eapol, all or none (none)"},
+	{"wire", PARAM_BOOL, PARAM_JSON_ONLY, 0, 0, NULL,
+	 "a cable between two machines: nobody at one end is no carrier at the other"},
 	LAB,
 	TRANSIENT,
 	END,
@@ -99,6 +101,9 @@ static const struct param port_add_params[] = {
 	{"queues", PARAM_INT, 0, 1, 8, "N", "vhost-user: offer N queue pairs (8); tap: have N (1)"},
 	{"mtu", PARAM_INT, 0, 68, 65535, "N", "largest payload of a frame in bytes (no limit)"},
 	{"down", PARAM_BOOL, 0, 0, 0, NULL, "make it, but leave it down"},
+	{"carrier", PARAM_ENUM, PARAM_JSON_ONLY, 0, 0, "set_link",
+	 "vhost-user: who runs the guest shows it its carrier, so that the socket stays open while "
+	 "the port is down"},
 	LAB,
 	TRANSIENT,
 	END,

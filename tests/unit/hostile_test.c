@@ -490,9 +490,11 @@ static void truncated_rings_error_the_port(void **state)
 static void truncated_frames_error_the_port(void **state)
 {
 	uint8_t f[1500] = {2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2};
-	struct scene *s = scene_open(*state);
+	struct scene *s;
 	struct fe *fe;
 
+	rig_keep_open(*state);
+	s = scene_open(*state);
 	fe = attacker(s, (struct fe_opts){.no_seal = true});
 	rig_port_admin(s->rig, 0, false);
 	rig_await(s->rig, 0, PORT_DOWN);

@@ -22,6 +22,7 @@ struct rig {
 	struct port *port[RIG_PORTS];
 	char dir[64], path[RIG_PORTS][96];
 	char reason[256];
+	bool keep_open;
 	pthread_t thread;
 	int call_fd;
 	struct loop_fd *call_watch;
@@ -153,7 +154,8 @@ static void add(struct rig *rig, void *arg)
 {
 	struct add *a = arg;
 	char name[8];
-	struct vu_port_opts o = {.path = rig->path[a->i], .listen = a->listen};
+	struct vu_port_opts o = {.path = rig->path[a->i], .listen = a->listen,
+				 .keep_open = rig->keep_open};
 
 	snprintf(name, sizeof(name), "v%u", a->i);
 	o.port.name = name;
@@ -171,6 +173,11 @@ const char *rig_port_add(struct rig *rig, unsigned i, bool listen)
 	if (a.err.code)
 		fail_msg("%s", a.err.text);
 	return rig->path[i];
+}
+
+void rig_keep_open(struct rig *rig)
+{
+	rig->keep_open = true;
 }
 
 static void del(struct rig *rig, void *arg)

@@ -35,6 +35,8 @@ struct bridge *rig_bridge(struct rig *rig);
 struct fe *rig_port(struct rig *rig, unsigned i, struct fe_opts opts);
 /* The port alone; its socket's path. listen: the switch owns the socket. */
 const char *rig_port_add(struct rig *rig, unsigned i, bool listen);
+/* Ports added from now on leave their sockets open while they are down. */
+void rig_keep_open(struct rig *rig);
 void rig_port_del(struct rig *rig, unsigned i);
 void rig_port_admin(struct rig *rig, unsigned i, bool up);
 

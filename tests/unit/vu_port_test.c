@@ -468,10 +468,12 @@ static void administrator_heals_a_violation(void **state)
 static void down_port_comes_back_where_it_was(void **state)
 {
 	struct rig *rig = *state;
-	struct fe *a = rig_port(rig, 0, (struct fe_opts){0});
-	struct fe *b = rig_port(rig, 1, (struct fe_opts){0});
+	struct fe *a, *b;
 	uint8_t f[60], got[2048];
 
+	rig_keep_open(rig);
+	a = rig_port(rig, 0, (struct fe_opts){0});
+	b = rig_port(rig, 1, (struct fe_opts){0});
 	exchange(a, b, 200);
 	rig_port_admin(rig, 1, false);
 	rig_await(rig, 1, PORT_DOWN);
@@ -484,6 +486,77 @@ static void down_port_comes_back_where_it_was(void **state)
 	exchange(a, b, 200);
 	fe_close(a);
 	fe_close(b);
+}
+
+static bool hung_up(int fd)
+{
+	struct pollfd p = {.fd = fd, .events = POLLRDHUP};
+
+	return poll(&p, 1, 5000) > 0 && p.revents & (POLLRDHUP | POLLHUP);
+}
+
+static int connect_to(const char *path)
+{
+	struct sockaddr_un sun = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	snprintf(sun.sun_path, sizeof(sun.sun_path), "%s", path);
+	assert_int_equal(connect(fd, (struct sockaddr *)&sun, sizeof(sun)), 0);
+	return fd;
+}
+
+/* That is how QEMU's guest sees that it has no carrier. Whoever connects meanwhile must not wait for an
+ * answer: a QEMU would hold up its whole guest. */
+static void down_port_hangs_up_and_lets_nobody_wait(void **state)
+{
+	struct rig *rig = *state;
+	struct fe *a = rig_port(rig, 0, (struct fe_opts){0}), *b;
+	struct fe_opts again = {.path = a->opts.path};
+	struct err err = ERR_NONE;
+	int fd;
+
+	rig_port_admin(rig, 0, false);
+	assert_true(hung_up(a->fd));
+	assert_int_equal(rig_state(rig, 0), PORT_DOWN);
+	for (int i = 0; i < 10; i++) {
+		fd = connect_to(a->opts.path);
+		assert_true(hung_up(fd));
+		close(fd);
+	}
+	assert_int_equal(rig_state(rig, 0), PORT_DOWN);
+	rig_port_admin(rig, 0, true);
+	assert_int_equal(rig_state(rig, 0), PORT_WAITING);
+	fe_close(a);
+	if (fe_open(&again, &a, &err) < 0)
+		fail_msg("%s", err.text);
+	rig_await(rig, 0, PORT_UP);
+	b = rig_port(rig, 1, (struct fe_opts){0});
+	exchange(a, b, 200);
+	fe_close(a);
+	fe_close(b);
+}
+
+/* The other role: it does not connect until it is up, then at once. */
+static void down_port_looks_for_nobody(void **state)
+{
+	struct rig *rig = *state;
+	struct fe *a = rig_port(rig, 0, (struct fe_opts){.server = true});
+	const char *path = a->opts.path;
+	struct pollfd p = {.events = POLLIN};
+	struct err err = ERR_NONE;
+
+	rig_port_admin(rig, 0, false);
+	assert_true(hung_up(a->fd));
+	fe_close(a);
+	unlink(path);
+	p.fd = fe_listen(path, &err);
+	assert_true(p.fd >= 0);
+	assert_int_equal(poll(&p, 1, 600), 0); /* retries come every 250 ms at the latest */
+	assert_int_equal(rig_state(rig, 0), PORT_DOWN);
+	rig_port_admin(rig, 0, true);
+	assert_int_equal(poll(&p, 1, 1000), 1);
+	close(p.fd);
+	unlink(path);
 }
 
 /* virtio-user as server tells base 0 to a back end that has come back. */
@@ -630,6 +703,43 @@ static void administrators_mtu_outlives_connections(void **state)
 	assert_int_equal(rig_mtu(rig), 2000);
 }
 
+/* A front end tells its MTU at each reset of its driver: one that was agreed on stays good. */
+static void lowered_mtu_counts_from_the_next_connection(void **state)
+{
+	struct rig *rig = *state;
+	struct fe *fe = rig_port(rig, 0, (struct fe_opts){.no_rings = true});
+	struct fe_opts again = {.path = fe->opts.path, .no_rings = true};
+	struct err err = ERR_NONE;
+	uint64_t mtu = 9000;
+	uint32_t limit = 1500;
+	struct vu_msg reply;
+
+	rig_call(rig, mtu_set, &limit);
+	mtu_tell(fe, 9000);
+	fe_close(fe);
+	rig_await(rig, 0, PORT_WAITING);
+	assert_int_equal(fe_open(&again, &fe, &err), 0);
+	/* Refused with an answer, where one is asked for: the connection stays. */
+	assert_int_equal(fe_msg_send(fe, VU_NET_SET_MTU, VU_NEED_REPLY, &mtu, sizeof(mtu), NULL, 0), 0);
+	assert_int_equal(fe_msg_reply(fe, &reply), 0);
+	assert_int_equal(reply.u.u64, 1);
+	limit = 2000;
+	rig_call(rig, mtu_set, &limit);
+	mtu = 2000; /* raised: that counts at once */
+	assert_int_equal(fe_msg_send(fe, VU_NET_SET_MTU, VU_NEED_REPLY, &mtu, sizeof(mtu), NULL, 0), 0);
+	assert_int_equal(fe_msg_reply(fe, &reply), 0);
+	assert_int_equal(reply.u.u64, 0);
+	limit = 1400;
+	rig_call(rig, mtu_set, &limit);
+	mtu = 1500; /* lowered: it was right when the front end connected */
+	assert_int_equal(fe_msg_send(fe, VU_NET_SET_MTU, VU_NEED_REPLY, &mtu, sizeof(mtu), NULL, 0), 0);
+	assert_int_equal(fe_msg_reply(fe, &reply), 0);
+	assert_int_equal(reply.u.u64, 0);
+	assert_int_equal(rig_mtu(rig), 1400);
+	fe_close(fe);
+	rig_await(rig, 0, PORT_WAITING);
+}
+
 /* As QEMU does it when its guest masks an interrupt and unmasks it. */
 static void call_descriptor_changes_without_loss(void **state)
 {
@@ -722,11 +832,14 @@ int main(void)
 		T(bytes_of_huge_frames_are_counted_in_full),
 		T(administrator_heals_a_violation),
 		T(down_port_comes_back_where_it_was),
+		T(down_port_hangs_up_and_lets_nobody_wait),
+		T(down_port_looks_for_nobody),
 		T(ring_goes_on_at_its_used_index),
 		cmocka_unit_test(guest_memory_is_in_memory),
 		T(hanging_up_slows_the_tries_down),
 		T(front_ends_mtu_ends_with_its_connection),
 		T(administrators_mtu_outlives_connections),
+		T(lowered_mtu_counts_from_the_next_connection),
 		T(call_descriptor_changes_without_loss),
 		T(shared_memory_cannot_be_truncated),
 		T(protocol_violation_closes_and_backs_off),
