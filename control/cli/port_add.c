@@ -10,9 +10,9 @@
 #include "control/rpc/methods.h"
 
 /* The daemon works in another folder: puts ours before a path that is relative. */
-static int path_make_whole(json_t *params, struct err *err)
+static int path_make_whole(json_t *params, const char *key, struct err *err)
 {
-	const char *path = json_string_value(json_object_get(params, "path"));
+	const char *path = json_string_value(json_object_get(params, key));
 	char *cwd;
 
 	if (!path || path[0] == '/')
@@ -21,7 +21,7 @@ static int path_make_whole(json_t *params, struct err *err)
 	if (!cwd)
 		return err_set(err, -errno, "the working folder cannot be read: %s",
 			       strerror(errno));
-	json_object_set_new(params, "path",
+	json_object_set_new(params, key,
 			    json_sprintf("%s/%s", strcmp(cwd, "/") ? cwd : "", path));
 	free(cwd);
 	return 0;
@@ -30,8 +30,10 @@ static int path_make_whole(json_t *params, struct err *err)
 int port_add_run(struct cli *cli, const json_t *params, json_t **result, struct err *err)
 {
 	json_t *whole = cli_params(&m_port_add, params);
-	int rc = path_make_whole(whole, err);
+	int rc = path_make_whole(whole, "path", err);
 
+	if (rc == 0)
+		rc = path_make_whole(whole, "peer", err);
 	if (rc < 0) {
 		json_decref(whole);
 		return cli_exit_code(rc);

@@ -3,8 +3,10 @@
  * Port types of the host: how their settings become ports.
  */
 #include <errno.h>
+#include <string.h>
 
 #include "control/daemon/port_type.h"
+#include "tap/dgram.h"
 #include "tap/tap.h"
 
 static const char *text(const json_t *settings, const char *key)
@@ -37,3 +39,35 @@ static int tap_add(struct switch_ *sw, const struct port_opts *opts, const json_
 
 static const char *const tap_keys[] = {"ifname", "netns", "address", "queues", NULL};
 const struct port_type port_type_tap = {"tap", tap_keys, tap_check, tap_add};
+
+/* ---- dgram: a pair of Unix datagram sockets ---- */
+
+static int dgram_check(const json_t *settings, struct err *err)
+{
+	const char *path = text(settings, "path"), *peer = text(settings, "peer");
+
+	if (!path || !peer)
+		return err_set(err, -EINVAL,
+			       "a dgram port needs a path, its socket, and a peer, the other's");
+	if (path[0] != '/' || peer[0] != '/')
+		return err_set(err, -EINVAL, "%s \"%.100s\" does not begin with /",
+			       path[0] != '/' ? "path" : "peer", path[0] != '/' ? path : peer);
+	if (!strcmp(path, peer))
+		return err_set(err, -EINVAL, "path and peer are the same, %.100s", path);
+	return 0;
+}
+
+static int dgram_add(struct switch_ *sw, const struct port_opts *opts, const json_t *settings,
+		     struct port **out, struct err *err)
+{
+	struct dgram_opts dgram = {
+		.port = *opts,
+		.path = text(settings, "path"),
+		.peer = text(settings, "peer"),
+	};
+
+	return dgram_port_add(sw, &dgram, out, err);
+}
+
+static const char *const dgram_keys[] = {"path", "peer", NULL};
+const struct port_type port_type_dgram = {"dgram", dgram_keys, dgram_check, dgram_add};

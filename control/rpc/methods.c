@@ -84,9 +84,11 @@ static const struct param port_add_params[] = {
 	PORT_NAME,
 	{"bridge", PARAM_NAME, PARAM_REQUIRED, 0, 0, "BR", "the bridge that it joins"},
 	{"type", PARAM_STRING, PARAM_REQUIRED, 1, 32, "TYPE",
-	 "vhost-user (a VM's virtio-net), tap (an interface of this host) or link (a wire to another "
+	 "vhost-user (a VM's virtio-net), tap (an interface of this host), dgram (QEMU's -netdev "
+	 "dgram) or link (a wire to another "
 	 "bridge)"},
-	{"path", PARAM_STRING, 0, 1, 4096, "SOCK", "vhost-user: the socket"},
+	{"path", PARAM_STRING, 0, 1, 4096, "SOCK", "vhost-user: the socket; dgram: the switch's socket"},
+	{"peer", PARAM_STRING, 0, 1, 4096, "SOCK", "dgram: the other end's socket"},
 	{"listen", PARAM_BOOL, 0, 0, 0, NULL,
 	 "vhost-user: own SOCK; otherwise connect to it and keep trying"},
 	{"ifname", PARAM_STRING, 0, 1, 15, "IF",
