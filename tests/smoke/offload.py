@@ -10,6 +10,7 @@ import shutil
 import subprocess
 
 import session
+from initrd import initrd_make
 from session import Session, await_true, binary, need
 
 SECONDS = 3
@@ -22,36 +23,6 @@ PLAIN = ",".join(f"{name}=off" for name in (
 PROGRAMS = ["iperf3", "ethtool"]
 
 ADDRESS = {"full1": "10.0.0.1", "full2": "10.0.0.2", "plain": "10.0.0.3"}
-
-
-def libraries(program):
-    """Absolute paths of what a program of this host is linked with."""
-    out = subprocess.run(["ldd", program], capture_output=True, text=True, check=True).stdout
-    return re.findall(r"(/\S+) \(0x", out)
-
-
-def initrd_make(s):
-    """Lanyard's own image with programs of this host behind it: Linux takes archives in a row."""
-    s.cli("vm", "start", "image", "--nic", "user")
-    s.cli("vm", "kill", "image")
-    s.cli("vm", "rm", "image")
-    images = os.path.join(s.state_dir, "images")
-    base = os.path.join(images, next(f for f in os.listdir(images) if f.endswith(".cpio")))
-    root, names = s.path("root"), set()
-    for program in [shutil.which(p) for p in PROGRAMS] + [binary("frame_digest")]:
-        for path in [program, *libraries(program)]:
-            name = "usr/bin/" + os.path.basename(path) if path == program else path[1:]
-            os.makedirs(os.path.join(root, os.path.dirname(name)), exist_ok=True)
-            shutil.copy(path, os.path.join(root, name))
-            while name:
-                names.add(name)
-                name = os.path.dirname(name)
-    more = subprocess.run(["cpio", "-o", "-H", "newc", "--quiet"], cwd=root, check=True,
-                          input="\n".join(sorted(names)).encode(), stdout=subprocess.PIPE).stdout
-    initrd = s.path("initrd.cpio")
-    with open(base, "rb") as f, open(initrd, "wb") as out:
-        out.write(f.read() + more)
-    return initrd
 
 
 def qemu_without_offloads_for_plain(s):
@@ -164,7 +135,7 @@ def matrix_is_delivered(s):
 
 
 def guests_boot(s):
-    initrd = initrd_make(s)
+    initrd = initrd_make(s, *map(shutil.which, PROGRAMS), binary("frame_digest"))
     qemu_without_offloads_for_plain(s)
     s.cli("bridge", "add", "lan")
     for vm in ADDRESS:
