@@ -10,6 +10,7 @@
 
 #include "base/loop.h"
 #include "control/cli/call.h"
+#include "control/cli/rates.h"
 #include "control/cli/table.h"
 #include "switch/counters.h"
 
@@ -21,7 +22,8 @@
 	}
 static const struct param stats_params[] = {
 	PORTS_PARAM,
-	{"watch", PARAM_BOOL, 0, 0, 0, NULL, "show frames a second, once a second, until stopped"},
+	{"watch", PARAM_BOOL, 0, 0, 0, NULL, "show what happens by the second, once a second"},
+	{"for", PARAM_DURATION, 0, 1, 86400 * 365, "TIME", "--watch: end after this time"},
 	{.name = NULL},
 };
 const struct method m_stats = {"stats",	     "stats",	   "Show counters of ports and workers",
@@ -71,34 +73,20 @@ static json_int_t drops_sum(const json_t *port, const char *way)
 	return sum;
 }
 
-/* Rows of the table: totals, or the difference to an earlier reading by the second. */
-static json_t *rows_of(const json_t *ports, const json_t *before, double seconds)
+/* Rows of the table: totals. */
+static json_t *rows_of(const json_t *ports)
 {
 	static const char *const keys[] = {"rx_frames", "rx_bytes", "tx_frames", "tx_bytes"};
 	json_t *rows = json_array(), *port;
 	size_t i;
 
 	json_array_foreach (ports, i, port) {
-		const json_t *old = json_array_get(before, i);
 		json_t *row = json_pack("{sO}", "name", json_object_get(port, "name"));
-		json_int_t rx = drops_sum(port, "rx_drops"), tx = drops_sum(port, "tx_drops");
 
-		/* Ports that came or went shift the list; such a second is shown as none. */
-		if (old && !json_equal(json_object_get(old, "name"), json_object_get(port, "name")))
-			old = port;
-		for (unsigned k = 0; k < 4; k++) {
-			json_int_t n = counter(port, keys[k]);
-
-			if (old)
-				n = (json_int_t)((double)(n - counter(old, keys[k])) / seconds);
-			json_object_set_new(row, keys[k], json_integer(n));
-		}
-		if (old) {
-			rx -= drops_sum(old, "rx_drops");
-			tx -= drops_sum(old, "tx_drops");
-		}
-		json_object_set_new(row, "rx_drops", json_integer(rx));
-		json_object_set_new(row, "tx_drops", json_integer(tx));
+		for (unsigned k = 0; k < 4; k++)
+			json_object_set_new(row, keys[k], json_integer(counter(port, keys[k])));
+		json_object_set_new(row, "rx_drops", json_integer(drops_sum(port, "rx_drops")));
+		json_object_set_new(row, "tx_drops", json_integer(drops_sum(port, "tx_drops")));
 		json_array_append_new(rows, row);
 	}
 	return rows;
@@ -125,6 +113,21 @@ static char *busy_text(const json_t *worker)
 			100 * json_real_value(json_object_get(worker, "busy_share"))) < 0 ? NULL : text;
 }
 
+static void workers_rates_print(const json_t *workers)
+{
+	static const struct table_column columns[] = {
+		{"WORKER", "id", true, NULL},
+		{"CPU", "cpu", true, NULL},
+		{"BUSY", "busy_share", true, busy_text},
+		{"FRAMES/S", "frames_per_s", true, NULL},
+		{"CYCLES/FRAME", "cycles_per_frame", true, NULL},
+		{"SLEEPS/S", "sleeps_per_s", true, NULL},
+		{NULL, NULL, false, NULL},
+	};
+
+	table_print(columns, workers);
+}
+
 void stats_print(struct cli *cli, const json_t *params, const json_t *result)
 {
 	static const struct table_column columns[] = {
@@ -138,46 +141,82 @@ void stats_print(struct cli *cli, const json_t *params, const json_t *result)
 		{NULL, NULL, false, NULL},
 	};
 
-	ports_table(rows_of(json_object_get(result, "ports"), NULL, 1));
+	ports_table(rows_of(json_object_get(result, "ports")));
 	putchar('\n');
 	table_print(columns, json_object_get(result, "workers"));
 }
 
-/* Prints until the daemon goes away or the person has seen enough. */
+static void rates_print(struct cli *cli, const json_t *rates)
+{
+	static const struct table_column columns[] = {
+		{"PORT", "name", false, NULL},
+		{"STATE", "state", false, NULL},
+		{"RX-FRAMES/S", "rx_frames_per_s", true, NULL},
+		{"RX-BIT/S", "rx_bits_per_s", true, NULL},
+		{"RX-DROPS/S", "rx_drops_per_s", true, NULL},
+		{"TX-FRAMES/S", "tx_frames_per_s", true, NULL},
+		{"TX-BIT/S", "tx_bits_per_s", true, NULL},
+		{"TX-DROPS/S", "tx_drops_per_s", true, NULL},
+		{NULL, NULL, false, NULL},
+	};
+
+	if (cli->json) {
+		json_dumpf(rates, stdout, JSON_COMPACT | JSON_REAL_PRECISION(15));
+		putchar('\n');
+		return;
+	}
+	if (isatty(STDOUT_FILENO))
+		fputs("\033[H\033[2J", stdout);
+	table_print(columns, json_object_get(rates, "ports"));
+	putchar('\n');
+	workers_rates_print(json_object_get(rates, "workers"));
+	putchar('\n');
+}
+
+/* Sleeps until due_ns. */
+static void sleep_until(uint64_t due_ns)
+{
+	uint64_t now_ns = loop_now_ns();
+	struct timespec pause = {0};
+
+	if (now_ns >= due_ns)
+		return;
+	pause.tv_sec = (time_t)((due_ns - now_ns) / S_NS);
+	pause.tv_nsec = (long)((due_ns - now_ns) % S_NS);
+	nanosleep(&pause, NULL);
+}
+
+/* Prints until the daemon goes away, the person has seen enough or the time is over. */
 static int watch(struct cli *cli, struct rpc_client *c, const json_t *params, struct err *err)
 {
-	json_t *before = NULL, *now = NULL;
-	uint64_t before_ns = 0;
-	int rc;
+	const json_t *names = json_object_get(params, "ports");
+	double for_s = json_number_value(json_object_get(params, "for"));
+	uint64_t due_ns = loop_now_ns(), end_ns = due_ns + (uint64_t)(for_s * (double)S_NS);
+	struct reading before, now;
+	int rc = reading_take(c, names, &before, err);
 
-	for (;;) {
-		struct timespec pause = {.tv_sec = WATCH_NS / S_NS};
-		uint64_t now_ns;
+	while (rc == 0) {
+		json_t *rates;
 
-		rc = stats_read(c, params, &now, err);
-		now_ns = loop_now_ns();
-		if (rc < 0)
+		due_ns += WATCH_NS;
+		if (for_s > 0 && due_ns > end_ns + WATCH_NS / 10)
 			break;
-		if (cli->json) {
-			json_dumpf(now, stdout, JSON_COMPACT | JSON_REAL_PRECISION(15));
-			putchar('\n');
-		} else if (before) {
-			if (isatty(STDOUT_FILENO))
-				fputs("\033[H\033[2J", stdout);
-			ports_table(rows_of(json_object_get(now, "ports"),
-					    json_object_get(before, "ports"),
-					    (double)(now_ns - before_ns) / 1e9));
+		sleep_until(due_ns);
+		rc = reading_take(c, names, &now, err);
+		if (rc < 0) {
+			reading_free(&now);
+			break;
 		}
+		rates = rates_json(&before, &now);
+		rates_print(cli, rates);
+		json_decref(rates);
+		reading_free(&before);
+		before = now;
 		/* A reader that has gone ends the watch. */
 		if (fflush(stdout) == EOF)
 			break;
-		json_decref(before);
-		before = now;
-		before_ns = now_ns;
-		now = NULL;
-		nanosleep(&pause, NULL);
 	}
-	json_decref(before);
+	reading_free(&before);
 	return cli_exit_code(rc);
 }
 
@@ -217,41 +256,77 @@ static const char *explain(const char *way, const char *reason)
 	return "";
 }
 
+/* The reasons of one port that have counted anything. */
+static void drops_add(json_t *list, const json_t *port, const char *way, const char *direction)
+{
+	json_t *n;
+	const char *reason;
+
+	json_object_foreach (json_object_get(json_object_get(port, "counters"), way), reason, n)
+		if (json_integer_value(n))
+			json_array_append_new(list,
+					      json_pack("{sOsssssOss}", "port",
+							json_object_get(port, "name"), "direction",
+							direction, "reason", reason, "count", n,
+							"advice", explain(way, reason)));
+}
+
+static int more_first(const void *a, const void *b)
+{
+	const json_t *x = *(json_t *const *)a, *y = *(json_t *const *)b;
+	json_int_t n = json_integer_value(json_object_get(x, "count"));
+	json_int_t m = json_integer_value(json_object_get(y, "count"));
+
+	return n == m ? strcmp(json_string_value(json_object_get(x, "port")),
+			       json_string_value(json_object_get(y, "port")))
+		      : (n < m ? 1 : -1);
+}
+
+/* list (stolen) in the order of cmp; list as it is when memory is out. */
+static json_t *sorted(json_t *list, int (*cmp)(const void *, const void *))
+{
+	size_t n = json_array_size(list);
+	json_t **rows = calloc(n + 1, sizeof(*rows)), *out = json_array();
+
+	if (!rows || !out) {
+		free(rows);
+		json_decref(out);
+		return list;
+	}
+	for (size_t i = 0; i < n; i++)
+		rows[i] = json_array_get(list, i);
+	qsort(rows, n, sizeof(json_t *), cmp);
+	for (size_t i = 0; i < n; i++)
+		json_array_append(out, rows[i]);
+	free(rows);
+	json_decref(list);
+	return out;
+}
+
 int drops_run(struct cli *cli, const json_t *params, json_t **result, struct err *err)
 {
-	static const char *const ways[] = {"rx_drops", "tx_drops"};
-	json_t *ports = NULL, *port, *n;
-	const char *reason;
+	json_t *ports = NULL, *port, *list = json_array();
 	size_t i;
 	int rc = cli_call_all(cli, "stats.ports", ports_params(params), &ports, err);
 
-	if (rc)
-		return rc;
-	*result = json_array();
-	json_array_foreach (ports, i, port)
-		for (unsigned w = 0; w < 2; w++)
-			json_object_foreach (
-				json_object_get(json_object_get(port, "counters"), ways[w]), reason,
-				n) {
-				if (!json_integer_value(n))
-					continue;
-				json_array_append_new(*result,
-						      json_pack("{sOsssssOss}", "port",
-								json_object_get(port, "name"),
-								"direction", w ? "out" : "in",
-								"reason", reason, "frames", n,
-								"text", explain(ways[w], reason)));
-			}
+	json_array_foreach (ports, i, port) {
+		drops_add(list, port, "rx_drops", "in");
+		drops_add(list, port, "tx_drops", "out");
+	}
 	json_decref(ports);
-	return EXIT_DONE;
+	if (rc == EXIT_DONE)
+		*result = sorted(list, more_first);
+	else
+		json_decref(list);
+	return rc;
 }
 
 void drops_print(struct cli *cli, const json_t *params, const json_t *result)
 {
 	static const struct table_column columns[] = {
 		{"PORT", "port", false, NULL},	   {"DIRECTION", "direction", false, NULL},
-		{"REASON", "reason", false, NULL}, {"FRAMES", "frames", true, NULL},
-		{"WHY", "text", false, NULL},	   {NULL, NULL, false, NULL},
+		{"REASON", "reason", false, NULL}, {"FRAMES", "count", true, NULL},
+		{"WHY", "advice", false, NULL},	   {NULL, NULL, false, NULL},
 	};
 
 	if (json_array_size(result))

@@ -9,6 +9,7 @@
 #include "control/daemon/page.h"
 
 #define PAGE_PORTS 150
+#define PAGE_BRIEF 500
 
 json_t *counters_json(const struct port *p)
 {
@@ -39,14 +40,40 @@ static json_t *port_stats_json(const struct port *p)
 			 counters_json(p));
 }
 
-static int named_ports(struct daemon *d, const json_t *names, const json_t *params, json_t **result,
-		       struct err *err)
+static uint64_t sum_of(const uint64_t *counts, unsigned n)
+{
+	uint64_t sum = 0;
+
+	for (unsigned i = 0; i < n; i++)
+		sum += counts[i];
+	return sum;
+}
+
+static json_t *port_brief_json(const struct port *p)
+{
+	struct port_counters c;
+	struct port_info info;
+
+	port_info(p, &info);
+	port_counters_read(p, &c);
+	return json_pack("{sssssssIsIsIsIsIsI}", "name", info.name, "bridge",
+			 bridge_name(info.bridge), "state", port_state_name(info.state),
+			 "rx_frames", (json_int_t)c.rx_frames, "rx_bytes", (json_int_t)c.rx_bytes,
+			 "rx_dropped", (json_int_t)sum_of(c.rx_drops, N_RX_DROPS), "tx_frames",
+			 (json_int_t)c.tx_frames, "tx_bytes", (json_int_t)c.tx_bytes, "tx_dropped",
+			 (json_int_t)sum_of(c.tx_drops, N_TX_DROPS));
+}
+
+typedef json_t *(*port_json_fn)(const struct port *p);
+
+static int named_ports(struct daemon *d, const json_t *names, const json_t *params,
+		       size_t n_default, port_json_fn json, json_t **result, struct err *err)
 {
 	size_t i, n = json_array_size(names);
 	struct page page;
 	char cursor[24];
 
-	page_begin(&page, params, PAGE_PORTS);
+	page_begin(&page, params, n_default);
 	for (i = page_position(params); i < n && page_has_room(&page); i++) {
 		struct port *p;
 		int rc =
@@ -56,7 +83,7 @@ static int named_ports(struct daemon *d, const json_t *names, const json_t *para
 			json_decref(page.items);
 			return rc;
 		}
-		page_add(&page, port_stats_json(p));
+		page_add(&page, json(p));
 	}
 	snprintf(cursor, sizeof(cursor), "%zu", i);
 	*result = page_end(&page, i < n ? cursor : NULL);
@@ -66,11 +93,14 @@ static int named_ports(struct daemon *d, const json_t *names, const json_t *para
 int do_stats_ports(struct rpc_call *call, const json_t *params, json_t **result, struct err *err)
 {
 	const json_t *names = json_object_get(params, "ports");
+	bool brief = json_is_true(json_object_get(params, "brief"));
+	size_t n_default = brief ? PAGE_BRIEF : PAGE_PORTS;
+	port_json_fn json = brief ? port_brief_json : port_stats_json;
 	struct daemon *d = rpc_ctx(call);
 
 	if (json_array_size(names))
-		return named_ports(d, names, params, result, err);
-	*result = ports_page(d, params, PAGE_PORTS, port_stats_json);
+		return named_ports(d, names, params, n_default, json, result, err);
+	*result = ports_page(d, params, n_default, json);
 	return 0;
 }
 

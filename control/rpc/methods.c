@@ -194,6 +194,7 @@ const struct method m_fdb_flush = {"fdb.flush",	     "fdb flush", "Forget learne
 
 static const struct param stats_ports_params[] = {
 	{"ports", PARAM_LIST, 0, 0, 0, "P", "only these ports"},
+	{"brief", PARAM_BOOL, 0, 0, 0, NULL, "only sums: rx_dropped in the place of reasons"},
 	PAGE,
 	END,
 };
