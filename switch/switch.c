@@ -331,3 +331,8 @@ void switch_worker_stats(const struct switch_ *sw, unsigned worker, struct worke
 {
 	worker_stats_read(sw->workers[worker], out);
 }
+
+uint64_t switch_tsc_hz(const struct switch_ *sw)
+{
+	return sw->tsc_hz;
+}

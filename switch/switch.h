@@ -212,6 +212,7 @@ struct worker_stats {
 	unsigned busy_permille; /* busy_cycles of all TSC, over the last one to two seconds */
 };
 unsigned switch_n_workers(const struct switch_ *sw);
+uint64_t switch_tsc_hz(const struct switch_ *sw); /* of busy_cycles */
 void switch_worker_stats(const struct switch_ *sw, unsigned worker, struct worker_stats *out);
 
 #endif

@@ -113,6 +113,9 @@ void status_print(struct cli *cli, const json_t *params, const json_t *result)
 		       json_string_value(json_object_get(d, "mode")),
 		       (long long)json_integer_value(json_object_get(d, "workers")),
 		       json_integer_value(json_object_get(d, "workers")) == 1 ? "" : "s");
+		if (json_is_string(json_object_get(d, "metrics")))
+			printf("metrics: http://%s/metrics\n",
+			       json_string_value(json_object_get(d, "metrics")));
 		if (json_is_integer(json_object_get(d, "confirm_s")))
 			printf("apply: goes back in %lld s unless `lanyard confirm` comes\n",
 			       (long long)json_integer_value(json_object_get(d, "confirm_s")));

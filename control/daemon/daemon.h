@@ -23,6 +23,7 @@
 
 struct apply;
 struct events;
+struct metrics;
 struct vm_seen;
 
 struct daemon {
@@ -47,6 +48,9 @@ struct daemon {
 
 	struct events *events;	/* NULL in some tests */
 	LIST_HEAD(, vm_seen) vms; /* whose supervisors are connected, see control/daemon/vms.h */
+
+	uint64_t version; /* changes when a port, bridge or VM comes or goes */
+	struct metrics *metrics; /* NULL: not served */
 
 	bool until_unused; /* end with the last lease */
 	bool had_lease;

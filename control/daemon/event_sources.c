@@ -43,6 +43,9 @@ static void on_change(void *arg, const struct switch_change *c)
 {
 	struct daemon *d = arg;
 
+	if (c->event == SWITCH_PORT_MADE || c->event == SWITCH_PORT_GONE ||
+	    c->event == SWITCH_BRIDGE_MADE || c->event == SWITCH_BRIDGE_GONE)
+		d->version++;
 	if (!events_wanted(d->events))
 		return;
 	switch (c->event) {

@@ -8,7 +8,8 @@
  * Threads  this one is control; the switch starts its workers.
  *
  * What stays open: 1. the locks in run dir and state dir, 2. the state dir, 3. the signalfd,
- * 4. the control socket and its clients, 5. what ports and workers open.
+ * 4. the control socket and its clients, 5. the socket of --metrics and its clients, 6. what ports
+ * and workers open.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -24,6 +25,7 @@
 #include "control/daemon/apply.h"
 #include "control/daemon/daemon.h"
 #include "control/daemon/event_sources.h"
+#include "control/daemon/metrics.h"
 #include "control/daemon/notify.h"
 #include "control/daemon/options.h"
 #include "control/daemon/priv.h"
@@ -36,6 +38,7 @@ struct process {
 	struct options options;
 	char socket_path[PATH_MAX + sizeof(SWITCH_SOCKET)];
 	int run_lock, state_lock, signal_fd;
+	int metrics_fd; /* until the server has it */
 	struct loop_fd *signal_watch;
 	bool eal, socket;
 };
@@ -106,6 +109,10 @@ static int switch_start(struct process *p, struct err *err)
 	rc = switch_create(&sw, &p->d.sw, err);
 	if (rc == 0)
 		rc = event_sources_start(&p->d, err);
+	if (rc == 0 && p->metrics_fd >= 0) {
+		rc = metrics_start(&p->d, p->metrics_fd, err);
+		p->metrics_fd = -1;
+	}
 	if (rc < 0)
 		return rc;
 	daemon_restore(&p->d);
@@ -139,6 +146,7 @@ static void process_end(struct process *p)
 	if (p->socket)
 		priv_unlink(p->socket_path);
 	rpc_server_destroy(p->d.server);
+	metrics_stop(&p->d);
 	event_sources_stop(&p->d);
 	vms_forget(&p->d);
 	apply_free(p->d.apply);
@@ -149,6 +157,8 @@ static void process_end(struct process *p)
 	store_close(&p->d.store);
 	if (p->eal)
 		eal_stop();
+	if (p->metrics_fd >= 0)
+		close(p->metrics_fd);
 	if (p->signal_fd >= 0)
 		close(p->signal_fd);
 	if (p->state_lock >= 0)
@@ -159,7 +169,7 @@ static void process_end(struct process *p)
 
 int main(int argc, char **argv)
 {
-	struct process p = {.run_lock = -1, .state_lock = -1, .signal_fd = -1};
+	struct process p = {.run_lock = -1, .state_lock = -1, .signal_fd = -1, .metrics_fd = -1};
 	struct err err = ERR_NONE;
 	int rc;
 
@@ -180,6 +190,8 @@ int main(int argc, char **argv)
 	rc = signals_take(&p, &err);
 	if (rc == 0)
 		rc = locks_take(&p, &err);
+	if (rc == 0 && p.options.serve_metrics)
+		rc = priv_listen_tcp(&p.options.metrics, &p.metrics_fd, &err);
 	if (rc == 0)
 		rc = switch_start(&p, &err);
 	if (rc == 0)
@@ -190,6 +202,8 @@ int main(int argc, char **argv)
 		daemon_lease_wait(&p.d);
 		LOG_INFO("switch: ready on %s after %llu ms", p.socket_path,
 			 (unsigned long long)((loop_now_ns() - p.d.start_ns) / MS_NS));
+		if (metrics_where(&p.d))
+			LOG_INFO("switch: metrics are at http://%s/metrics", metrics_where(&p.d));
 		notify_send("READY=1");
 		rc = loop_run(p.d.loop);
 		notify_send("STOPPING=1");

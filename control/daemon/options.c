@@ -25,6 +25,8 @@ static const struct param params[] = {
 	 "take memory of the switch's own from hugepages (auto)"},
 	{"no_keeper", PARAM_BOOL, 0, 0, 0, NULL,
 	 "run without a keeper process; the only way there is for now"},
+	{"metrics", PARAM_STRING, 0, 1, 80, "ADDR:PORT",
+	 "serve metrics for Prometheus over HTTP; a port alone means 127.0.0.1 (not served)"},
 	{"log", PARAM_ENUM, 0, 0, 0, "err|warn|info|debug", "log messages up to this level (info)"},
 	{"until_unused", PARAM_BOOL, 0, 0, 0, NULL, NULL},
 	{"man", PARAM_BOOL, 0, 0, 0, NULL, NULL},
@@ -92,6 +94,7 @@ static int values_take(const json_t *values, struct options *o, struct err *err)
 {
 	const char *workers = text_of(values, "workers"), *mode = text_of(values, "mode");
 	const char *huge = text_of(values, "hugepages"), *level = text_of(values, "log");
+	const char *metrics = text_of(values, "metrics");
 	enum log_level log;
 	int rc = dir_run(text_of(values, "run_dir"), o->run_dir, sizeof(o->run_dir), err);
 
@@ -100,6 +103,10 @@ static int values_take(const json_t *values, struct options *o, struct err *err)
 			       err);
 	if (rc == 0 && workers)
 		rc = cpus_parse(workers, o, err);
+	if (rc == 0 && metrics) {
+		o->serve_metrics = true;
+		rc = metrics_address_parse(metrics, &o->metrics, err);
+	}
 	if (rc < 0)
 		return rc;
 	if (!o->n_workers)

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -58,6 +59,33 @@ int priv_dir_lock(const char *dir, const char *name, int *out, struct err *err)
 int priv_listen(const char *path, int *fd, struct err *err)
 {
 	return rpc_listen(path, fd, err);
+}
+
+int priv_listen_tcp(const union metrics_address *a, int *out, struct err *err)
+{
+	int one = 1, rc = 0, fd;
+	char where[64];
+
+	fd = socket(a->sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return err_set(err, -errno, "--metrics: no TCP socket: %s", strerror(errno));
+	/* A switch that is started anew need not wait for the last clients of the old one. */
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	if (bind(fd, &a->sa, a->sa.sa_family == AF_INET6 ? sizeof(a->in6) : sizeof(a->in)) < 0 ||
+	    listen(fd, METRICS_CLIENTS) < 0)
+		rc = -errno;
+	if (rc == 0) {
+		*out = fd;
+		return 0;
+	}
+	close(fd);
+	metrics_address_text(a, where, sizeof(where));
+	err_set(err, rc, "--metrics: cannot listen on %s: %s", where, strerror(-rc));
+	if (rc == -EADDRINUSE)
+		err_hint(err, "another program uses this port; choose another one");
+	else if (rc == -EADDRNOTAVAIL)
+		err_hint(err, "no interface of this host has that address");
+	return rc;
 }
 
 void priv_unlink(const char *path)

@@ -10,6 +10,7 @@
 #define CONTROL_DAEMON_PRIV_H
 
 #include "base/err.h"
+#include "control/daemon/metrics.h"
 
 /* Makes dir and its parents, and takes the lock file `name` in it for as long as *fd is open.
  * -EBUSY with the holder's pid when another process has it. */
@@ -17,6 +18,8 @@ int priv_dir_lock(const char *dir, const char *name, int *fd, struct err *err);
 
 /* Binds and listens on the control socket. */
 int priv_listen(const char *path, int *fd, struct err *err);
+/* Binds and listens on a TCP address. -EADDRINUSE, -EADDRNOTAVAIL, -EACCES in words. */
+int priv_listen_tcp(const union metrics_address *a, int *fd, struct err *err);
 void priv_unlink(const char *path);
 
 /* Raises the limit of open files to what is allowed, at most 1,048,576. */

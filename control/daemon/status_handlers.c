@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "control/daemon/handlers.h"
+#include "control/daemon/metrics.h"
 #include "control/daemon/page.h"
 
 #define GRACE_NS                                                                                   \
@@ -46,12 +47,13 @@ int do_daemon_status(struct rpc_call *call, const json_t *params, json_t **resul
 	json_t *daemon;
 
 	daemon = json_pack(
-		"{si sn ss sI ss si so sb si so}", "pid", (int)getpid(), "keeper_pid", "version",
+		"{si sn ss sI ss si so sb si so ss?}", "pid", (int)getpid(), "keeper_pid", "version",
 		LANYARD_VERSION, "uptime_s", (json_int_t)((loop_now_ns() - d->start_ns) / S_NS),
 		"mode", switch_mode(d->sw) == SWITCH_POLL ? "poll" : "adaptive", "workers",
 		(int)switch_n_workers(d->sw), "run_dir",
 		d->run_dir ? json_text(d->run_dir) : json_null(), "until_unused", d->until_unused,
-		"leases", (int)d->n_leases, "confirm_s", confirm_json(d));
+		"leases", (int)d->n_leases, "confirm_s", confirm_json(d), "metrics",
+		metrics_where(d));
 	*result = json_pack("{so}", "daemon", daemon);
 	return 0;
 }
@@ -156,6 +158,13 @@ int do_daemon_facts(struct rpc_call *call, const json_t *params, json_t **result
 	finding(list, "switch-nofile", nofile.rlim_cur >= 65536 ? "ok" : "warn", text,
 		nofile.rlim_cur >= 65536 ? ""
 					 : "raise the hard limit of open files before its start");
+	if (metrics_where(d)) {
+		snprintf(text, sizeof(text), "metrics are at http://%.64s/metrics", metrics_where(d));
+		finding(list, "metrics", "ok", text, "");
+	} else {
+		finding(list, "metrics", "ok", "metrics are not served",
+			"for Prometheus: lanyard-switch --metrics PORT");
+	}
 	find_loops(d, list);
 	find_errored(d, list);
 	*result = json_pack("{so}", "findings", list);

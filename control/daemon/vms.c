@@ -31,6 +31,7 @@ static void on_gone(void *arg)
 	char old[sizeof(vm->state)];
 
 	LIST_REMOVE(vm, link);
+	vm->daemon->version++;
 	if (!vm->in_order) {
 		memcpy(old, vm->state, sizeof(old));
 		snprintf(vm->state, sizeof(vm->state), "gone");
@@ -67,6 +68,7 @@ static int vm_make(struct daemon *d, struct rpc_call *call, const char *name, st
 	}
 	vm->daemon = d;
 	LIST_INSERT_HEAD(&d->vms, vm, link);
+	d->version++;
 	*out = vm;
 	return 0;
 }
