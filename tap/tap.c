@@ -11,6 +11,9 @@
 #include "tap/pump.h"
 #include "tap/tun.h"
 
+#define AGAIN_MIN (5 * MS_NS)
+#define AGAIN_MAX (2 * S_NS)
+
 static const struct host_format tap_format = {
 	.hdr_len = VNET_HDR,
 	.offloads = OFFLOAD_CSUM | OFFLOAD_TSO | OFFLOAD_ECN,
@@ -257,14 +260,24 @@ static void look(struct tap *t)
 		see_link(t, &link);
 }
 
-/* Somebody has made an interface of our name, and perhaps taken it away again. */
-static void return_of_it(struct tap *t)
+/* Somebody has made an interface of our name, and perhaps taken it away again. Its maker holds it until
+ * it is persistent, and the kernel does not say when that is. */
+static void return_of_it(void *arg)
 {
 	struct netlink_link link;
+	struct tap *t = arg;
 
-	if (netlink_find(t->nl, t->ifname, 0, &link, NULL) < 0 || kind_check(&link, NULL) < 0 ||
-	    interface_open(t, t->port.kept->mtu, NULL) < 0)
+	if (t->present || netlink_find(t->nl, t->ifname, 0, &link, NULL) < 0 ||
+	    kind_check(&link, NULL) < 0)
 		return;
+	if (interface_open(t, t->port.kept->mtu, NULL) < 0) {
+		loop_timer_del(t->again);
+		t->again_ns *= 2;
+		if (t->again_ns < AGAIN_MAX)
+			loop_timer_add(switch_loop(t->port.sw), t->again_ns, return_of_it, t,
+				       &t->again);
+		return;
+	}
 	mtu_see(t);
 	reconcile(t, NULL);
 }
@@ -276,8 +289,10 @@ static void link_changed(void *arg, const struct netlink_link *link)
 	/* An event tells of the past, ours too: what counts is how the interface is now. */
 	if (!link || (t->present && link->index == t->ifindex))
 		look(t);
-	else if (!t->present && !link->gone && !strcmp(link->name, t->ifname))
+	if (link && !t->present && !link->gone && !strcmp(link->name, t->ifname)) {
+		t->again_ns = AGAIN_MIN;
 		return_of_it(t);
+	}
 }
 
 /* ---- vtable, control's part ---- */
@@ -454,6 +469,7 @@ int tap_open(struct tap *t, struct switch_ *sw, const struct tap_opts *opts,
 
 void tap_close(struct tap *t)
 {
+	loop_timer_del(t->again);
 	queues_stop(t);
 	port_fini(&t->port);
 	parts_free(t);

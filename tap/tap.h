@@ -47,6 +47,8 @@ struct tap {
 	bool link_up;	   /* by whoever administers the host */
 	bool adopted;	   /* was there before */
 	bool address_ours; /* to be taken away from an adopted one */
+	struct loop_timer *again; /* one of our name has come, but is not persistent yet */
+	uint64_t again_ns;
 };
 
 int tap_port_add(struct switch_ *sw, const struct tap_opts *opts, struct port **out,

@@ -1,0 +1,234 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""Taps between network namespaces: traffic, what their interfaces go through, what is left behind."""
+import os
+import signal
+import subprocess
+
+from hostnet import Net, out, private
+from session import Session, await_true, binary, run
+
+SOON = 2  # seconds: what the kernel tells is seen at once; the machine may be busy
+
+
+def tap(s, name, *words, check=True):
+    return s.cli("port", "add", name, "--bridge", "br0", "--type", "tap", *words, check=check)
+
+
+def pair(s, *words):
+    """Ports t1 and t2 in namespaces n1 and n2, 10.9.0.1 and 10.9.0.2."""
+    s.cli("bridge", "add", "br0")
+    for i in ("1", "2"):
+        tap(s, "t" + i, "--netns", "n" + i, "--address", f"10.9.0.{i}/24", *words)
+        assert s.port("t" + i)["state"] == "up", s.port("t" + i)
+
+
+def await_state(s, name, state, text=""):
+    await_true(f"{name} is {state}", lambda: s.port(name)["state"] == state and
+               text in s.port(name)["reason"], SOON)
+
+
+def n_fds(s):
+    return len(os.listdir(f"/proc/{s.daemon.pid}/fd"))
+
+
+def frame_size(s, name):
+    c = s.port(name)["counters"]
+    return c["rx_bytes"] / c["rx_frames"]
+
+
+def namespaces_talk_and_segmentation_passes():
+    with Session() as s:
+        pair(s)
+        assert n1.ping("10.9.0.2", count=2)
+        rates = [n1.iperf(n2, "10.9.0.2"), n1.iperf(n2, "10.9.0.2", "-R")]
+        print("TCP, Gb/s:", *(round(r / 1e9, 1) for r in rates))
+        assert min(rates) > 1e8
+        # Far longer than any packet: nobody cut them on the way.
+        assert frame_size(s, "t1") > 5000 and frame_size(s, "t2") > 5000
+        port = s.port("t1")
+        assert (port["ifname"], port["netns"], port["address"], port["mtu"]) == \
+            ("t1", "n1", "10.9.0.1/24", 1500), port
+
+
+def several_queues_share_the_work():
+    with Session("--workers", "0,1") as s:
+        pair(s, "--queues", "2")
+        assert s.port("t1")["queues"] == 2
+        assert n1.link("t1")["linkinfo"]["info_data"]["numqueues"] == 2
+        assert n1.iperf(n2, "10.9.0.2", "-P", "4") > 1e8
+
+
+def interface_set_down_or_deleted_is_named_and_healed():
+    with Session() as s:
+        pair(s)
+        n1.ip("link", "set", "t1", "down")
+        await_state(s, "t1", "errored", 'interface "t1" in namespace "n1" was set down')
+        n1.ip("link", "set", "t1", "up")
+        await_state(s, "t1", "up")
+        assert n1.ping("10.9.0.2")
+        n1.ip("link", "set", "t1", "down")
+        await_state(s, "t1", "errored")
+        s.cli("port", "up", "t1")
+        assert s.port("t1")["state"] == "up" and n1.link("t1")["operstate"] != "DOWN"
+        n1.ip("link", "del", "t1")
+        await_state(s, "t1", "errored", "was deleted")
+        assert s.port("t2")["state"] == "up"
+        s.cli("port", "up", "t1")
+        assert n1.addresses("t1") == ["10.9.0.1/24"]
+        await_true("ping", lambda: n1.ping("10.9.0.2"), 5)
+        # Somebody else makes it again.
+        n1.ip("link", "del", "t1")
+        await_state(s, "t1", "errored", "was deleted")
+        n1.ip("tuntap", "add", "t1", "mode", "tap")
+        await_state(s, "t1", "up")
+        await_true("ping", lambda: n1.ping("10.9.0.2"), 5)
+        s.cli("port", "del", "t1")
+        n1.ip("link", "del", "t1")
+
+
+def mtu_is_followed_and_counts():
+    with Session() as s:
+        s.cli("bridge", "add", "br0")
+        tap(s, "t1", "--netns", "n1", "--address", "10.9.0.1/24", "--mtu", "9000")
+        tap(s, "t2", "--netns", "n2", "--address", "10.9.0.2/24")
+        assert n1.link("t1")["mtu"] == 9000 and s.port("t2")["mtu"] == 1500
+        assert n1.ping("10.9.0.2") and not n1.ping("10.9.0.2", 8000)
+        assert s.port("t2")["counters"]["tx_drops"]["too_long"] > 0
+        n2.ip("link", "set", "t2", "mtu", "9000")
+        await_true("the new MTU is seen", lambda: s.port("t2")["mtu"] == 9000, SOON)
+        assert n1.ping("10.9.0.2", 8000)
+
+
+def interface_is_followed_to_another_namespace_and_name():
+    with Session() as s:
+        pair(s)
+        n1.ip("link", "set", "t1", "netns", "n3")
+        await_state(s, "t1", "errored", "set down")
+        n3.ip("address", "add", "10.9.0.1/24", "dev", "t1")
+        n3.ip("link", "set", "t1", "up")
+        await_state(s, "t1", "up")
+        assert n3.ping("10.9.0.2")
+        n3.ip("link", "set", "t1", "down")
+        n3.ip("link", "set", "t1", "name", "other")
+        n3.ip("link", "set", "other", "up")
+        await_true("the new name", lambda: s.port("t1")["ifname"] == "other", SOON)
+        await_state(s, "t1", "up")
+        s.cli("port", "del", "t1")
+        assert not n3.link("other")
+
+
+def port_down_takes_the_carrier():
+    with Session() as s:
+        pair(s)
+        s.cli("port", "down", "t1")
+        assert "NO-CARRIER" in n1.link("t1")["flags"] and s.port("t1")["state"] == "down"
+        assert not n2.ping("10.9.0.1")
+        s.cli("port", "up", "t1")
+        assert "LOWER_UP" in n1.link("t1")["flags"]
+        await_true("ping", lambda: n2.ping("10.9.0.1"), 5)
+
+
+def persistent_tap_is_used_and_stays():
+    with Session() as s:
+        s.cli("bridge", "add", "br0")
+        n1.ip("tuntap", "add", "mine", "mode", "tap")
+        n1.ip("tuntap", "add", "many", "mode", "tap", "multi_queue")
+        n1.ip("address", "add", "10.9.0.1/24", "dev", "mine")
+        n1.ip("link", "set", "mine", "mtu", "1400")
+        tap(s, "t1", "--netns", "n1", "--ifname", "mine", "--address", "10.9.1.1/24")
+        tap(s, "t2", "--netns", "n2", "--address", "10.9.0.2/24")
+        tap(s, "t3", "--netns", "n1", "--ifname", "many")
+        assert s.port("t1")["mtu"] == 1400 and n1.ping("10.9.0.2")
+        done = tap(s, "t4", "--netns", "n1", "--ifname", "mine", check=False)
+        assert "used by another" in done.stderr, done.stderr
+        s.cli("port", "del", "t1")
+        s.cli("port", "del", "t3")
+        assert n1.addresses("mine") == ["10.9.0.1/24"] and n1.link("mine")["mtu"] == 1400
+        done = tap(s, "t5", "--netns", "n1", "--ifname", "mine", "--queues", "2", check=False)
+        assert "has one queue, not 2" in done.stderr, done.stderr
+        tap(s, "t6", "--netns", "n1", "--ifname", "many", "--queues", "2")
+        s.cli("port", "del", "t6")
+        n1.ip("link", "del", "mine")
+        n1.ip("link", "del", "many")
+
+
+def what_cannot_be_is_refused_and_leaves_nothing():
+    with Session() as s:
+        s.cli("bridge", "add", "br0")
+        n1.ip("link", "add", "va", "type", "veth", "peer", "name", "vb")
+        n1.ip("address", "add", "10.8.0.1/24", "dev", "va")
+        n_before = n_fds(s)
+        for words, text in (
+                (["--netns", "none"], 'no network namespace "none"'),
+                (["--netns", "../n1"], "is no name of a network namespace"),
+                (["--ifname", "va", "--netns", "n1"], "exists and is no tap (veth)"),
+                (["--ifname", "a/b"], "is no interface name"),
+                (["--ifname", "tap%d"], "is no interface name"),
+                (["--address", "10.9.0.300/24"], "is not an IP address with its prefix"),
+                (["--address", "10.9.0.1"], "is not an IP address with its prefix"),
+                (["--address", "10.8.0.1/16", "--netns", "n1"], 'interface "va" has address'),
+                (["--mtu", "65535", "--netns", "n1"], "cannot give the interface an mtu of 65535"),
+                (["--path", "x"], "has no path")):
+            done = tap(s, "t1", *words, check=False)
+            assert done.returncode in (1, 2) and text in done.stderr, (words, done)
+            assert s.json("port", "show") == [] and n_fds(s) == n_before, words
+            assert not Net().link("t1") and not n1.link("t1"), words
+        n1.ip("link", "del", "va")
+
+
+def nothing_is_left_after_port_del():
+    with Session() as s:
+        s.cli("bridge", "add", "br0")
+        task = f"/proc/{s.daemon.pid}/task"
+        n_before, tasks = n_fds(s), len(os.listdir(task))
+        for _ in range(5):
+            tap(s, "lab-with-a-long-name", "--netns", "n1")
+            tap(s, "t2", "--queues", "4")
+            ifname = s.port("lab-with-a-long-name")["ifname"]
+            assert len(ifname) == 15 and n1.link(ifname), ifname
+            for name in ("lab-with-a-long-name", "t2"):
+                s.cli("port", "del", name)
+        assert n_fds(s) == n_before and len(os.listdir(task)) == tasks
+        assert not n1.link(ifname) and not Net().link("t2")
+
+
+def killed_switch_starts_again_with_its_taps():
+    with Session() as s:
+        pair(s)
+        s.daemon.send_signal(signal.SIGKILL)
+        s.daemon.wait()
+        assert not n1.link("t1")
+        s.start()
+        assert s.port("t1")["state"] == "up" and n1.addresses("t1") == ["10.9.0.1/24"]
+        await_true("ping", lambda: n1.ping("10.9.0.2"), 5)
+        text = s.cli("show", "config").stdout
+        s.cli("apply", "-", stdin="bridges: {}\nports: {}\n")
+        assert not n1.link("t1")
+        s.cli("apply", "-", stdin=text)
+        await_true("ping", lambda: n1.ping("10.9.0.2"), 5)
+
+
+def without_the_right_a_sentence_says_which():
+    s = Session(daemon=False)
+    argv = ["setpriv", "--bounding-set", "-net_admin", binary("lanyard-switch"), "--run-dir",
+            s.run_dir, "--state-dir", s.state_dir]
+    s.spawn(*argv, stderr=subprocess.DEVNULL)
+    try:
+        await_true("it answers", lambda: s.cli("status", check=False).returncode == 0)
+        s.cli("bridge", "add", "br0")
+        done = tap(s, "t1", check=False)
+        assert "needs CAP_NET_ADMIN" in done.stderr and "ip tuntap add" in done.stderr, done
+    finally:
+        s.close()
+
+
+private("iperf3", "busybox", "setpriv")
+n1, n2, n3 = Net("n1"), Net("n2"), Net("n3")
+out("sysctl", "-q", "-w", "net.ipv6.conf.default.disable_ipv6=1", check=False)
+run(namespaces_talk_and_segmentation_passes, several_queues_share_the_work,
+    interface_set_down_or_deleted_is_named_and_healed, mtu_is_followed_and_counts,
+    interface_is_followed_to_another_namespace_and_name, port_down_takes_the_carrier,
+    persistent_tap_is_used_and_stays, what_cannot_be_is_refused_and_leaves_nothing,
+    nothing_is_left_after_port_del, killed_switch_starts_again_with_its_taps,
+    without_the_right_a_sentence_says_which)
