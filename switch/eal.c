@@ -12,11 +12,16 @@
 #include <rte_errno.h>
 #include <rte_log.h>
 
+#include "base/log.h"
+
 /* Rings and pools of uplinks; guests' frames live in guests' memory. Hugepages are taken at once, and
  * more when they are needed; the other kind is all there will be, and costs nothing until touched. */
 #define EAL_HUGE_MB   "16"
 #define EAL_MEMORY_MB "64"
 #define ARGS_MAX      16
+/* With one device allowed, none of the others is looked at, and what is asked for later is
+ * allowed then. This address is nobody's. */
+#define EAL_NO_DEVICE "ffff:ff:1f.7"
 
 /* "0,2-5": the CPUs this process may run on, as EAL writes sets. */
 static void cpus_allowed(char *out, size_t size)
@@ -92,6 +97,70 @@ static int init(int argc, char **argv)
 	return rc;
 }
 
+/* ---- what DPDK says ---- */
+
+static struct said {
+	bool taking;
+	char first[EAL_SAID_MAX], eal[EAL_SAID_MAX];
+} said;
+static _Thread_local bool said_here; /* this thread is the one that takes it */
+
+/* A line without the name of the function that says it. */
+static void said_line(const char *line, size_t len)
+{
+	const char *text = memmem(line, len, "(): ", 4);
+	char *to;
+
+	if (len > 5 && !memcmp(line, "EAL: ", 5)) {
+		to = said.eal;
+		text = line + 5;
+	} else {
+		to = said.first;
+		text = text ? text + 4 : line;
+	}
+	if (!to[0])
+		snprintf(to, EAL_SAID_MAX, "%.*s", (int)(line + len - text), text);
+}
+
+static ssize_t said_write(void *cookie, const char *text, size_t size)
+{
+	const char *at = text, *end = text + size;
+
+	while (at < end) {
+		const char *nl = memchr(at, '\n', (size_t)(end - at));
+		size_t len = (size_t)((nl ? nl : end) - at);
+
+		if (len && said_here && said.taking)
+			said_line(at, len);
+		else if (len)
+			LOG_WARN_RL("dpdk: %.*s", (int)len, at);
+		at += len + 1;
+	}
+	return (ssize_t)size;
+}
+
+void eal_said_begin(void)
+{
+	said = (struct said){.taking = true};
+	said_here = true;
+}
+
+void eal_said_end(char out[EAL_SAID_MAX])
+{
+	memcpy(out, said.first[0] ? said.first : said.eal, EAL_SAID_MAX);
+	said.taking = false;
+}
+
+/* From now on DPDK's words are lines of our log. */
+static void said_open(void)
+{
+	static const cookie_io_functions_t io = {.write = said_write};
+	FILE *f = fopencookie(NULL, "w", io);
+
+	if (f)
+		rte_openlog_stream(f);
+}
+
 int eal_start(const struct eal_opts *opts, struct err *err)
 {
 	static char lcores[16384], name[] = "lanyard-switch";
@@ -108,7 +177,8 @@ int eal_start(const struct eal_opts *opts, struct err *err)
 	argv[argc++] = lcores;
 	argv[argc++] = (char *)"-m";
 	argv[argc++] = (char *)(opts->hugepages == EAL_HUGEPAGES_YES ? EAL_HUGE_MB : EAL_MEMORY_MB);
-	argv[argc++] = (char *)"--no-pci";
+	argv[argc++] = (char *)"-a";
+	argv[argc++] = (char *)EAL_NO_DEVICE;
 	argv[argc++] = (char *)"--no-telemetry";
 	/* --no-huge and --in-memory exclude each other in 22.11. */
 	if (opts->hugepages == EAL_HUGEPAGES_YES) {
@@ -127,6 +197,7 @@ int eal_start(const struct eal_opts *opts, struct err *err)
 			rte_strerror(rte_errno));
 		return err_hint(err, "run `lanyard doctor`, or start with --log debug to see EAL's own words");
 	}
+	said_open();
 	return 0;
 }
 
