@@ -37,7 +37,10 @@
 	X(RX_SAME_PORT, "same_port", "its destination is on the port it came from")            \
 	X(RX_NO_PORT, "no_port", "no other port of its VLAN is up, so there is nobody to flood to") \
 	X(RX_COPY_LIMIT, "copy_limit",                                                         \
-	  "bridges linked together made more copies of it than the bound; look for a loop")
+	  "bridges linked together made more copies of it than the bound; look for a loop")     \
+	X(RX_BAD_CSUM, "rx_bad_csum",                                                          \
+	  "its checksum is wrong or was left to hardware that is not there; "                  \
+	  "`ethtool -K PEER tx off` on the interface at the other end")
 
 #define TX_DROPS(X)                                                                            \
 	X(TX_RING_FULL, "rx_ring_full",                                                        \

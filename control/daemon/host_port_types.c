@@ -8,6 +8,7 @@
 #include "control/daemon/port_type.h"
 #include "tap/dgram.h"
 #include "tap/tap.h"
+#include "tap/uplink.h"
 
 static const char *text(const json_t *settings, const char *key)
 {
@@ -71,3 +72,31 @@ static int dgram_add(struct switch_ *sw, const struct port_opts *opts, const jso
 
 static const char *const dgram_keys[] = {"path", "peer", NULL};
 const struct port_type port_type_dgram = {"dgram", dgram_keys, dgram_check, dgram_add};
+
+/* ---- uplink: a device of DPDK ---- */
+
+static int uplink_settings_check(const json_t *settings, struct err *err)
+{
+	const char *device = json_string_value(json_object_get(settings, "device"));
+
+	if (!device) {
+		err_set(err, -EINVAL, "an uplink needs a device");
+		return err_hint(err, "--device 0000:03:00.0, net_af_packet0,iface=eth0 …");
+	}
+	return uplink_check(device, err);
+}
+
+static int uplink_make(struct switch_ *sw, const struct port_opts *opts, const json_t *settings,
+		       struct port **out, struct err *err)
+{
+	struct uplink_opts uplink = {
+		.port = *opts,
+		.device = json_string_value(json_object_get(settings, "device")),
+		.n_queues = (unsigned)json_integer_value(json_object_get(settings, "queues")),
+	};
+
+	return uplink_add(sw, &uplink, out, err);
+}
+
+static const char *const uplink_keys[] = {"device", "queues", NULL};
+const struct port_type port_type_uplink = {"uplink", uplink_keys, uplink_settings_check, uplink_make};

@@ -84,9 +84,8 @@ static const struct param port_add_params[] = {
 	PORT_NAME,
 	{"bridge", PARAM_NAME, PARAM_REQUIRED, 0, 0, "BR", "the bridge that it joins"},
 	{"type", PARAM_STRING, PARAM_REQUIRED, 1, 32, "TYPE",
-	 "vhost-user (a VM's virtio-net), tap (an interface of this host), dgram (QEMU's -netdev "
-	 "dgram) or link (a wire to another "
-	 "bridge)"},
+	 "vhost-user (a VM's virtio-net), tap (an interface of this host), uplink (a device of DPDK), "
+	 "dgram (QEMU's -netdev dgram) or link (a wire to another bridge)"},
 	{"path", PARAM_STRING, 0, 1, 4096, "SOCK", "vhost-user: the socket; dgram: the switch's socket"},
 	{"peer", PARAM_STRING, 0, 1, 4096, "SOCK", "dgram: the other end's socket"},
 	{"listen", PARAM_BOOL, 0, 0, 0, NULL,
@@ -95,12 +94,14 @@ static const struct param port_add_params[] = {
 	 "tap: the interface; made unless there is a persistent one (named after the port)"},
 	{"netns", PARAM_STRING, 0, 1, 63, "NS", "tap: the network namespace that it is in"},
 	{"address", PARAM_STRING, 0, 1, 63, "CIDR", "tap: an address for the interface, like 10.0.0.1/24"},
+	{"device", PARAM_STRING, 0, 1, 511, "DEVARGS",
+	 "uplink: a PCI address, or net_af_xdp0,iface=eth0, net_af_packet0,iface=eth0 …"},
 	{"peer_bridge", PARAM_NAME, 0, 0, 0, "BR2", "link: the bridge at the other end"},
 	{"access", PARAM_INT, 0, 1, VLAN_VID_MAX, "VID", "untagged member of one VLAN"},
 	{"trunk", PARAM_VIDS, 0, 0, 0, "VIDS", "tagged member of these VLANs, like 10,20-29"},
 	{"native", PARAM_INT, 0, 1, VLAN_VID_MAX, "VID", "trunk: the VLAN of untagged frames"},
 	{"tunnel", PARAM_INT, 0, 1, VLAN_VID_MAX, "VID", "carry everything inside one VLAN"},
-	{"queues", PARAM_INT, 0, 1, 8, "N", "vhost-user: offer N queue pairs (8); tap: have N (1)"},
+	{"queues", PARAM_INT, 0, 1, 8, "N", "vhost-user: offer N queue pairs (8); tap, uplink: have N (1)"},
 	{"mtu", PARAM_INT, 0, 68, 65535, "N", "largest payload of a frame in bytes (no limit)"},
 	{"down", PARAM_BOOL, 0, 0, 0, NULL, "make it, but leave it down"},
 	{"carrier", PARAM_ENUM, PARAM_JSON_ONLY, 0, 0, "set_link",

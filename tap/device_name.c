@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "tap/device_name.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <rte_bus.h>
+#include <rte_devargs.h>
+
+#include "switch/eal.h"
+
+#define ARG_SEP ','
+
+bool device_is(const struct device_name *d, const char *driver)
+{
+	size_t n = strlen(driver);
+
+	/* eth_: the drivers' names of old. */
+	if (!strncmp(d->name, "eth_", 4) && !strncmp(driver, "net_", 4))
+		return !strncmp(d->name + 4, driver + 4, n - 4);
+	return d->vdev && !strncmp(d->name, driver, n);
+}
+
+/* The value of key in "key=value,…", or NULL. *n: its bytes. */
+static const char *arg_find(const char *args, const char *key, size_t *n)
+{
+	size_t len = strlen(key);
+
+	for (const char *at = args; at && *at; at = strchr(at, ARG_SEP)) {
+		at += *at == ARG_SEP;
+		if (!strncmp(at, key, len) && at[len] == '=') {
+			*n = strcspn(at + len + 1, ",");
+			return at + len + 1;
+		}
+	}
+	return NULL;
+}
+
+bool device_has_arg(const struct device_name *d, const char *key)
+{
+	size_t n;
+
+	return arg_find(d->args, key, &n);
+}
+
+/* The kernel's driver of a PCI device must have given way, or be one that DPDK's works beside. */
+static int pci_check(const struct device_name *d, struct err *err)
+{
+	static const char *const fine[] = {"vfio-pci",	"uio_pci_generic", "igb_uio",
+					   "mlx4_core", "mlx5_core",	   NULL};
+	char path[160], target[256];
+	const char *driver;
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s", d->name);
+	if (access(path, F_OK) < 0)
+		return err_set(err, -ENODEV, "there is no PCI device %s", d->name);
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/driver", d->name);
+	n = readlink(path, target, sizeof(target) - 1);
+	if (n < 0) {
+		err_set(err, -ENODEV, "no driver has PCI device %s", d->name);
+		return err_hint(err, "`dpdk-devbind.py --bind=vfio-pci %s`", d->name);
+	}
+	target[n] = '\0';
+	driver = strrchr(target, '/') ? strrchr(target, '/') + 1 : target;
+	for (const char *const *f = fine; *f; f++)
+		if (!strcmp(*f, driver))
+			return 0;
+	err_set(err, -EBUSY, "the kernel's driver %s has PCI device %s", driver, d->name);
+	return err_hint(
+		err,
+		"if the host can do without it, `dpdk-devbind.py --bind=vfio-pci %s`; if not, "
+		"net_af_xdp0,iface= or net_af_packet0,iface= shares its interface",
+		d->name);
+}
+
+/* Of "iface=eth0". net_tap makes the interface that it names. */
+static int iface_check(struct device_name *d, struct err *err)
+{
+	size_t n;
+	const char *iface = arg_find(d->args, "iface", &n);
+
+	if (!iface && (device_is(d, "net_af_packet") || device_is(d, "net_af_xdp")))
+		return err_set(err, -EINVAL, "device %s needs an interface, as in %s,iface=eth0",
+			       d->name, d->name);
+	if (!iface || !d->vdev || device_is(d, "net_tap") || device_is(d, "net_pcap") ||
+	    device_is(d, "net_vhost") || device_is(d, "net_virtio_user"))
+		return 0;
+	if (!n || n >= sizeof(d->iface))
+		return err_set(err, -EINVAL,
+			       "\"%.*s\" is no name of an interface: 1 to %zu characters",
+			       n > 40 ? 40 : (int)n, iface, sizeof(d->iface) - 1);
+	memcpy(d->iface, iface, n);
+	d->iface[n] = '\0';
+	if (!if_nametoindex(d->iface))
+		return err_set(err, -ENODEV, "there is no interface \"%s\"", d->iface);
+	return 0;
+}
+
+static int name_take(const struct rte_devargs *da, struct device_name *d, struct err *err)
+{
+	unsigned domain = 0, bus, slot, function;
+
+	d->pci = !strcmp(rte_bus_name(da->bus), "pci");
+	d->vdev = !strcmp(rte_bus_name(da->bus), "vdev");
+	snprintf(d->args, sizeof(d->args), "%s", da->args ? da->args : "");
+	snprintf(d->name, sizeof(d->name), "%s", da->name);
+	if (!d->pci)
+		return 0;
+	if (sscanf(da->name, "%x:%x:%x.%x", &domain, &bus, &slot, &function) != 4 &&
+	    sscanf(da->name, "%x:%x.%x", &bus, &slot, &function) != 3)
+		return err_set(err, -EINVAL, "\"%s\" is no PCI address like 0000:03:00.0",
+			       da->name);
+	snprintf(d->name, sizeof(d->name), "%04x:%02x:%02x.%x", domain, bus, slot, function);
+	return 0;
+}
+
+int device_name_parse(const char *text, struct device_name *d, struct err *err)
+{
+	struct rte_devargs da = {0};
+	char said[EAL_SAID_MAX];
+	int rc;
+
+	memset(d, 0, sizeof(*d));
+	if (strlen(text) >= DEVICE_TEXT_MAX)
+		return err_set(err, -EINVAL, "a device's name has at most %d characters",
+			       DEVICE_TEXT_MAX - 1);
+	eal_said_begin();
+	rc = rte_devargs_parse(&da, text);
+	eal_said_end(said);
+	if (rc < 0 || !da.bus) {
+		free(da.data);
+		err_set(err, -EINVAL, "DPDK has no driver for a device \"%.100s\"", text);
+		return err_hint(err,
+				"a PCI address like 0000:03:00.0, or net_af_packet0,iface=eth0, "
+				"net_af_xdp0,iface=eth0 …");
+	}
+	rc = name_take(&da, d, err);
+	free(da.data);
+	if (rc == 0)
+		rc = d->pci ? pci_check(d, err) : iface_check(d, err);
+	return rc;
+}

@@ -1,0 +1,458 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "tap/ethdev.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <rte_eal.h>
+#include <rte_ethdev.h>
+
+#include "switch/eal.h"
+#include "switch/hold.h"
+#include "tap/mbuf_pool.h"
+#include "tap/xdp_words.h"
+
+#ifndef AF_XDP
+#define AF_XDP 44
+#endif
+
+#define MTU_ETHERNET	 1500
+#define OVERHEAD	 (FRAME_MIN + 2 * VLAN_TAG + 4) /* bytes of a frame beside its payload; FCS too */
+#define RING		 1024 /* entries of a queue, where the driver has no wish */
+#define ROOM		 2048 /* bytes of an mbuf's data */
+#define XDP_HEADROOM	 256  /* the kernel's, in each */
+#define XDP_FILL	 2048 /* buffers that the driver has in the kernel's hands for each queue */
+#define XDP_SENT	 1024 /* … and may have in its ring of completions */
+#define XDP_TRIES	 3
+#define XDP_WAIT_US	 8000
+#define AF_PACKET_HEADER 96		  /* bytes of a slot before the frame, at most */
+#define AF_PACKET_SLOT	 2048		  /* bytes, where the user gave none */
+#define DRAIN_MAX	 (64 * 1024 / 32) /* bursts */
+
+/* ---- arguments that follow ---- */
+
+static uint32_t power_of_two(uint32_t n)
+{
+	uint32_t p = AF_PACKET_SLOT;
+
+	while (p < n)
+		p *= 2;
+	return p;
+}
+
+/* The device's text with what it needs for so many queues and frames so long. */
+static int text_complete(const struct device_name *d, const struct ethdev_opts *opts, uint32_t mtu,
+			 char *out, size_t size)
+{
+	int at = snprintf(out, size, "%s%s%s", d->name, d->args[0] ? "," : "", d->args);
+	const char *queues = device_is(d, "net_af_packet") ? "qpairs"
+			     : device_is(d, "net_af_xdp")  ? "queue_count"
+							   : NULL;
+	uint32_t slot = power_of_two(mtu + OVERHEAD + AF_PACKET_HEADER);
+
+	if (queues && opts->n_queues > 1 && !device_has_arg(d, queues) && (size_t)at < size)
+		at += snprintf(out + at, size - (size_t)at, ",%s=%u", queues, opts->n_queues);
+	if (device_is(d, "net_af_packet") && slot > AF_PACKET_SLOT &&
+	    !device_has_arg(d, "framesz") && !device_has_arg(d, "blocksz") && (size_t)at < size)
+		at += snprintf(out + at, size - (size_t)at, ",framesz=%u,blocksz=%u", slot,
+			       slot < 4096 ? 4096 : slot);
+	return (size_t)at < size ? 0 : -E2BIG;
+}
+
+/* ---- probing ---- */
+
+static int may_probe(const struct device_name *d, struct err *err)
+{
+	struct rte_eth_dev_info info;
+	unsigned ifindex = d->iface[0] ? if_nametoindex(d->iface) : 0, n = 0;
+	uint16_t id;
+
+	if (rte_eth_dev_get_port_by_name(d->name, &id) == 0) {
+		err_set(err, -EBUSY, "another port has device %s", d->name);
+		return d->vdev ? err_hint(err,
+					  "the number at the end makes another one of that driver")
+			       : -EBUSY;
+	}
+	RTE_ETH_FOREACH_DEV(id)
+	{
+		n++;
+		if (ifindex && rte_eth_dev_info_get(id, &info) == 0 && info.if_index == ifindex)
+			return err_set(err, -EBUSY, "another port has interface \"%s\"", d->iface);
+	}
+	if (n >= RTE_MAX_ETHPORTS)
+		return err_set(err, -ENOSPC, "there are %u uplinks, the most that DPDK can have",
+			       n);
+	if (d->pci && !rte_eal_has_hugepages()) {
+		err_set(err, -ENOTSUP,
+			"a PCI device reads and writes hugepages, and there are none");
+		return err_hint(err, "start lanyard-switch with --hugepages yes");
+	}
+	return 0;
+}
+
+/* What is usual when a driver does not want, in words that help more than its own. */
+static void why_hint(const struct device_name *d, struct err *err)
+{
+	if (d->iface[0] && geteuid())
+		err_hint(err, "this needs CAP_NET_RAW and CAP_NET_ADMIN, AF_XDP also CAP_BPF: run "
+			      "lanyard-switch as root");
+	else if (device_is(d, "net_af_xdp"))
+		err_hint(err,
+			 "is another XDP program on \"%s\"? `ip link set %s xdp off`; without XDP: "
+			 "net_af_packet0,iface=%s",
+			 d->iface, d->iface, d->iface);
+}
+
+static int device_failed(const struct device_name *d, int rc, const char *what, const char *said,
+			 struct err *err)
+{
+	if (!strncmp(said, "Driver cannot attach", 20))
+		said = "its driver refuses it without a word; are its arguments right?";
+	err_set(err, rc, "device %s %s: %s", d->name, what, said[0] ? said : strerror(-rc));
+	why_hint(d, err);
+	return rc;
+}
+
+static int probe(struct ethdev *e, const char *text, struct err *err)
+{
+	char said[EAL_SAID_MAX];
+	int rc;
+
+	eal_said_begin();
+	rc = rte_dev_probe(text);
+	eal_said_end(said);
+	if (rc < 0)
+		return device_failed(&e->name, rc == -1 ? -EIO : rc, "does not start", said, err);
+	if (rte_eth_dev_get_port_by_name(e->name.name, &e->id) < 0) {
+		rte_eal_hotplug_remove(e->name.pci ? "pci" : "vdev", e->name.name);
+		return err_set(err, -EINVAL, "device %s is no network device", e->name.name);
+	}
+	e->is_open = true;
+	return 0;
+}
+
+/* ---- configuring ---- */
+
+struct plan {
+	struct rte_eth_dev_info info;
+	struct rte_eth_conf conf;
+	struct mbuf_pool_opts pool;
+	uint32_t mtu;
+	uint16_t n_rx, n_tx; /* entries of rings */
+};
+
+static void plan_offloads(struct ethdev *e, struct plan *p)
+{
+	const uint64_t rx = RTE_ETH_RX_OFFLOAD_CHECKSUM;
+	const uint64_t sums = RTE_ETH_TX_OFFLOAD_TCP_CKSUM | RTE_ETH_TX_OFFLOAD_UDP_CKSUM;
+	const uint64_t tso = RTE_ETH_TX_OFFLOAD_TCP_TSO | RTE_ETH_TX_OFFLOAD_IPV4_CKSUM |
+			     RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
+	uint64_t capa = p->info.tx_offload_capa, tx = capa & RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
+
+	e->tx.multi_seg = tx;
+	e->tx.offloads = 0;
+	if ((capa & sums) == sums) {
+		tx |= sums | (capa & RTE_ETH_TX_OFFLOAD_IPV4_CKSUM);
+		e->tx.offloads |= OFFLOAD_CSUM;
+		if ((capa & tso) == tso) {
+			tx |= tso;
+			e->tx.offloads |= OFFLOAD_TSO;
+		}
+	}
+	p->conf.txmode.offloads = tx;
+	p->conf.rxmode.offloads = p->info.rx_offload_capa & rx;
+	e->rx.sum_check = true; /* of frames that the device says nothing of */
+}
+
+static void plan_queues(struct ethdev *e, struct plan *p)
+{
+	const uint64_t rss = RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP;
+
+	if (e->n_queues > 1 && p->info.flow_type_rss_offloads & rss) {
+		p->conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
+		p->conf.rx_adv_conf.rss_conf.rss_hf = p->info.flow_type_rss_offloads & rss;
+	}
+	p->n_rx = p->info.default_rxportconf.ring_size;
+	p->n_tx = p->info.default_txportconf.ring_size;
+	/* AF_XDP's buffers are all resident: fewer than its driver wants do. */
+	if (!p->n_rx || device_is(&e->name, "net_af_xdp"))
+		p->n_rx = RING;
+	if (!p->n_tx || device_is(&e->name, "net_af_xdp"))
+		p->n_tx = RING;
+	if (p->info.dev_flags && *p->info.dev_flags & RTE_ETH_DEV_INTR_LSC) {
+		p->conf.intr_conf.lsc = 1;
+		e->link_events = true;
+	}
+	if (p->info.dev_flags && *p->info.dev_flags & RTE_ETH_DEV_INTR_RMV)
+		p->conf.intr_conf.rmv = 1;
+}
+
+/* How long frames are, and in what buffers they fit. */
+static int plan_lengths(struct ethdev *e, struct plan *p, struct err *err)
+{
+	uint32_t max = p->info.max_mtu;
+
+	p->pool.room = ROOM;
+	if (device_is(&e->name, "net_af_packet")) {
+		uint32_t slot = power_of_two(p->mtu + OVERHEAD + AF_PACKET_HEADER);
+
+		max = slot - OVERHEAD - AF_PACKET_HEADER;
+		p->pool.room = slot;
+		e->rx.cut_len = slot - AF_PACKET_HEADER;
+	} else if (device_is(&e->name, "net_af_xdp")) {
+		max = MBUF_ROOM_PAGE - XDP_HEADROOM - OVERHEAD;
+		p->pool.room = MBUF_ROOM_PAGE;
+	} else if (p->mtu + OVERHEAD > ROOM) {
+		if (p->info.rx_offload_capa & RTE_ETH_RX_OFFLOAD_SCATTER && e->tx.multi_seg)
+			p->conf.rxmode.offloads |= RTE_ETH_RX_OFFLOAD_SCATTER;
+		else
+			p->pool.room = p->mtu + OVERHEAD;
+	}
+	if (p->mtu > max)
+		return err_set(err, -EINVAL, "device %s takes an mtu of %u at most, not %u",
+			       e->name.name, max, p->mtu);
+	e->mtu_max = max;
+	/* Of an interface the MTU is its owner's to set; drivers would set it. */
+	if (!e->ifindex && p->mtu >= p->info.min_mtu)
+		p->conf.rxmode.mtu = p->mtu;
+	return 0;
+}
+
+static void plan_pool(const struct ethdev *e, struct plan *p)
+{
+	const bool xdp = device_is(&e->name, "net_af_xdp");
+	const bool copies = device_is(&e->name, "net_af_packet") ||
+			    device_is(&e->name, "net_pcap") || device_is(&e->name, "net_tap");
+
+	p->pool.own = e->name.vdev && !device_is(&e->name, "net_virtio_user");
+	p->pool.cached = !copies && !xdp;
+	p->pool.n = (HOLDS_MAX + 2) * BURST_MAX;
+	if (copies)
+		p->pool.n += RING * e->n_queues;
+	else if (xdp)
+		p->pool.n += (XDP_FILL + XDP_SENT + RING) * e->n_queues;
+	else
+		p->pool.n += e->n_queues * (p->n_rx + p->n_tx);
+	if (p->pool.cached)
+		p->pool.n += 384 * (rte_lcore_count() + 1); /* what workers may have at hand */
+}
+
+static int plan_make(struct ethdev *e, const struct ethdev_opts *opts, struct plan *p,
+		     struct err *err)
+{
+	uint32_t iface_mtu = 0;
+	int rc;
+
+	memset(p, 0, sizeof(*p));
+	rc = rte_eth_dev_info_get(e->id, &p->info);
+	if (rc < 0)
+		return device_failed(&e->name, rc, "tells nothing of itself", "", err);
+	e->n_queues = opts->n_queues ? opts->n_queues : 1;
+	if (e->n_queues > p->info.max_rx_queues || e->n_queues > p->info.max_tx_queues)
+		return err_set(err, -EINVAL, "device %s has %u queues, not %u", e->name.name,
+			       RTE_MIN(p->info.max_rx_queues, p->info.max_tx_queues), e->n_queues);
+	if (e->name.iface[0] && iface_find(e->name.iface, &e->ifindex, &iface_mtu) < 0)
+		return err_set(err, -ENODEV, "there is no interface \"%s\"", e->name.iface);
+	if (opts->mtu && iface_mtu && opts->mtu > iface_mtu) {
+		err_set(err, -EINVAL, "interface \"%s\" has an mtu of %u, less than %u",
+			e->name.iface, iface_mtu, opts->mtu);
+		return err_hint(err, "`ip link set %s mtu %u` first", e->name.iface, opts->mtu);
+	}
+	p->mtu = opts->mtu ? opts->mtu : iface_mtu ? iface_mtu : MTU_ETHERNET;
+	plan_offloads(e, p);
+	plan_queues(e, p);
+	rc = plan_lengths(e, p, err);
+	plan_pool(e, p);
+	return rc;
+}
+
+static int queues_setup(struct ethdev *e, struct plan *p)
+{
+	int rc = rte_eth_dev_adjust_nb_rx_tx_desc(e->id, &p->n_rx, &p->n_tx);
+
+	for (uint16_t q = 0; rc == 0 && q < e->n_queues; q++)
+		rc = rte_eth_rx_queue_setup(e->id, q, p->n_rx, SOCKET_ID_ANY, NULL, e->tx.pool);
+	for (uint16_t q = 0; rc == 0 && q < e->n_queues; q++)
+		rc = rte_eth_tx_queue_setup(e->id, q, p->n_tx, SOCKET_ID_ANY, NULL);
+	return rc;
+}
+
+static int on_ethdev_event(uint16_t id, enum rte_eth_event_type type, void *arg, void *ret)
+{
+	struct ethdev *e = arg;
+
+	e->on_event(e->arg);
+	return 0;
+}
+
+/* Receive interrupts where the driver has them: all queues, or none. */
+static void interrupts_find(struct ethdev *e)
+{
+	for (uint16_t q = 0; q < e->n_queues; q++) {
+		e->kick_fd[q] = rte_eth_dev_rx_intr_ctl_q_get_fd(e->id, q);
+		if (e->kick_fd[q] < 0) {
+			memset(e->kick_fd, -1, sizeof(e->kick_fd));
+			return;
+		}
+	}
+	e->rx_interrupts = true;
+}
+
+static int configure(struct ethdev *e, struct plan *p)
+{
+	int rc;
+
+	/* All that have receive interrupts have to be asked; others only say so in the log. */
+	p->conf.intr_conf.rxq = !e->name.iface[0];
+	rc = rte_eth_dev_configure(e->id, (uint16_t)e->n_queues, (uint16_t)e->n_queues, &p->conf);
+	if (rc < 0) {
+		p->conf.intr_conf.rxq = 0;
+		rc = rte_eth_dev_configure(e->id, (uint16_t)e->n_queues, (uint16_t)e->n_queues,
+					   &p->conf);
+	}
+	if (rc == 0)
+		rc = queues_setup(e, p);
+	if (rc == 0)
+		rc = rte_eth_dev_start(e->id);
+	if (rc < 0)
+		return rc;
+	/* Some have nothing else than all frames, and say that they cannot. */
+	rte_eth_promiscuous_enable(e->id);
+	rte_eth_allmulticast_enable(e->id);
+	if (p->conf.intr_conf.rxq)
+		interrupts_find(e);
+	rte_eth_dev_callback_register(e->id, RTE_ETH_EVENT_INTR_LSC, on_ethdev_event, e);
+	rte_eth_dev_callback_register(e->id, RTE_ETH_EVENT_INTR_RMV, on_ethdev_event, e);
+	return 0;
+}
+
+static int start(struct ethdev *e, const struct ethdev_opts *opts, struct err *err)
+{
+	char said[EAL_SAID_MAX];
+	struct plan p;
+	int rc = plan_make(e, opts, &p, err);
+
+	if (rc == 0)
+		rc = mbuf_pool_create(&p.pool, &e->tx.pool, err);
+	if (rc < 0)
+		return rc;
+	eal_said_begin();
+	rc = configure(e, &p);
+	eal_said_end(said);
+	e->was_busy = rc < 0 && device_is(&e->name, "net_af_xdp");
+	if (rc < 0)
+		return device_failed(&e->name, rc, "cannot be set up", said, err);
+	e->tx.len_max = e->mtu_max + FRAME_MIN + 2 * VLAN_TAG;
+	return 0;
+}
+
+/* ---- open and close ---- */
+
+static int family(const struct ethdev *e)
+{
+	return device_is(&e->name, "net_af_xdp") ? AF_XDP : AF_PACKET;
+}
+
+/* The driver's sockets wake whoever waits for frames, if it has one for each queue. */
+static void sockets_find(struct ethdev *e, struct own_fds_before *before)
+{
+	own_fds_new(before, family(e), &e->sockets, &e->bpf);
+	for (unsigned q = 0; e->sockets.n == e->n_queues && q < e->n_queues; q++)
+		e->kick_fd[q] = e->sockets.fd[q];
+}
+
+static int open_named(struct ethdev *e, const struct ethdev_opts *opts, struct err *err)
+{
+	char text[DEVICE_TEXT_MAX + 96];
+	struct own_fds_before *before;
+	unsigned ifindex;
+	uint32_t mtu = 0;
+	int rc;
+
+	if (e->name.iface[0])
+		iface_find(e->name.iface, &ifindex, &mtu);
+	rc = text_complete(&e->name, opts, opts->mtu > mtu ? opts->mtu : mtu, text, sizeof(text));
+	if (rc < 0)
+		return err_set(err, rc, "the device's name is too long");
+	if (!e->name.iface[0]) {
+		rc = probe(e, text, err);
+		return rc < 0 ? rc : start(e, opts, err);
+	}
+	if (family(e) == AF_XDP)
+		xdp_words_take();
+	before = own_fds_before();
+	rc = probe(e, text, err);
+	if (rc == 0)
+		rc = start(e, opts, err);
+	sockets_find(e, before);
+	return rc;
+}
+
+static int open_once(struct ethdev *e, const struct ethdev_opts *opts, struct err *err)
+{
+	int rc;
+
+	memset(e, 0, sizeof(*e));
+	memset(e->kick_fd, -1, sizeof(e->kick_fd));
+	e->on_event = opts->on_event;
+	e->arg = opts->arg;
+	rc = device_name_parse(opts->device, &e->name, err);
+	if (rc == 0)
+		rc = may_probe(&e->name, err);
+	if (rc == 0)
+		rc = open_named(e, opts, err);
+	if (rc < 0)
+		ethdev_close(e);
+	return rc;
+}
+
+int ethdev_open(struct ethdev *e, const struct ethdev_opts *opts, struct err *err)
+{
+	int rc = open_once(e, opts, err);
+
+	/* The kernel lets go of an AF_XDP socket's queue some milliseconds after it was closed. */
+	for (unsigned i = 0; rc < 0 && i < XDP_TRIES && e->was_busy; i++) {
+		usleep(XDP_WAIT_US);
+		rc = open_once(e, opts, err);
+	}
+	return rc;
+}
+
+void ethdev_close(struct ethdev *e)
+{
+	struct rte_eth_dev_info info = {0};
+	char said[EAL_SAID_MAX];
+
+	if (e->is_open) {
+		eal_said_begin();
+		rte_eth_dev_callback_unregister(e->id, RTE_ETH_EVENT_INTR_LSC, on_ethdev_event, e);
+		rte_eth_dev_callback_unregister(e->id, RTE_ETH_EVENT_INTR_RMV, on_ethdev_event, e);
+		rte_eth_dev_info_get(e->id, &info);
+		rte_eth_promiscuous_disable(e->id);
+		rte_eth_dev_stop(e->id);
+		rte_eth_dev_close(e->id);
+		if (info.device)
+			rte_dev_remove(info.device);
+		eal_said_end(said);
+	}
+	own_fds_close(&e->sockets, family(e), &e->bpf);
+	mbuf_pool_destroy(e->tx.pool);
+	e->tx.pool = NULL;
+	e->is_open = false;
+}
+
+void ethdev_drain(struct ethdev *e)
+{
+	struct rte_mbuf *m[BURST_MAX];
+	unsigned n;
+
+	for (uint16_t q = 0; q < e->n_queues; q++)
+		for (unsigned i = 0; i < DRAIN_MAX; i++) {
+			n = rte_eth_rx_burst(e->id, q, m, BURST_MAX);
+			if (!n)
+				break;
+			rte_pktmbuf_free_bulk(m, n);
+		}
+}

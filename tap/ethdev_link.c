@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Whether frames can pass a device; see tap/ethdev.h. Drivers that sit in an interface of the
+ * kernel call their link up whatever it is, so the interface itself is asked.
+ */
+#include <errno.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <rte_ethdev.h>
+
+#include "tap/ethdev.h"
+
+/* A request about the interface of that name. */
+static int ask(int fd, unsigned long request, const char *name, struct ifreq *ifr)
+{
+	memset(ifr, 0, sizeof(*ifr));
+	memcpy(ifr->ifr_name, name, IF_NAMESIZE);
+	return ioctl(fd, request, ifr) < 0 ? -errno : 0;
+}
+
+static int iface_ask(const char *name, unsigned *ifindex, uint32_t *mtu, short *flags)
+{
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), rc;
+	struct ifreq ifr;
+
+	*ifindex = *mtu = 0;
+	*flags = 0;
+	if (fd < 0)
+		return -errno;
+	rc = ask(fd, SIOCGIFINDEX, name, &ifr);
+	*ifindex = (unsigned)ifr.ifr_ifindex;
+	if (rc == 0)
+		rc = ask(fd, SIOCGIFMTU, name, &ifr);
+	*mtu = (uint32_t)ifr.ifr_mtu;
+	if (rc == 0)
+		rc = ask(fd, SIOCGIFFLAGS, name, &ifr);
+	*flags = ifr.ifr_flags;
+	close(fd);
+	return rc;
+}
+
+int iface_find(const char *name, unsigned *ifindex, uint32_t *mtu)
+{
+	short flags;
+
+	return iface_ask(name, ifindex, mtu, &flags);
+}
+
+static int iface_link(const struct ethdev *e, uint32_t *mtu, struct err *err)
+{
+	const char *name = e->name.iface;
+	unsigned ifindex = 0;
+	short flags = 0;
+	int rc = iface_ask(name, &ifindex, mtu, &flags);
+
+	/* Another one of that name is not the one that the driver is in. */
+	if (rc == -ENODEV || (rc == 0 && ifindex != e->ifindex))
+		return err_set(err, -ENODEV,
+			       "interface \"%s\" is gone; the port is up again when it returns",
+			       name);
+	if (rc < 0)
+		return err_set(err, -ENOLINK, "interface \"%s\" cannot be asked: %s", name,
+			       strerror(-rc));
+	if (!(flags & IFF_UP))
+		return err_set(err, -ENOLINK, "interface \"%s\" is down; `ip link set %s up`", name,
+			       name);
+	if (!(flags & IFF_RUNNING))
+		return err_set(err, -ENOLINK,
+			       "interface \"%s\" has no carrier; is its other end up?", name);
+	return 0;
+}
+
+int ethdev_link(const struct ethdev *e, uint32_t *mtu, struct err *err)
+{
+	struct rte_eth_link link = {0};
+	uint16_t of_device = 0;
+
+	if (e->ifindex)
+		return iface_link(e, mtu, err);
+	if (rte_eth_dev_is_removed(e->id))
+		return err_set(err, -ENODEV, "device %s is gone", e->name.name);
+	rte_eth_dev_get_mtu(e->id, &of_device);
+	*mtu = of_device;
+	if (rte_eth_link_get_nowait(e->id, &link) == 0 && link.link_status == RTE_ETH_LINK_DOWN)
+		return err_set(err, -ENOLINK, "device %s has no link; is its cable's other end up?",
+			       e->name.name);
+	return 0;
+}

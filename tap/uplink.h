@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Port type `uplink`: any network device that DPDK has a driver for.
+ *
+ * What     A PCI device, or an interface of the host through AF_XDP or AF_PACKET, as a port: frames pass
+ *          with their tags; checksums and segmentation are left to the device where it does them.
+ * How      The port is up while the device has a link. Without one, or when the device is gone, it is
+ *          errored with a sentence that says why, and up again by itself once the link or the
+ *          interface is back; `port up` tries at once.
+ * Threads  control only; rings: tap/uplink_rings.h.
+ * Limits   32 uplinks. Opening a device holds the control thread up for as long as its driver takes:
+ *          docs/host.md says how long that was.
+ */
+#ifndef TAP_UPLINK_H
+#define TAP_UPLINK_H
+
+#include "base/err.h"
+#include "switch/switch.h"
+
+struct uplink_opts {
+	struct port_opts port;
+	const char *device; /* as DPDK takes it: "0000:03:00.0", "net_af_packet0,iface=eth0" */
+	unsigned n_queues;  /* 0: 1 */
+};
+
+/* Makes the port and opens its device: errored when that has no link yet. */
+int uplink_add(struct switch_ *sw, const struct uplink_opts *opts, struct port **out,
+	       struct err *err);
+
+/* Of the text as it was given, without touching anything. */
+int uplink_check(const char *device, struct err *err);
+
+#endif

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The queues of an uplink, as workers use them.
+ *
+ * How      A received burst's mbufs are held until rx_done(). What the device has no room for goes back to
+ *          the switch, which tries it once more; of a frame that was cut into packets some may be
+ *          on the wire already, and then it is counted as rx_ring_full.
+ * Threads  those of struct port_ops.
+ */
+#ifndef TAP_UPLINK_RINGS_H
+#define TAP_UPLINK_RINGS_H
+
+#include <stdatomic.h>
+
+#include "switch/port.h"
+#include "tap/ethdev.h"
+
+struct uplink_queue {
+	struct rte_mbuf *held[BURST_MAX]; /* worker; of the burst that it has */
+	unsigned n_held;
+	atomic_bool armed;
+} __attribute__((aligned(64)));
+
+struct uplink {
+	struct port port;
+	struct ethdev dev;	  /* ctl: rw while no ring runs, worker: ro */
+	_Atomic uint32_t len_max; /* ctl: rw, worker: ro; bytes that the interface takes now */
+	struct uplink_queue queue[PORT_QUEUES_MAX];
+
+	/* ctl */
+	char device[DEVICE_TEXT_MAX];
+	unsigned n_queues;
+	bool wanted; /* up, for all that the administrator says */
+	int link_fd; /* netlink: something about an interface has changed */
+	struct loop_fd *link_watch;
+	struct loop_timer *poll; /* of links that nobody tells of */
+	struct loop_timer *retry;
+};
+
+static inline struct uplink *uplink_of(struct port *p)
+{
+	return (struct uplink *)p;
+}
+
+unsigned uplink_rx_burst(struct port *p, unsigned q, struct burst *b);
+void uplink_rx_done(struct port *p, unsigned q, struct burst *b);
+unsigned uplink_tx_burst(struct port *p, unsigned q, const struct frame *frames,
+			 const struct delivery *d, unsigned n, struct port_counters *c);
+bool uplink_arm(struct port *p, unsigned q);
+void uplink_disarm(struct port *p, unsigned q);
+
+#endif
