@@ -8,6 +8,7 @@
 #include "control/cli/show.h"
 #include "control/cli/stats.h"
 #include "control/cli/status.h"
+#include "control/cli/trace.h"
 #include "control/rpc/methods.h"
 
 #define BRIDGE names_complete_bridge
@@ -36,6 +37,7 @@ const struct cli_command switch_commands[] = {
 	{&m_fdb_del, NULL, NULL, PORT},
 	{&m_fdb_flush, NULL, flush_print, PORT},
 	{&m_stats, stats_run, stats_print, PORT},
+	{&m_bridge_trace, NULL, trace_print, PORT},
 	{&m_drops, drops_run, drops_print, PORT},
 	{&m_events, events_run, NULL, NULL},
 	{&m_show_config, show_config_run, show_config_print, NULL},
