@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <stdio.h>
 
+#include "control/cli/capture.h"
 #include "control/cli/command.h"
 #include "control/cli/config.h"
 #include "control/cli/events.h"
@@ -37,6 +38,7 @@ const struct cli_command switch_commands[] = {
 	{&m_fdb_del, NULL, NULL, PORT},
 	{&m_fdb_flush, NULL, flush_print, PORT},
 	{&m_stats, stats_run, stats_print, PORT},
+	{&m_capture, capture_run, NULL, PORT},
 	{&m_bridge_trace, NULL, trace_print, PORT},
 	{&m_drops, drops_run, drops_print, PORT},
 	{&m_events, events_run, NULL, NULL},

@@ -18,6 +18,7 @@ const struct rpc_method daemon_methods[] = {
 	{&m_fdb_add, do_fdb_add},
 	{&m_fdb_del, do_fdb_del},
 	{&m_fdb_flush, do_fdb_flush},
+	{&m_capture_start, do_capture_start},
 	{&m_bridge_trace, do_bridge_trace},
 	{&m_stats_ports, do_stats_ports},
 	{&m_stats_workers, do_stats_workers},

@@ -27,6 +27,7 @@ HANDLER(do_fdb_list);
 HANDLER(do_fdb_add);
 HANDLER(do_fdb_del);
 HANDLER(do_fdb_flush);
+HANDLER(do_capture_start);
 HANDLER(do_bridge_trace);
 HANDLER(do_stats_ports);
 HANDLER(do_stats_workers);

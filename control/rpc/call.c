@@ -6,6 +6,7 @@
  *          is decoded, so that decoding is bounded in stack and time.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -112,7 +113,12 @@ static void send_result(struct rpc_call *call, json_t *result)
 			  &len);
 	struct err err = ERR_NONE;
 
-	if (text && len <= RPC_REPLY_MAX_BYTES) {
+	if (text && len <= RPC_REPLY_MAX_BYTES && call->given_fd >= 0 &&
+	    !conn_give_fd(call->conn, call->given_fd)) {
+		err_set(&err, -EBUSY, "another answer of this connection, with a descriptor, was not read yet");
+		send_error(call->conn, call->id, &err);
+	} else if (text && len <= RPC_REPLY_MAX_BYTES) {
+		call->given_fd = -1;
 		conn_send(call->conn, text, len);
 	} else {
 		LOG_WARN_RL("rpc: the reply of %s is too large (%zu bytes)",
@@ -139,6 +145,8 @@ static void finish(struct rpc_call *call, int rc, json_t *result, const struct e
 	for (unsigned i = 0; i < call->n_fds; i++)
 		if (call->fds[i] >= 0)
 			close(call->fds[i]);
+	if (call->given_fd >= 0)
+		close(call->given_fd);
 	json_decref(call->id);
 	free(call);
 }
@@ -314,6 +322,7 @@ void call_line(struct rpc_conn *c, const char *line, size_t len)
 		return;
 	}
 	call->conn = c;
+	call->given_fd = -1;
 	call->server = c->server;
 	call->ctx = c->server->ctx;
 	call->id = json_incref(json_object_get(doc, "id"));
@@ -400,6 +409,14 @@ struct rpc_conn *rpc_stream(struct rpc_call *call)
 		loop_timer_del(call->conn->stall);
 	}
 	return call->conn;
+}
+
+int rpc_give_fd(struct rpc_call *call, int fd)
+{
+	if (call->given_fd >= 0)
+		close(call->given_fd);
+	call->given_fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	return call->given_fd < 0 ? -errno : 0;
 }
 
 int rpc_take_fd(struct rpc_call *call, unsigned i)

@@ -23,6 +23,7 @@
 
 struct rpc_client {
 	int fd, timeout_ms;
+	int got_fd; /* came with an answer; -1: none */
 	json_int_t last_id;
 	char *in;
 	size_t in_len, in_size;
@@ -91,6 +92,7 @@ int rpc_connect(const char *path, int timeout_ms, struct rpc_client **out, struc
 	if (!c)
 		return err_set(err, -ENOMEM, "out of memory");
 	c->timeout_ms = TIMEOUT_MS;
+	c->got_fd = -1;
 	c->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	rc = c->fd < 0 ? -errno : connect_until(c->fd, &addr, deadline_ns);
 	if (rc < 0) {
@@ -113,6 +115,8 @@ void rpc_close(struct rpc_client *c)
 		return;
 	if (c->fd >= 0)
 		close(c->fd);
+	if (c->got_fd >= 0)
+		close(c->got_fd);
 	json_decref(c->events);
 	free(c->in);
 	free(c);
@@ -172,6 +176,39 @@ static int send_all(struct rpc_client *c, const char *text, size_t len, const in
 	return 0;
 }
 
+/* recv(2) into the free part of the input, with the descriptor that may come. */
+static ssize_t receive(struct rpc_client *c)
+{
+	char control[CMSG_SPACE(FDS_MAX * sizeof(int))];
+	struct iovec iov = {c->in + c->in_len, c->in_size - c->in_len};
+	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control,
+			     .msg_controllen = sizeof(control)};
+	ssize_t n = recvmsg(c->fd, &msg, MSG_CMSG_CLOEXEC);
+
+	for (struct cmsghdr *h = n > 0 ? CMSG_FIRSTHDR(&msg) : NULL; h; h = CMSG_NXTHDR(&msg, h)) {
+		size_t n_fds = (h->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+		int fds[FDS_MAX];
+
+		if (h->cmsg_level != SOL_SOCKET || h->cmsg_type != SCM_RIGHTS || n_fds > FDS_MAX)
+			continue;
+		memcpy(fds, CMSG_DATA(h), n_fds * sizeof(int));
+		for (size_t i = 0; i < n_fds; i++) {
+			if (c->got_fd >= 0)
+				close(c->got_fd);
+			c->got_fd = fds[i];
+		}
+	}
+	return n;
+}
+
+int rpc_client_take_fd(struct rpc_client *c)
+{
+	int fd = c->got_fd;
+
+	c->got_fd = -1;
+	return fd;
+}
+
 /* Takes one line off the input; *line is allocated. */
 static int read_line(struct rpc_client *c, char **line, size_t *line_len, uint64_t deadline_ns,
 		     struct err *err)
@@ -201,7 +238,7 @@ static int read_line(struct rpc_client *c, char **line, size_t *line_len, uint64
 			c->in = in;
 			c->in_size = size;
 		}
-		n = recv(c->fd, c->in + c->in_len, c->in_size - c->in_len, 0);
+		n = receive(c);
 		if (n > 0) {
 			c->in_len += (size_t)n;
 			continue;

@@ -37,6 +37,9 @@ int rpc_call_all(struct rpc_client *c, const char *method, json_t *params, json_
 int rpc_call_fds(struct rpc_client *c, const char *method, json_t *params, const int *fds,
 		 unsigned n_fds, json_t **result, struct err *err);
 
+/* The descriptor that came last with an answer, the caller's from now on; -1: none. */
+int rpc_client_take_fd(struct rpc_client *c);
+
 /* Sends a notification: nothing comes back, not even when the server refuses it. */
 int rpc_tell(struct rpc_client *c, const char *method, json_t *params, struct err *err);
 

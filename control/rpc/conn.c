@@ -49,6 +49,7 @@ int conn_create(struct rpc_server *s, int fd)
 		return -ENOMEM;
 	c->server = s;
 	c->fd = fd;
+	c->out_fd = -1;
 	c->events = EPOLLIN;
 	c->born_ns = loop_now_ns();
 	LIST_INIT(&c->calls);
@@ -81,6 +82,8 @@ void conn_close(struct rpc_conn *c, bool told)
 	loop_fd_del(c->watch);
 	close(c->fd);
 	fds_drop(c);
+	if (c->out_fd >= 0)
+		close(c->out_fd);
 	LIST_REMOVE(c, link);
 	c->server->n_conns--;
 	while ((call = LIST_FIRST(&c->calls)))
@@ -116,12 +119,48 @@ static void on_stall(void *arg)
 	loop_timer_add(c->server->loop, STALL_NS, on_stall, c, &c->stall);
 }
 
+/* One send of what waits: up to the byte that a descriptor goes with, or that byte and on. */
+static ssize_t send_some(struct rpc_conn *c)
+{
+	char control[CMSG_SPACE(sizeof(int))] = {0};
+	struct iovec iov = {c->out + c->out_at, c->out_len - c->out_at};
+	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
+	struct cmsghdr *h;
+	ssize_t n;
+
+	if (c->out_fd >= 0 && c->out_at < c->out_fd_at) {
+		iov.iov_len = c->out_fd_at - c->out_at;
+	} else if (c->out_fd >= 0) {
+		msg.msg_control = control;
+		msg.msg_controllen = sizeof(control);
+		h = CMSG_FIRSTHDR(&msg);
+		h->cmsg_level = SOL_SOCKET;
+		h->cmsg_type = SCM_RIGHTS;
+		h->cmsg_len = CMSG_LEN(sizeof(int));
+		memcpy(CMSG_DATA(h), &c->out_fd, sizeof(int));
+	}
+	n = sendmsg(c->fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
+	if (n > 0 && msg.msg_control) {
+		close(c->out_fd);
+		c->out_fd = -1;
+	}
+	return n;
+}
+
+bool conn_give_fd(struct rpc_conn *c, int fd)
+{
+	if (c->dead || c->out_fd >= 0)
+		return false;
+	c->out_fd = fd;
+	c->out_fd_at = c->out_len;
+	return true;
+}
+
 /* Sends what the socket takes. False when the connection was closed. */
 static bool flush(struct rpc_conn *c)
 {
 	while (c->out_at < c->out_len) {
-		ssize_t n = send(c->fd, c->out + c->out_at, c->out_len - c->out_at,
-				 MSG_DONTWAIT | MSG_NOSIGNAL);
+		ssize_t n = send_some(c);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -168,6 +207,7 @@ void conn_send(struct rpc_conn *c, const char *line, size_t len)
 			memcpy(out, c->out + c->out_at, waiting);
 		free(c->out);
 		c->out = out;
+		c->out_fd_at -= c->out_at;
 		c->out_size = size;
 		c->out_at = 0;
 		c->out_len = waiting;

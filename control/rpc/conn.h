@@ -44,6 +44,8 @@ struct rpc_conn {
 	size_t in_seen; /* bytes known to hold no end of line */
 	char *out;
 	size_t out_len, out_size, out_at;
+	int out_fd; /* goes with the byte at out[out_fd_at]; -1: none */
+	size_t out_fd_at;
 	int fds[FDS_MAX]; /* came in, and belong to the next request */
 	unsigned n_fds, n_calls;
 	LIST_HEAD(, rpc_call) calls; /* deferred ones */
@@ -70,6 +72,7 @@ struct rpc_call {
 	json_t *id; /* NULL: a notification, never answered */
 	int fds[FDS_MAX];
 	unsigned n_fds;
+	int given_fd; /* goes with the answer; -1: none */
 };
 
 int conn_create(struct rpc_server *s, int fd);
@@ -77,6 +80,9 @@ int conn_create(struct rpc_server *s, int fd);
 void conn_close(struct rpc_conn *c, bool told);
 /* Queues one line and its end, and sends what the socket takes. */
 void conn_send(struct rpc_conn *c, const char *line, size_t len);
+/* Gives fd, which is the connection's from now on, with the next line. False, and fd still the caller's,
+ * while another waits to be sent. */
+bool conn_give_fd(struct rpc_conn *c, int fd);
 /* Goes on with lines that had to wait, from the loop. */
 void conn_resume(struct rpc_conn *c);
 

@@ -1,9 +1,22 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Rows of what looks at frames: trace.
+ * Rows of what looks at frames: capture, trace.
  */
 #include "control/rpc/methods.h"
 #include "switch/vlan.h"
+
+static const struct param capture_start_params[] = {
+	CAPTURE_PARAMS,
+	{.name = NULL},
+};
+const struct method m_capture_start = {
+	"capture.start",
+	NULL,
+	"Let frames of ports be read from memory that comes with the answer, while this connection lasts",
+	capture_start_params,
+	METHOD_HIDDEN,
+	NULL,
+};
 
 static const struct param bridge_trace_params[] = {
 	{"bridge", PARAM_NAME, PARAM_POSITIONAL | PARAM_REQUIRED, 0, 0, "BR", "the bridge"},

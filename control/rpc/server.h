@@ -99,6 +99,9 @@ bool rpc_notify(struct rpc_conn *c, const char *line, size_t len);
  * awaits each answer before its next request. Returns the fd and gives it to the caller, or -1. */
 int rpc_take_fd(struct rpc_call *call, unsigned i);
 
+/* Sends a copy of fd with the result of this call (SCM_RIGHTS, with its first byte). One a call. -errno. */
+int rpc_give_fd(struct rpc_call *call, int fd);
+
 /* Makes dir's parents, unlinks a dead socket, binds with mode 0660 and listens. Refuses a path
  * too long for sun_path in words, and one on which somebody still answers (-EADDRINUSE). */
 int rpc_listen(const char *path, int *fd, struct err *err);

@@ -1,0 +1,240 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""Captures as a user makes them: what is in the file is what was counted, tshark and tcpdump read it, drops
+say why, a reader that is slow, dies or cannot write costs nobody else anything."""
+import collections
+import json
+import os
+import re
+import signal
+import subprocess
+import time
+
+from session import Session, await_true, binary, need, run
+
+
+def ports_make(s, n, *access):
+    s.cli("bridge", "add", "br")
+    for i in range(n):
+        s.cli("port", "add", f"p{i}", "--bridge", "br", "--type", "vhost-user", "--path",
+              s.path(f"s{i}"), "--listen")
+    for i in access:
+        s.cli("port", "set", f"p{i}", "access=10")
+
+
+def load(s, n, *words):
+    done = subprocess.run([binary("load"), "--path", s.path("s"), "--ports", str(n), *words],
+                          capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+class Capture:
+    """`lanyard capture` in the background; there once it answers to being there: the file has a head."""
+
+    def __init__(self, s, *words, file=None, **kw):
+        self.file = file and s.path(file)
+        if file and os.path.exists(self.file):
+            os.unlink(self.file)
+        words = [binary("lanyard"), "capture", *words, *(["-w", self.file] if file else [])]
+        self.child = s.spawn(*words, env=s.env, text=True, stderr=subprocess.PIPE, **kw)
+        self.session = s
+        if file:
+            await_true("the capture has begun",
+                       lambda: os.path.exists(self.file) and os.path.getsize(self.file) or
+                       self.child.poll() is not None)
+
+    def end(self, how=signal.SIGINT):
+        """Ends it, and gives back what it said: (frames, lost)."""
+        if how:
+            self.child.send_signal(how)
+        said = self.child.communicate(timeout=20)[1]
+        self.session.children.remove(self.child)
+        if how != signal.SIGKILL:
+            assert self.child.returncode == 0, (self.child.returncode, said)
+        frames = re.search(r"(\d+) frames? captured", said)
+        return int(frames.group(1)) if frames else None, sum(map(int, re.findall(r"(\d+) of port", said)))
+
+
+def tshark(path, *fields):
+    words = [w for f in fields for w in ("-e", f)]
+    out = subprocess.run(["tshark", "-r", path, "-T", "fields", *words], capture_output=True,
+                         text=True, check=True, timeout=60).stdout
+    return [tuple(line.split("\t")) for line in out.splitlines()]
+
+
+def seen(path):
+    """{(port, "in" or "out"): frames} by tshark's reading."""
+    ways = {"0x00000001": "in", "0x00000002": "out"}
+    return collections.Counter((port, ways[way]) for port, way in
+                               tshark(path, "frame.interface_name", "frame.packet_flags"))
+
+
+def tcpdump_count(path, *words):
+    out = subprocess.run(["tcpdump", "-r", path, "-nn", "-t", *words], capture_output=True, text=True,
+                         check=True, timeout=60).stdout
+    return sum(1 for line in out.splitlines() if not line.startswith("\t"))
+
+
+def counted(s):
+    out = {}
+    for p in s.json("port", "show"):
+        out[p["name"], "in"] = p["counters"]["rx_frames"]
+        out[p["name"], "out"] = p["counters"]["tx_frames"]
+    return collections.Counter(out)
+
+
+def three_ports_in_one_file_agree_with_the_counters():
+    with Session() as s:
+        ports_make(s, 3, 2)
+        all_three = Capture(s, "p0", "p1", "p2", file="all")
+        only_in = Capture(s, "p0", "--direction", "in", file="in")
+        tagged = Capture(s, "p1", "-f", "vlan 10", "--snaplen", "40", file="tagged")
+        result = load(s, 3, "--pattern", "broadcast", "--rate", "4000", "--seconds", "0.5", "--vlan", "10")
+        assert result["sent"] > 1000, result
+        n = counted(s)
+        frames, lost = all_three.end()
+        assert (frames, lost) == (sum(n.values()), 0), (frames, lost, n)
+        assert seen(all_three.file) == +n, (seen(all_three.file), n)
+        assert tcpdump_count(all_three.file) == frames
+        # As it was on the port: tagged on the trunks, untagged on the access port.
+        vlans = collections.Counter(tshark(all_three.file, "frame.interface_name", "vlan.id"))
+        assert vlans["p1", "10"] > 1000 and vlans["p2", ""] > 1000 and not vlans["p2", "10"], vlans
+        assert only_in.end()[0] == n["p0", "in"]
+        n_tagged = tagged.end()[0]
+        assert n_tagged == vlans["p1", "10"] == tcpdump_count(tagged.file, "vlan", "10"), n_tagged
+        assert {int(c) for c, in tshark(tagged.file, "frame.cap_len")} == {40}
+        times = [float(t) for t, in tshark(all_three.file, "frame.time_epoch")]
+        assert times == sorted(times) and abs(times[-1] - time.time()) < 30, times[-1]
+
+
+def drops_say_why():
+    with Session() as s:
+        ports_make(s, 3, 1)
+        drops = Capture(s, "p0", "p1", "p2", "--drops", file="drops")
+        # p1 sends tagged frames to an access port; p2 takes nothing.
+        load(s, 3, "--pattern", "broadcast", "--rate", "4000", "--seconds", "0.3", "--stall-port", "2")
+        load(s, 2, "--one-way", "--rate", "2000", "--seconds", "0.2", "--vlan", "10")
+        subprocess.run([binary("load"), "--path", s.path("s1"), "--path", s.path("s0"), "--one-way", "--vlan",
+                        "10", "--rate", "2000", "--seconds", "0.2"], capture_output=True, timeout=60)
+        want = collections.Counter()
+        for p in s.json("port", "show"):
+            for way, key in (("in", "rx_drops"), ("out", "tx_drops")):
+                for reason, n in p["counters"][key].items():
+                    want[p["name"], way, reason] += n
+        frames, lost = drops.end()
+        assert lost == 0 and frames == sum(want.values()), (frames, lost, +want)
+        ways = {"0x00000001": "in", "0x00000002": "out"}
+        got = collections.Counter(
+            (port, ways[way], re.match(r"dropped, (\w+): \w", comment).group(1)) for port, way, comment in
+            tshark(drops.file, "frame.interface_name", "frame.packet_flags", "frame.comment"))
+        assert got == +want, (got, +want)
+        for reason in ("rx_ring_full", "vlan_tagged_on_access"):
+            assert any(r == reason for _, _, r in got), (reason, got)
+
+
+def a_reader_that_stops_costs_no_traffic():
+    with Session() as s:
+        ports_make(s, 2)
+        stopped = Capture(s, "p0", "p1", file="stopped")
+        other = Capture(s, "p0", "--direction", "in", "--snaplen", "60", file="other")
+        stopped.child.send_signal(signal.SIGSTOP)
+        done = subprocess.run([binary("exact"), "--path", s.path("s0"), "--path", s.path("s1"), "--frames",
+                               "20000"], capture_output=True, text=True, timeout=60)
+        stopped.child.send_signal(signal.SIGCONT)
+        assert done.returncode == 0, done.stderr
+        n = counted(s)
+        frames, lost = stopped.end()
+        assert lost > 1000 and frames + lost == sum(n.values()), (frames, lost, n)
+        assert sum(seen(stopped.file).values()) == frames
+        assert other.end() == (n["p0", "in"], 0)
+        # A part of each frame is captured and all of it delivered, from the same bytes: exact has looked.
+        assert not any(sum(p["counters"]["rx_drops"].values()) for p in s.json("port", "show"))
+
+
+def descriptors(s):
+    return len(os.listdir(f"/proc/{s.daemon.pid}/fd"))
+
+
+def several_run_at_once_and_nothing_is_left_of_one_that_dies():
+    with Session() as s:
+        ports_make(s, 2)
+        s.cli("capture", "p0", "--for", "50ms")
+        n = descriptors(s)
+        for _ in range(2):
+            eight = [Capture(s, "p0", file=f"c{i}") for i in range(8)]
+            ninth = s.cli("capture", "p0", "--count", "1", check=False, timeout=10)
+            assert ninth.returncode == 4 and "8 captures are running" in ninth.stderr, ninth
+            for c in eight:
+                c.end(signal.SIGKILL)
+            await_true("nothing is left", lambda: descriptors(s) == n)
+        maps = open(f"/proc/{s.daemon.pid}/maps", encoding="ascii").read()
+        assert "lanyard-capture" not in maps, maps
+        # A port that goes takes nothing with it.
+        c = Capture(s, "p0", "p1", file="gone")
+        s.cli("port", "del", "p0")
+        assert c.end() == (0, 0)
+        # The switch ends: so does the capture, in order.
+        c = Capture(s, "p1", file="end")
+        s.cli("stop")
+        s.daemon.wait(10)
+        c.end(None)
+        assert tshark(c.file, "frame.number") == []
+        s.daemon = None
+
+
+def mistakes_are_sentences():
+    with Session() as s:
+        ports_make(s, 2)
+        for words, code, text in (
+                (["nix"], 2, 'there is no port "nix"'),
+                (["p0", "p0"], 2, 'port "p0" is named twice'),
+                (["p0", "-f", "tcp port"], 2, "can't parse filter expression: syntax error"),
+                (["p0", "-f", "ip and arp[1000000]=1 and ether proto 99999"], 2, 'filter "ip and arp'),
+                (["p0", "-f", "ip protochain 6"], 2, "bounded time"),
+                (["p0", "-f", "host www.example.com"], 2, "names of hosts are not looked up"),
+                (["p0", "-f", "host 1e100.net"], 2, "names of hosts are not looked up"),
+                (["p0", "-w", "/nix/file"], 1, "cannot write /nix/file: No such file or directory"),
+                (["p0", "-w", "/dev/full"], 4, "cannot write /dev/full: No space left on device")):
+            done = s.cli("capture", *words, check=False, timeout=10)
+            assert text in done.stderr, (words, done)
+            assert done.returncode in (code, 1), (words, done)
+
+
+def a_pipe_gets_its_head_at_once_and_may_close():
+    with Session() as s:
+        ports_make(s, 2)
+        c = Capture(s, "p0", "-w", "-", stdout=subprocess.PIPE)
+        head = os.read(c.child.stdout.fileno(), 4)
+        assert head == b"\n\r\r\n", head
+        c.child.stdout.close()
+        load(s, 2, "--rate", "2000", "--seconds", "0.1")
+        c.end(None)
+        # As lines, and with TCP frames whole.
+        tso = Capture(s, "p0", "--direction", "in", "--count", "3", stdout=subprocess.PIPE)
+        time.sleep(0.2)
+        load(s, 2, "--send", "tso", "--size", "20000", "--seconds", "0.1")
+        lines = tso.child.stdout.read().splitlines()
+        assert tso.end(None)[0] == 3 and len(lines) == 3, lines
+        assert re.match(r"\d\d:\d\d:\d\d\.\d{6} p0 in  02:00:.* TCP, 20000 bytes$", lines[0]), lines
+
+
+def traces_tell_what_happens_then():
+    with Session() as s:
+        ports_make(s, 3, 2)
+        c = Capture(s, "p1", "p2", file="x")
+        text = "eth src 02:00:00:00:00:99 dst broadcast"
+        steps = s.json("trace", "br", "--port", "p0", "--frame", text)["steps"]
+        assert [x["step"] for x in steps] == ["entered", "learn", "group", "dropped"], steps
+        assert s.json("fdb", "show") == [] and c.end() == (0, 0)
+        assert not any(counted(s).values())
+        bad = s.cli("trace", "br", "--port", "p0", "--frame", "eth src 02:00 dst broadcast", check=False)
+        assert bad.returncode == 2 and '"02:00" stands where a MAC address' in bad.stderr, bad
+        said = s.cli("trace", "br", "--port", "p2", "--frame", text + " vlan 20").stdout
+        assert "1. dropped by p2: vlan_tagged_on_access" in said, said
+
+
+need("tshark", "tcpdump")
+run(three_ports_in_one_file_agree_with_the_counters, drops_say_why, a_reader_that_stops_costs_no_traffic,
+    several_run_at_once_and_nothing_is_left_of_one_that_dies, mistakes_are_sentences,
+    a_pipe_gets_its_head_at_once_and_may_close, traces_tell_what_happens_then)
