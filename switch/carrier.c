@@ -34,6 +34,7 @@ static void update(struct port *p)
 	LOG_DEBUG("port \"%s\": carrier %s", p->name, on ? "on" : "off");
 	if (p->ops->carrier)
 		p->ops->carrier(p, on);
+	port_change_tell(p, SWITCH_PORT_CARRIER, p->state);
 }
 
 void carrier_update(struct bridge *br, struct port *p)

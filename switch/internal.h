@@ -86,6 +86,9 @@ void switch_notice(struct switch_ *sw, uint32_t notice);
 /* Addresses may expire sooner than was thought. */
 void switch_sweep_soon(struct switch_ *sw);
 
+/* Tells the listener of a change of this port. */
+void port_change_tell(struct port *p, enum switch_event event, enum port_state was);
+
 /* Builds the view of what is wanted now, swaps it in, waits until no worker uses the old one. Out of
  * memory leaves the old view, and the caller's change is not seen: -ENOMEM. */
 int switch_publish(struct switch_ *sw);

@@ -60,7 +60,7 @@ static void kept_fill(struct port *p, const struct port_opts *opts)
 	arena_port_use(k);
 }
 
-static void change_tell(struct port *p, enum switch_event event, enum port_state was)
+void port_change_tell(struct port *p, enum switch_event event, enum port_state was)
 {
 	struct switch_change change = {.event = event,
 				       .bridge = p->bridge,
@@ -68,6 +68,8 @@ static void change_tell(struct port *p, enum switch_event event, enum port_state
 				       .type = p->ops->type,
 				       .was = was,
 				       .is = p->state,
+				       .carrier = p->carrier,
+				       .mtu = p->kept->mtu,
 				       .reason = p->reason};
 
 	switch_change_tell(p->sw, &change);
@@ -112,7 +114,7 @@ int port_init(struct port *p, struct switch_ *sw, const struct port_opts *opts,
 	p->bridge->n_ports++;
 	TAILQ_INSERT_TAIL(&sw->ports, p, link);
 	switch_publish(sw);
-	change_tell(p, SWITCH_PORT_MADE, p->state);
+	port_change_tell(p, SWITCH_PORT_MADE, p->state);
 	carrier_update(p->bridge, p);
 	return 0;
 }
@@ -121,7 +123,7 @@ void port_fini(struct port *p)
 {
 	struct switch_ *sw = p->sw;
 
-	change_tell(p, SWITCH_PORT_GONE, p->state);
+	port_change_tell(p, SWITCH_PORT_GONE, p->state);
 	port_stop_all(p);
 	watch_port_gone(sw, p);
 	TAILQ_REMOVE(&sw->ports, p, link);
@@ -255,7 +257,7 @@ void port_state_set(struct port *p, enum port_state s, const char *fmt, ...)
 	memcpy(p->reason, reason, sizeof(reason));
 	LOG_INFO_RL("port \"%s\": %s%s%s", p->name, port_state_name(s), reason[0] ? ": " : "",
 		    reason);
-	change_tell(p, SWITCH_PORT_STATE, was);
+	port_change_tell(p, SWITCH_PORT_STATE, was);
 	carrier_update(p->bridge, p);
 }
 
@@ -388,7 +390,13 @@ int port_mtu_set(struct port *p, uint32_t mtu, struct err *err)
 			p->peer->kept->mtu = old;
 		return err_set(err, -ENOMEM, "port \"%s\": out of memory", p->name);
 	}
+	port_change_tell(p, SWITCH_PORT_MTU, p->state);
 	return 0;
+}
+
+void port_carrier_retell(struct port *p)
+{
+	port_change_tell(p, SWITCH_PORT_CARRIER, p->state);
 }
 
 void port_mtu_tell(struct port *p, uint32_t mtu)

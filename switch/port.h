@@ -127,6 +127,9 @@ void port_grace_period(struct port *p);
 void port_state_set(struct port *p, enum port_state s, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
+/* The front end may have shown its guest a link by itself: who manages it is told again what it is. */
+void port_carrier_retell(struct port *p);
+
 /* What the peer says that its MTU is (0: nothing any more); counts until the administrator gives one. */
 void port_mtu_tell(struct port *p, uint32_t mtu);
 

@@ -103,6 +103,7 @@ struct port_opts {
 	struct bridge *bridge;
 	struct vlan_policy vlan;
 	uint32_t mtu; /* bytes; 0: none given */
+	bool down;    /* port_admin_set() will follow: it need not look for anybody */
 };
 
 /* What `port show` prints and drivers keep true. Texts live as long as the port. */
@@ -174,6 +175,8 @@ enum switch_event {
 	SWITCH_PORT_MADE,    /* its driver and its owner have yet to fill in theirs: no port_info() */
 	SWITCH_PORT_GONE,    /* about to leave */
 	SWITCH_PORT_STATE,   /* from `was` to `is`, for this reason */
+	SWITCH_PORT_CARRIER, /* whether whoever is at the port shall see a link: `carrier` */
+	SWITCH_PORT_MTU,     /* the administrator gave it another one: `mtu`, 0: none */
 	SWITCH_BRIDGE_MADE,
 	SWITCH_BRIDGE_GONE,
 	SWITCH_MAC_MOVED,    /* a learned address, from one port of `bridge` to another */
@@ -187,6 +190,8 @@ struct switch_change {
 	const char *type; /* of the port */
 	enum port_state was, is;
 	const char *reason;
+	bool carrier;
+	uint32_t mtu;
 	struct fdb_record moved; /* where to, in moved.port; NULL: gone meanwhile */
 	struct port *moved_from; /* NULL: gone meanwhile */
 	uint64_t n_more;

@@ -44,6 +44,7 @@ struct vu_port {
 	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
 	bool listen, keep_open;
 	bool admin_down;
+	bool spoken; /* the front end, on this connection */
 	int listen_fd;
 	struct loop_fd *listen_watch, *conn_watch;
 	struct loop_timer *timer, *message_timer;
@@ -215,6 +216,11 @@ static int message_handle(struct vu_port *vp, struct err *err)
 
 	if (rc < 0)
 		return rc;
+	/* QEMU shows its guest a link when it connects, between its first message and its next look at
+	 * other things: who has another wish hears now that it is time to say so. */
+	if (!vp->spoken)
+		port_carrier_retell(&vp->port);
+	vp->spoken = true;
 	port_mtu_tell(&vp->port, d->dev->mtu);
 	vu_conn_next(&vp->conn);
 	reset_heals(vp);
@@ -256,6 +262,7 @@ static void conn_start(struct vu_port *vp, int fd)
 {
 	vu_conn_open(&vp->conn, fd);
 	vu_device_connected(&vp->device);
+	vp->spoken = false;
 	if (loop_fd_add(switch_loop(vp->port.sw), fd, EPOLLIN, conn_ready, vp, &vp->conn_watch) < 0) {
 		vu_conn_close(&vp->conn);
 		retry_in(vp, RETRY_MAX);
@@ -292,7 +299,8 @@ static void connect_try(struct vu_port *vp)
 		conn_start(vp, fd);
 		return;
 	}
-	port_state_set(&vp->port, PORT_CONNECTING, "%s: %s", vp->path, strerror(-fd));
+	if (!vp->admin_down)
+		port_state_set(&vp->port, PORT_CONNECTING, "%s: %s", vp->path, strerror(-fd));
 	retry_later(vp);
 }
 
@@ -301,7 +309,7 @@ static void front_end_await(struct vu_port *vp)
 {
 	if (!vp->listen) {
 		/* A port that is down looks for nobody. */
-		if (!vp->admin_down)
+		if (!vp->admin_down || vp->keep_open)
 			connect_try(vp);
 		return;
 	}
@@ -455,6 +463,7 @@ int vu_port_add(struct switch_ *sw, const struct vu_port_opts *opts, struct port
 	kept_fill(vp);
 	vu_device_init(&vp->device, &vp->port,
 		       opts->n_queues ? opts->n_queues : VU_QUEUE_PAIRS_MAX);
+	vp->admin_down = vp->device.held = opts->port.down;
 	front_end_await(vp);
 	*out = &vp->port;
 	return 0;

@@ -333,6 +333,8 @@ const struct cli_command vm_commands[] = {
 	{&m_show, run_show, print_show, cmd_vm_complete},
 	{&m_wait, run_wait, NULL, cmd_vm_complete},
 	{&m_log, run_log, print_log, cmd_vm_complete},
+	{&m_cli_nic_up, cmd_nic_up, NULL, cmd_nic_complete},
+	{&m_cli_nic_down, cmd_nic_down, NULL, cmd_nic_complete},
 	{&m_console, cmd_console, NULL, cmd_vm_complete},
 	{&m_exec, cmd_exec, cmd_exec_print, cmd_vm_complete},
 	{&m_facts, cmd_vm_facts, NULL, NULL},

@@ -135,7 +135,7 @@ static int link_guests(const struct yaml_doc *doc, struct lab *lab, unsigned n,
 		vm_spec_number(vm);
 	}
 	return add_step(lab, "bridge.add", short_name,
-			json_pack("{s:s}", "forward_reserved", "all"));
+			json_pack("{s:s,s:b}", "forward_reserved", "all", "wire", 1));
 }
 
 static int read_link(const struct yaml_doc *doc, struct lab *lab, unsigned n,

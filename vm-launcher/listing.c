@@ -49,7 +49,8 @@ void vm_links_add(struct cli *cli, json_t *vms)
 		for (size_t i = 0; i < json_array_size(nics); i++) {
 			json_t *nic = json_array_get(nics, i);
 			const char *port = text_of(nic, "port");
-			bool up = !over && (!port[0] || !strcmp(text_of(states, port), "up"));
+			bool up = !over && !json_is_false(json_object_get(nic, "carrier")) &&
+				  (!port[0] || !strcmp(text_of(states, port), "up"));
 
 			json_object_set_new(nic, "link", json_string(up ? "up" : "down"));
 		}

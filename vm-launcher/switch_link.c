@@ -28,6 +28,11 @@ struct switch_link {
 	struct loop_timer *retry;
 	uint64_t retry_ns;
 	json_t *report; /* the last one */
+	struct switch_link_opts opts;
+	struct port_facts {
+		bool down;	 /* by the administrator: so it shall be made again */
+		int mtu_running; /* what QEMU was started with */
+	} facts[VM_NICS_MAX];
 };
 
 static json_t *port_params(const struct switch_link *l, unsigned i)
@@ -47,9 +52,13 @@ static json_t *port_params(const struct switch_link *l, unsigned i)
 	} else {
 		json_object_set_new(p, "type", json_string("vhost-user"));
 		json_object_set_new(p, "path", json_string(peer));
+		json_object_set_new(p, "carrier", json_string("set_link"));
 	}
-	if (n->mtu)
-		json_object_set_new(p, "mtu", json_integer(n->mtu));
+	/* QEMU tells the one that it was started with; another one is set afterwards. */
+	if (l->facts[i].mtu_running)
+		json_object_set_new(p, "mtu", json_integer(l->facts[i].mtu_running));
+	if (l->facts[i].down)
+		json_object_set_new(p, "down", json_true());
 	if (l->spec->lab[0])
 		json_object_set_new(p, "lab", json_string(l->spec->lab));
 	if (n->access)
@@ -103,27 +112,123 @@ static void drop(struct switch_link *l)
 	l->client = NULL;
 }
 
-static void on_retry(void *arg);
-
-static void on_gone(void *arg, int fd, uint32_t events)
+/* The MTU of the next start, where it is not the one of this. */
+static int mtu_restore(struct switch_link *l, unsigned i, struct err *err)
 {
-	struct switch_link *l = arg;
+	const struct vm_nic *n = &l->spec->nics[i];
+	char text[16];
 
-	/* Nothing comes on this connection but its end. */
-	LOG_WARN("the switch is gone; trying to find it again");
-	drop(l);
-	l->retry_ns = RETRY_FIRST_NS;
-	loop_timer_add(l->loop, l->retry_ns, on_retry, l, &l->retry);
+	if (n->mtu == l->facts[i].mtu_running)
+		return 0;
+	snprintf(text, sizeof(text), "%d", n->mtu);
+	return rpc_call(l->client, "port.set",
+			json_pack("{s:s,s:{s:s}}", "name", n->port, "settings", "mtu",
+				  n->mtu ? text : "none"),
+			NULL, err);
 }
 
 static int ports_add(struct switch_link *l, bool first, struct err *err)
 {
 	int rc = 0;
 
-	for (unsigned i = 0; rc == 0 && i < l->spec->n_nics; i++)
-		if (!l->spec->nics[i].user)
-			rc = port_add(l, i, first, err);
+	for (unsigned i = 0; rc == 0 && i < l->spec->n_nics; i++) {
+		if (l->spec->nics[i].user)
+			continue;
+		rc = port_add(l, i, first, err);
+		if (rc == 0)
+			rc = mtu_restore(l, i, err);
+	}
 	return rc;
+}
+
+/* ---- what happens to the ports ---- */
+
+static void event_take(struct switch_link *l, unsigned i, const json_t *event)
+{
+	const char *kind = json_string_value(json_object_get(event, "kind"));
+	const char *state = json_string_value(json_object_get(event, "new"));
+
+	if (!strcmp(kind, "port.carrier")) {
+		l->opts.carrier(l->opts.arg, i, json_is_true(json_object_get(event, "on")));
+	} else if (!strcmp(kind, "port.mtu")) {
+		l->opts.mtu(l->opts.arg, i,
+			    (int)json_integer_value(json_object_get(event, "mtu")));
+	} else if (!strcmp(kind, "port.state") && state) {
+		l->facts[i].down = !strcmp(state, "down");
+	}
+}
+
+static void event_dispatch(struct switch_link *l, const json_t *event)
+{
+	const char *object = json_string_value(json_object_get(event, "object"));
+
+	if (!object || !json_is_string(json_object_get(event, "kind")))
+		return;
+	for (unsigned i = 0; i < l->spec->n_nics; i++)
+		if (!l->spec->nics[i].user && !strcmp(l->spec->nics[i].port, object))
+			event_take(l, i, event);
+}
+
+/* All that have come. False when the connection has ended. */
+static bool events_take(struct switch_link *l)
+{
+	struct err err = ERR_NONE;
+	json_t *event;
+	int rc;
+
+	while ((rc = rpc_event_next(l->client, 0, &event, &err)) == 0) {
+		event_dispatch(l, event);
+		json_decref(event);
+	}
+	return rc == -ETIMEDOUT;
+}
+
+static void on_retry(void *arg);
+
+static void on_client(void *arg, int fd, uint32_t events)
+{
+	struct switch_link *l = arg;
+
+	if (events_take(l) && !(events & (EPOLLRDHUP | EPOLLHUP)))
+		return;
+	LOG_WARN("the switch is gone; trying to find it again");
+	drop(l);
+	l->retry_ns = RETRY_FIRST_NS;
+	loop_timer_add(l->loop, l->retry_ns, on_retry, l, &l->retry);
+}
+
+static int events_subscribe(struct switch_link *l, struct err *err)
+{
+	json_t *objects = json_array();
+
+	for (unsigned i = 0; i < l->spec->n_nics; i++)
+		if (!l->spec->nics[i].user)
+			json_array_append_new(objects, json_string(l->spec->nics[i].port));
+	return rpc_call(l->client, "events.subscribe",
+			json_pack("{s:[s,s,s],s:o}", "kinds", "port.state", "port.carrier",
+				  "port.mtu", "objects", objects),
+			NULL, err);
+}
+
+/* How the ports are just now: what happens from here on is told by events. */
+static int ports_look(struct switch_link *l, struct err *err)
+{
+	for (unsigned i = 0; i < l->spec->n_nics; i++) {
+		json_t *items = NULL;
+		const json_t *port;
+		int rc;
+
+		if (l->spec->nics[i].user)
+			continue;
+		rc = rpc_call_all(l->client, "port.list",
+				  json_pack("{s:s}", "name", l->spec->nics[i].port), &items, err);
+		if (rc < 0)
+			return rc;
+		port = json_array_get(items, 0);
+		l->opts.carrier(l->opts.arg, i, !json_is_false(json_object_get(port, "carrier")));
+		json_decref(items);
+	}
+	return 0;
 }
 
 static void report_send(struct switch_link *l)
@@ -158,6 +263,8 @@ static int attach(struct switch_link *l, bool first, struct err *err)
 	snprintf(who, sizeof(who), "vm %s", l->spec->name);
 	rc = rpc_call(l->client, "lease.hold", json_pack("{s:s}", "name", who), NULL, err);
 	if (rc == 0)
+		rc = events_subscribe(l, err);
+	if (rc == 0)
 		rc = ports_add(l, first, err);
 	/* A switch that was started anew does not know the lab's bridges. */
 	if (rc == -ENOENT && l->spec->lab[0]) {
@@ -166,10 +273,15 @@ static int attach(struct switch_link *l, bool first, struct err *err)
 			rc = ports_add(l, first, err);
 	}
 	if (rc == 0)
-		rc = loop_fd_add(l->loop, rpc_client_fd(l->client), EPOLLIN | EPOLLRDHUP, on_gone,
-				 l, &l->watch);
+		rc = ports_look(l, err);
 	if (rc == 0)
+		rc = loop_fd_add(l->loop, rpc_client_fd(l->client), EPOLLIN | EPOLLRDHUP, on_client,
+				 l, &l->watch);
+	if (rc == 0) {
 		report_send(l);
+		/* Those that came while calls waited for their answers make nothing readable. */
+		events_take(l);
+	}
 	if (rc < 0 && first)
 		/* Half of the ports is as bad as none. */
 		ports_del(l);
@@ -195,7 +307,8 @@ static void on_retry(void *arg)
 }
 
 int switch_link_open(struct loop *loop, const char *run_dir, const char *id,
-		     const struct vm_spec *spec, struct switch_link **out, struct err *err)
+		     const struct vm_spec *spec, const struct switch_link_opts *opts,
+		     struct switch_link **out, struct err *err)
 {
 	struct switch_link *l;
 	unsigned n_ports = 0;
@@ -213,6 +326,9 @@ int switch_link_open(struct loop *loop, const char *run_dir, const char *id,
 	l->run_dir = run_dir;
 	l->id = id;
 	l->spec = spec;
+	l->opts = *opts;
+	for (unsigned i = 0; i < spec->n_nics; i++)
+		l->facts[i].mtu_running = spec->nics[i].mtu;
 	rc = attach(l, true, err);
 	if (rc < 0) {
 		free(l);

@@ -6,6 +6,8 @@
  *          a lease, so that a switch that was started for this VM ends with it. When the switch
  *          goes away the link tries again, after 250 ms and then up to 2 s, and makes the ports
  *          anew.
+ *          While it is open it hears of what happens to the ports, and says what matters to the guest:
+ *          its carrier and its MTU.
  * How      Calls block, each for at most two seconds: a switch that hangs delays the answers of
  *          this VM's supervisor by that, and nobody else's.
  * Threads  the loop's thread.
@@ -13,15 +15,28 @@
 #ifndef VM_LAUNCHER_SWITCH_LINK_H
 #define VM_LAUNCHER_SWITCH_LINK_H
 
+#include <stdbool.h>
+
 #include "base/err.h"
 #include "base/loop.h"
 #include "vm-launcher/vm_spec.h"
 
 struct switch_link;
 
+/* What the administrator, or the other end of a wire, has made of a NIC's port. */
+struct switch_link_opts {
+	/* The guest shall see a link on its NIC i, or none. Told again whenever QEMU may have changed
+	 * that by itself, as it does when the switch connects. */
+	void (*carrier)(void *arg, unsigned i, bool on);
+	/* From its next start on the guest has this MTU on its NIC i; 0: its own. */
+	void (*mtu)(void *arg, unsigned i, int mtu);
+	void *arg;
+};
+
 /* spec must outlive the link. *out is NULL, with 0, for a VM that has no port. */
 int switch_link_open(struct loop *loop, const char *run_dir, const char *id,
-		     const struct vm_spec *spec, struct switch_link **out, struct err *err);
+		     const struct vm_spec *spec, const struct switch_link_opts *opts,
+		     struct switch_link **out, struct err *err);
 
 /* Deletes the ports and gives up the lease. Accepts NULL. */
 void switch_link_close(struct switch_link *l);

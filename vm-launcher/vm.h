@@ -79,6 +79,7 @@ struct vm {
 	struct loop_timer *address_retry;
 	struct console *console;
 	struct switch_link *link;
+	bool no_carrier[VM_NICS_MAX]; /* shall not be seen by the guest */
 	struct rpc_server *server;
 	LIST_HEAD(, vm_waiter) waiters;
 };
@@ -111,6 +112,12 @@ const char *vm_qemu_last_words(const struct vm *vm, char *buf, size_t size);
 void vm_guest_agent_ready(void *vm);
 void vm_guest_agent_lost(void *vm);
 void vm_guest_stop(struct vm *vm, double within_s);
+
+/* vm_nics.c; arg is the vm: for the switch's link */
+void vm_nic_carrier(void *arg, unsigned i, bool on);
+void vm_nic_mtu(void *arg, unsigned i, int mtu);
+/* Tells QEMU again what it may have forgotten. */
+void vm_nics_tell(struct vm *vm);
 
 /* vm_serve.c */
 int vm_serve(struct vm *vm, struct err *err);

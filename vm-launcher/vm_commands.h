@@ -17,6 +17,12 @@ int cmd_console(struct cli *cli, const json_t *params, json_t **result, struct e
 int cmd_exec(struct cli *cli, const json_t *params, json_t **result, struct err *err);
 void cmd_exec_print(struct cli *cli, const json_t *params, const json_t *result);
 
+extern const struct method m_cli_nic_up, m_cli_nic_down;
+
+int cmd_nic_up(struct cli *cli, const json_t *params, json_t **result, struct err *err);
+int cmd_nic_down(struct cli *cli, const json_t *params, json_t **result, struct err *err);
+void cmd_nic_complete(struct cli *cli, const char *param);
+
 int cmd_vm_facts(struct cli *cli, const json_t *params, json_t **result, struct err *err);
 
 /* Enters hand-made VMs that were defined before the host's last start. */

@@ -29,6 +29,12 @@ static const struct param log_params[] = {
 	END,
 };
 
+static const struct param link_params[] = {
+	{"nic", PARAM_STRING, PARAM_REQUIRED, 1, 15, "NIC", "eth0, without a port in the switch"},
+	{"up", PARAM_BOOL, PARAM_REQUIRED, 0, 0, NULL, "whether the guest shall see a link"},
+	END,
+};
+
 PLAIN(m_vm_status, "vm.status", "What the VM is and does");
 PLAIN(m_vm_kill, "vm.kill", "Pull the plug");
 PLAIN(m_vm_reset, "vm.reset", "Press the reset button");
@@ -44,5 +50,7 @@ const struct method m_vm_stop = {
 const struct method m_vm_exec = {
 	"vm.exec",   NULL,	    "Run a program in the guest; its output comes in base64",
 	exec_params, METHOD_HIDDEN, NULL};
+const struct method m_vm_link = {"vm.link",   NULL,	     "Show a NIC's carrier or none",
+				 link_params, METHOD_HIDDEN, NULL};
 const struct method m_vm_log = {"vm.log",   NULL,	   "The end of what the console said",
 				log_params, METHOD_HIDDEN, NULL};

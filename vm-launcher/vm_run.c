@@ -63,6 +63,7 @@ static void on_qmp_ready(void *arg)
 	loop_timer_del(vm->deadline);
 	if (vm->state == VM_STARTING)
 		vm_state_set(vm, VM_RUNNING, "%s", "");
+	vm_nics_tell(vm);
 }
 
 static void on_port_change(struct vm *vm, const json_t *data)
@@ -86,6 +87,7 @@ static void on_event(void *arg, const char *name, const json_t *data)
 	} else if (!strcmp(name, "RESET") && vm->agent) {
 		LOG_INFO("reset");
 		agent_port_closed(vm->agent);
+		vm_nics_tell(vm);
 	} else if (!strcmp(name, "SHUTDOWN")) {
 		vm->guest_shut_down = json_is_true(json_object_get(data, "guest"));
 	} else if (!strcmp(name, "STOP") && vm->state == VM_RUNNING) {
@@ -132,11 +134,14 @@ void vm_start(struct vm *vm)
 {
 	const struct qmp_opts opts = {
 		.ready = on_qmp_ready, .event = on_event, .ended = on_qmp_ended, .arg = vm};
+	const struct switch_link_opts link_opts = {
+		.carrier = vm_nic_carrier, .mtu = vm_nic_mtu, .arg = vm};
 	struct err err = ERR_NONE;
 	int rc;
 
 	/* The port first: QEMU reaches its main loop only when the switch serves its sockets. */
-	rc = switch_link_open(vm->loop, vm->run_dir, vm->id, &vm->spec, &vm->link, &err);
+	rc = switch_link_open(vm->loop, vm->run_dir, vm->id, &vm->spec, &link_opts, &vm->link,
+			      &err);
 	if (rc == 0)
 		rc = vm_qemu_spawn(vm, &opts, &err);
 	if (rc < 0) {

@@ -193,6 +193,24 @@ static int on_log(struct rpc_call *call, const json_t *params, json_t **result, 
 	return 0;
 }
 
+/* Of a NIC on QEMU's user network; others have a port, whose word counts. */
+static int on_link(struct rpc_call *call, const json_t *params, json_t **result, struct err *err)
+{
+	struct vm *vm = rpc_ctx(call);
+	const char *name = json_string_value(json_object_get(params, "nic"));
+	int rc = must_live(vm, err);
+
+	for (unsigned i = 0; rc == 0 && i < vm->spec.n_nics; i++)
+		if (!strcmp(vm->spec.nics[i].name, name) && vm->spec.nics[i].user) {
+			vm_nic_carrier(vm, i, json_is_true(json_object_get(params, "up")));
+			*result = vm_status(vm);
+			return 0;
+		}
+	return rc < 0 ? rc
+		      : err_set(err, -ENOENT, "vm \"%s\" has no NIC \"%s\" without a port",
+				vm->spec.name, name);
+}
+
 static const struct rpc_method methods[] = {
 	{&m_vm_status, on_status},
 	{&m_vm_wait, on_wait},
@@ -204,6 +222,7 @@ static const struct rpc_method methods[] = {
 	{&m_vm_exec, on_exec},
 	{&m_vm_console, on_console},
 	{&m_vm_log, on_log},
+	{&m_vm_link, on_link},
 	{NULL, NULL},
 };
 

@@ -31,6 +31,9 @@ json_t *vm_status(const struct vm *vm)
 	json_t *doc = vm_status_of_spec(&vm->spec);
 	json_t *pid = vm->qemu_pid ? json_integer(vm->qemu_pid) : json_null();
 
+	for (unsigned i = 0; i < vm->spec.n_nics; i++)
+		json_object_set_new(json_array_get(json_object_get(doc, "nics"), i), "carrier",
+				    json_boolean(!vm->no_carrier[i]));
 	json_object_update_new(
 		doc, json_pack("{s:s,s:s,s:o,s:b,s:b,s:b,s:f,s:I,s:i,s:s}", "state",
 			       state_names[vm->state], "reason", vm->reason, "pid", pid, "ready",

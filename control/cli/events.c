@@ -24,7 +24,7 @@ const struct method m_events = {
 	"Show what happens, as it happens",
 	events_params,
 	METHOD_LOCAL,
-	"Kinds are port.add, port.del, port.state, bridge.add, bridge.del, mac.move, mac.moves (so many "
+	"Kinds are port.add, port.del, port.state, port.carrier, port.mtu, bridge.add, bridge.del, mac.move, mac.moves (so many "
 	"more than were told one by one), vm.state, vm.ready, config.apply, config.confirm, "
 	"config.rollback, log.warn and log.err; port stands for all that begin with port.\n"
 	"Events that could not be kept for a reader that is too slow are counted: the next one says "

@@ -21,6 +21,14 @@ static void flush_print(struct cli *cli, const json_t *params, const json_t *res
 	       (long long)json_integer_value(json_object_get(result, "forgotten")));
 }
 
+static void note_print(struct cli *cli, const json_t *params, const json_t *result)
+{
+	const char *note = json_string_value(json_object_get(result, "note"));
+
+	if (note)
+		puts(note);
+}
+
 const struct cli_command switch_commands[] = {
 	{&m_status, status_run, status_print, NULL},
 	{&m_bridge_add, NULL, NULL, NULL},
@@ -29,7 +37,7 @@ const struct cli_command switch_commands[] = {
 	{&m_bridge_list, NULL, bridges_print, BRIDGE},
 	{&m_port_add, port_add_run, NULL, PORT},
 	{&m_port_del, NULL, NULL, PORT},
-	{&m_port_set, NULL, NULL, PORT},
+	{&m_port_set, NULL, note_print, PORT},
 	{&m_port_up, NULL, NULL, PORT},
 	{&m_port_down, NULL, NULL, PORT},
 	{&m_port_list, NULL, ports_print, PORT},

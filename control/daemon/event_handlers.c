@@ -12,7 +12,8 @@ int do_events_subscribe(struct rpc_call *call, const json_t *params, json_t **re
 
 	if (!d->events)
 		return err_set(err, -ENOTSUP, "this switch tells of no events");
-	return events_subscribe(d->events, call, json_object_get(params, "kinds"), err);
+	return events_subscribe(d->events, call, json_object_get(params, "kinds"),
+				json_object_get(params, "objects"), err);
 }
 
 int do_vm_report(struct rpc_call *call, const json_t *params, json_t **result, struct err *err)

@@ -27,16 +27,22 @@ static void mac_publish(struct daemon *d, const struct switch_change *c)
 
 static void port_publish(struct daemon *d, const struct switch_change *c)
 {
-	const char *kind = c->event == SWITCH_PORT_STATE  ? "port.state"
-			   : c->event == SWITCH_PORT_MADE ? "port.add"
-							  : "port.del";
+	static const char *const kinds[] = {
+		[SWITCH_PORT_MADE] = "port.add",	[SWITCH_PORT_GONE] = "port.del",
+		[SWITCH_PORT_STATE] = "port.state",	[SWITCH_PORT_CARRIER] = "port.carrier",
+		[SWITCH_PORT_MTU] = "port.mtu",
+	};
 	json_t *more = json_pack("{ssss}", "bridge", bridge_name(c->bridge), "type", c->type);
 
 	if (c->event == SWITCH_PORT_STATE)
 		json_object_update_new(more, json_pack("{ssssso}", "old", port_state_name(c->was),
 						       "new", port_state_name(c->is), "reason",
 						       json_text(c->reason)));
-	events_publish(d->events, kind, port_name(c->port), more);
+	if (c->event == SWITCH_PORT_CARRIER)
+		json_object_set_new(more, "on", json_boolean(c->carrier));
+	if (c->event == SWITCH_PORT_MTU)
+		json_object_set_new(more, "mtu", c->mtu ? json_integer(c->mtu) : json_null());
+	events_publish(d->events, kinds[c->event], port_name(c->port), more);
 }
 
 static void on_change(void *arg, const struct switch_change *c)
@@ -52,6 +58,8 @@ static void on_change(void *arg, const struct switch_change *c)
 	case SWITCH_PORT_MADE:
 	case SWITCH_PORT_GONE:
 	case SWITCH_PORT_STATE:
+	case SWITCH_PORT_CARRIER:
+	case SWITCH_PORT_MTU:
 		port_publish(d, c);
 		break;
 	case SWITCH_BRIDGE_MADE:

@@ -23,6 +23,7 @@ struct subscriber {
 	struct events *events;
 	struct rpc_conn *conn; /* NULL: gone; freed when nobody walks the list */
 	json_t *kinds;	       /* array, or NULL: all */
+	json_t *objects;       /* the same */
 	uint64_t n_lost;
 };
 
@@ -35,7 +36,7 @@ struct events {
 	void *wanted_arg;
 	LIST_HEAD(, subscriber) subscribers;
 	atomic_uint n_subscribers; /* ctl: rw, any: ro */
-	bool walking;
+	bool walking, moves_wanted;
 	pthread_mutex_t lock; /* of the rest */
 	json_t *queue[EVENTS_QUEUED];
 	size_t n_queued;
@@ -109,6 +110,17 @@ static bool kind_matches(const json_t *kinds, const char *kind)
 	return !kinds;
 }
 
+static bool object_matches(const json_t *objects, const char *object)
+{
+	const json_t *one;
+	size_t i;
+
+	json_array_foreach (objects, i, one)
+		if (!strcmp(json_string_value(one), object))
+			return true;
+	return !objects;
+}
+
 static char *line_of(json_t *event)
 {
 	json_t *doc = json_pack("{ss ss sO}", "jsonrpc", "2.0", "method", "event", "params", event);
@@ -141,11 +153,13 @@ static void subscriber_send(struct subscriber *s, json_t *event, const char *lin
 static void event_send(struct events *e, json_t *event)
 {
 	const char *kind = json_string_value(json_object_get(event, "kind"));
+	const char *object = json_string_value(json_object_get(event, "object"));
 	char *line = line_of(event);
 	struct subscriber *s;
 
 	LIST_FOREACH (s, &e->subscribers, link)
-		if (s->conn && kind_matches(s->kinds, kind))
+		if (s->conn && kind_matches(s->kinds, kind) &&
+		    object_matches(s->objects, object ? object : ""))
 			subscriber_send(s, event, line);
 	free(line);
 }
@@ -154,6 +168,7 @@ static void subscriber_free(struct subscriber *s)
 {
 	LIST_REMOVE(s, link);
 	json_decref(s->kinds);
+	json_decref(s->objects);
 	free(s);
 }
 
@@ -228,31 +243,50 @@ static void on_queue(void *arg, int fd, uint32_t ready)
 
 /* ---- subscribers ---- */
 
+/* They cost something to find: a VM's supervisor, which looks at its own ports, does not want them. */
+static void moves_want(struct events *e)
+{
+	const struct subscriber *s;
+	bool wanted = false;
+
+	LIST_FOREACH (s, &e->subscribers, link)
+		wanted |= s->conn && kind_matches(s->kinds, "mac.move");
+	if (wanted == e->moves_wanted)
+		return;
+	e->moves_wanted = wanted;
+	if (e->wanted_fn)
+		e->wanted_fn(e->wanted_arg, wanted);
+}
+
 static void on_gone(void *arg)
 {
 	struct subscriber *s = arg;
 	struct events *e = s->events;
 
 	s->conn = NULL;
-	if (atomic_fetch_sub(&e->n_subscribers, 1) == 1 && e->wanted_fn)
-		e->wanted_fn(e->wanted_arg, false);
+	atomic_fetch_sub(&e->n_subscribers, 1);
+	moves_want(e);
 	if (!e->walking)
 		subscriber_free(s);
 }
 
-static json_t *kinds_copy(const json_t *kinds)
+static json_t *words_copy(const json_t *words)
 {
-	return json_array_size(kinds) ? json_deep_copy(kinds) : NULL;
+	return json_array_size(words) ? json_deep_copy(words) : NULL;
 }
 
-int events_subscribe(struct events *e, struct rpc_call *call, const json_t *kinds, struct err *err)
+int events_subscribe(struct events *e, struct rpc_call *call, const json_t *kinds,
+		     const json_t *objects, struct err *err)
 {
 	struct subscriber *s = rpc_has_disconnect(call, on_gone);
 	int rc;
 
 	if (s) {
 		json_decref(s->kinds);
-		s->kinds = kinds_copy(kinds);
+		json_decref(s->objects);
+		s->kinds = words_copy(kinds);
+		s->objects = words_copy(objects);
+		moves_want(e);
 		return 0;
 	}
 	s = calloc(1, sizeof(*s));
@@ -264,11 +298,12 @@ int events_subscribe(struct events *e, struct rpc_call *call, const json_t *kind
 		return err_set(err, rc, "this connection cannot be watched: %s", strerror(-rc));
 	}
 	s->events = e;
-	s->kinds = kinds_copy(kinds);
+	s->kinds = words_copy(kinds);
+	s->objects = words_copy(objects);
 	s->conn = rpc_stream(call);
 	LIST_INSERT_HEAD(&e->subscribers, s, link);
-	if (atomic_fetch_add(&e->n_subscribers, 1) == 0 && e->wanted_fn)
-		e->wanted_fn(e->wanted_arg, true);
+	atomic_fetch_add(&e->n_subscribers, 1);
+	moves_want(e);
 	return 0;
 }
 

@@ -24,7 +24,8 @@
 
 struct events;
 
-/* wanted(arg, …) hears when the first subscriber comes and the last one goes. May be NULL. */
+/* wanted(arg, …) hears when somebody wants moves of addresses ("mac.move"), and when nobody does any
+ * more. May be NULL. */
 typedef void (*events_wanted_fn)(void *arg, bool wanted);
 
 int events_create(struct loop *loop, events_wanted_fn fn, void *arg, struct events **out,
@@ -38,8 +39,10 @@ bool events_wanted(const struct events *e);
 /* Adds time, kind and object to more (stolen; NULL: none) and queues it. Accepts NULL. */
 void events_publish(struct events *e, const char *kind, const char *object, json_t *more);
 
-/* Makes call's connection a subscriber to the kinds in the array (NULL or empty: all). "port" means
- * all that begin with "port.". Asked again, the kinds are replaced. */
-int events_subscribe(struct events *e, struct rpc_call *call, const json_t *kinds, struct err *err);
+/* Makes call's connection a subscriber to the kinds in the array (NULL or empty: all) about the objects
+ * in the other one (the same). "port" means all kinds that begin with "port.". Asked again, both are
+ * replaced. */
+int events_subscribe(struct events *e, struct rpc_call *call, const json_t *kinds,
+		     const json_t *objects, struct err *err);
 
 #endif

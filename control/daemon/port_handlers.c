@@ -56,6 +56,23 @@ int do_port_del(struct rpc_call *call, const json_t *params, json_t **result, st
 	return rc < 0 ? rc : port_drop(p, err);
 }
 
+/* What a guest knows of its MTU comes from its device, which keeps it until its machine starts anew. */
+static json_t *mtu_note(const struct port *p)
+{
+	struct port_info info;
+	char note[SWITCH_NAME_MAX + 160];
+
+	port_info(p, &info);
+	if ((strcmp(info.type, "vhost-user") && strcmp(info.type, "dgram")) ||
+	    (info.state != PORT_UP && info.state != PORT_NEGOTIATING))
+		return NULL;
+	snprintf(note, sizeof(note),
+		 "port \"%s\": the switch keeps to the new mtu from now on; a running guest hears of "
+		 "it at its next start",
+		 info.name);
+	return json_pack("{s:s}", "note", note);
+}
+
 int do_port_set(struct rpc_call *call, const json_t *params, json_t **result, struct err *err)
 {
 	static const char *const keys[] = {"access", "trunk", "native", "tunnel", "mtu", NULL};
@@ -75,6 +92,8 @@ int do_port_set(struct rpc_call *call, const json_t *params, json_t **result, st
 	}
 	rc = port_change(p, settings, err);
 	json_decref(settings);
+	if (rc == 0 && json_object_get(json_object_get(params, "settings"), "mtu"))
+		*result = mtu_note(p);
 	return rc;
 }
 

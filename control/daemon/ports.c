@@ -84,6 +84,7 @@ static int port_create(struct daemon *d, const char *name, struct owner *owner, 
 	const struct port_type *type;
 	int rc;
 
+	opts.down = json_is_true(json_object_get(settings, "down"));
 	opts.mtu = (uint32_t)json_integer_value(json_object_get(settings, "mtu"));
 	rc = vlan_from_settings(settings, &opts.vlan, err);
 	if (rc == 0)

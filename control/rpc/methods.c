@@ -271,6 +271,7 @@ const struct method m_lease_hold = {
 
 static const struct param events_subscribe_params[] = {
 	{"kinds", PARAM_LIST, 0, 1, 32, "KIND", "only these, like port or port.state (all)"},
+	{"objects", PARAM_LIST, 0, 1, 128, "NAME", "only what is about these (all)"},
 	END,
 };
 const struct method m_events_subscribe = {

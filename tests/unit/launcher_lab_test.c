@@ -105,7 +105,7 @@ static void wire_between_guests_is_a_bridge_of_its_own(void **state)
 		0);
 	assert_string_equal(dump(lab.network),
 			    "[{\"method\":\"bridge.add\",\"params\":{\"forward_reserved\":\"all\","
-			    "\"lab\":\"t\",\"name\":\"t/wire1\",\"transient\":true}}]");
+			    "\"lab\":\"t\",\"name\":\"t/wire1\",\"transient\":true,\"wire\":true}}]");
 	assert_string_equal(lab.vms[1].nics[0].bridge, "t/wire1");
 	assert_string_equal(lab.vms[1].nics[0].port, "t/b.eth0");
 	lab_free(&lab);
