@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -113,8 +114,18 @@ static int reconcile(struct tap *t, struct err *err)
 			"brings it back",
 			t->ifname, where(t, in, sizeof(in)), t->ifname);
 	else
-		port_state_set(&t->port, PORT_UP, "%s", "");
+		port_state_set(&t->port, PORT_UP, "%s", t->note);
 	return 0;
+}
+
+void tap_note(struct tap *t, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(t->note, sizeof(t->note), fmt, ap);
+	va_end(ap);
+	reconcile(t, NULL);
 }
 
 /* ---- the interface ---- */
@@ -362,6 +373,7 @@ const struct port_ops tap_ops = {
 	.arm = tap_arm,
 	.disarm = tap_disarm,
 	.admin = tap_admin,
+	.carrier = tap_carrier,
 	.info = tap_info,
 	.fault = tap_fault,
 	.destroy = tap_destroy,

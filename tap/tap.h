@@ -43,12 +43,13 @@ struct tap {
 	struct netlink *nl;
 	struct netlink_watcher watcher;
 	bool admin_down, runs;
-	bool present;	   /* the interface is there, and attached to */
-	bool link_up;	   /* by whoever administers the host */
-	bool adopted;	   /* was there before */
-	bool address_ours; /* to be taken away from an adopted one */
+	bool present;		  /* the interface is there, and attached to */
+	bool link_up;		  /* by whoever administers the host */
+	bool adopted;		  /* was there before */
+	bool address_ours;	  /* to be taken away from an adopted one */
 	struct loop_timer *again; /* one of our name has come, but is not persistent yet */
 	uint64_t again_ns;
+	char note[PORT_REASON_MAX]; /* what is to be said while it is up */
 };
 
 int tap_port_add(struct switch_ *sw, const struct tap_opts *opts, struct port **out,
@@ -59,6 +60,9 @@ int tap_port_add(struct switch_ *sw, const struct tap_opts *opts, struct port **
 int tap_open(struct tap *t, struct switch_ *sw, const struct tap_opts *opts,
 	     const struct port_ops *ops, struct err *err);
 void tap_close(struct tap *t);
+
+/* What is to be said of it while it is up; "" for nothing. */
+void tap_note(struct tap *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* The slots of a port that begins with a tap; destroy is its own. */
 extern const struct port_ops tap_ops;

@@ -7,6 +7,7 @@
 
 #include "control/daemon/port_type.h"
 #include "tap/dgram.h"
+#include "tap/nat.h"
 #include "tap/tap.h"
 #include "tap/uplink.h"
 
@@ -100,3 +101,27 @@ static int uplink_make(struct switch_ *sw, const struct port_opts *opts, const j
 
 static const char *const uplink_keys[] = {"device", "queues", NULL};
 const struct port_type port_type_uplink = {"uplink", uplink_keys, uplink_settings_check, uplink_make};
+
+/* ---- nat: a tap with masquerading, DHCP and DNS ---- */
+
+static int nat_check(const json_t *settings, struct err *err)
+{
+	const char *address = text(settings, "address");
+
+	return address ? nat_address_check(address, err) : 0;
+}
+
+static int nat_add(struct switch_ *sw, const struct port_opts *opts, const json_t *settings,
+		   struct port **out, struct err *err)
+{
+	struct nat_opts nat = {
+		.port = *opts,
+		.ifname = text(settings, "ifname"),
+		.address = text(settings, "address"),
+	};
+
+	return nat_port_add(sw, &nat, out, err);
+}
+
+static const char *const nat_keys[] = {"ifname", "address", NULL};
+const struct port_type port_type_nat = {"nat", nat_keys, nat_check, nat_add};

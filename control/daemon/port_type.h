@@ -29,6 +29,7 @@ extern const struct port_type *const port_types[]; /* ends with NULL */
 
 extern const struct port_type port_type_link, port_type_vhost_user;
 extern const struct port_type port_type_tap, port_type_dgram, port_type_uplink;
+extern const struct port_type port_type_nat;
 
 /* The type of that name, or NULL with a sentence that says which this build has. */
 const struct port_type *port_type_find(const struct port_type *const *types, const char *name,

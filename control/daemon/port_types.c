@@ -11,6 +11,7 @@ const struct port_type *const port_types[] = {
 	&port_type_vhost_user,
 	&port_type_tap,
 	&port_type_dgram,
+	&port_type_nat,
 	&port_type_uplink,
 	&port_type_link,
 	NULL,

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "tap/nat_rules.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <jansson.h>
+#include <nftables/libnftables.h>
+
+#include "base/log.h"
+
+static const char ruleset[] =
+	"table ip %1$s\n"
+	"delete table ip %1$s\n"
+	"table ip %1$s {\n"
+	"	chain postrouting {\n"
+	"		type nat hook postrouting priority srcnat; policy accept;\n"
+	"		ip saddr %3$s ip daddr != %3$s oifname != \"%2$s\" masquerade\n"
+	"	}\n"
+	"	chain forward {\n"
+	"		type filter hook forward priority filter - 5; policy accept;\n"
+	"		iifname \"%2$s\" accept\n"
+	"		oifname \"%2$s\" ct state established,related accept\n"
+	"	}\n"
+	"}\n";
+
+static int run(const char *commands, struct err *err)
+{
+	struct nft_ctx *nft = nft_ctx_new(NFT_CTX_DEFAULT);
+	int rc = 0;
+
+	if (!nft)
+		return err_set(err, -ENOMEM, "nftables does not start");
+	nft_ctx_buffer_error(nft);
+	nft_ctx_buffer_output(nft);
+	if (nft_run_cmd_from_buffer(nft, commands) != 0) {
+		const char *text = nft_ctx_get_error_buffer(nft);
+
+		rc = err_set(err, -EIO, "nftables refuses: %.*s",
+			     text ? (int)strcspn(text, "\n") : 0, text ? text : "");
+		err_hint(err, "it needs CAP_NET_ADMIN and a kernel with nf_tables and nft_masq");
+	}
+	nft_ctx_free(nft);
+	return rc;
+}
+
+int nat_rules_set(const char *table, const char *ifname, const char *network, struct err *err)
+{
+	char commands[sizeof(ruleset) + 512];
+	int n = snprintf(commands, sizeof(commands), ruleset, table, ifname, network);
+
+	if (n < 0 || (size_t)n >= sizeof(commands))
+		return err_set(err, -E2BIG, "the rules of table \"%s\" are too long", table);
+	return run(commands, err);
+}
+
+void nat_rules_clear(const char *table)
+{
+	struct err err = ERR_NONE;
+	char commands[128];
+
+	snprintf(commands, sizeof(commands), "delete table ip %s\n", table);
+	if (run(commands, &err) < 0)
+		LOG_WARN("switch: table \"%s\" was not deleted: %s", table, err.text);
+}
+
+static bool chain_drops(const json_t *chain)
+{
+	const char *hook = json_string_value(json_object_get(chain, "hook"));
+	const char *policy = json_string_value(json_object_get(chain, "policy"));
+
+	return hook && policy && !strcmp(hook, "forward") && !strcmp(policy, "drop");
+}
+
+bool nat_rules_blocked(char *chain, size_t size)
+{
+	struct nft_ctx *nft = nft_ctx_new(NFT_CTX_DEFAULT);
+	json_t *all = NULL, *item;
+	bool found = false;
+	size_t i;
+
+	if (!nft)
+		return false;
+	nft_ctx_buffer_error(nft);
+	nft_ctx_buffer_output(nft);
+	nft_ctx_output_set_flags(nft, NFT_CTX_OUTPUT_JSON);
+	if (nft_run_cmd_from_buffer(nft, "list chains") == 0)
+		all = json_loads(nft_ctx_get_output_buffer(nft), 0, NULL);
+	json_array_foreach (json_object_get(all, "nftables"), i, item) {
+		const json_t *c = json_object_get(item, "chain");
+
+		if (!c || !chain_drops(c))
+			continue;
+		snprintf(chain, size, "%s %s %s", json_string_value(json_object_get(c, "family")),
+			 json_string_value(json_object_get(c, "table")),
+			 json_string_value(json_object_get(c, "name")));
+		found = true;
+	}
+	json_decref(all);
+	nft_ctx_free(nft);
+	return found;
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * nftables' part of a nat port: one table of its own, replaced as a whole.
+ *
+ * What     What comes from the port's network leaves by other interfaces under the host's address; what
+ *          is forwarded from the interface, and the answers to it, are accepted.
+ * Limits   An accept here does not overrule another table that drops: nat_rules_blocked() finds forward
+ *          chains with such a policy, which only their owner can change.
+ * Threads  control only.
+ * Rights   CAP_NET_ADMIN.
+ * Trust    table and ifname have letters, digits, _ - and . only: the caller checks.
+ */
+#ifndef TAP_NAT_RULES_H
+#define TAP_NAT_RULES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/err.h"
+
+/* network: "10.77.0.0/24". A table of that name is replaced. */
+int nat_rules_set(const char *table, const char *ifname, const char *network, struct err *err);
+void nat_rules_clear(const char *table);
+
+/* Whether some other chain drops what is forwarded: its table and name, as nft prints them. */
+bool nat_rules_blocked(char *chain, size_t size);
+
+#endif

@@ -1,0 +1,204 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""A nat port: a guest (a tap in a namespace) gets an address and a way out, and all of it goes again."""
+import os
+import signal
+import socket
+import subprocess
+import sys
+
+from hostnet import Net, out, private
+from session import Session, await_true, run
+
+DHCP = """#!/bin/sh
+[ "$1" = bound ] || exit 0
+ip address add "$ip/$mask" dev "$interface"
+ip route add default via "$router"
+echo "$ip $router $dns"
+"""
+WHO = "import socket,sys; s=socket.create_server(('', 7000)); print('on', flush=True); " \
+      "print(s.accept()[1][0], flush=True)"
+
+
+def port(s, name, kind, *words, check=True):
+    return s.cli("port", "add", name, "--bridge", "br0", "--type", kind, *words, check=check)
+
+
+def lab(s, *words):
+    s.cli("bridge", "add", "br0")
+    port(s, "net", "nat", *words)
+    port(s, "g1", "tap", "--netns", "guest")
+
+
+def dnsmasqs(s):
+    """Processes of this switch."""
+    text = out("ps", "-o", "pid=,comm=", "--ppid", str(s.daemon.pid), check=False)
+    return [int(line.split()[0]) for line in text.splitlines() if "dnsmasq" in line]
+
+
+def alive(pid):
+    return os.path.exists(f"/proc/{pid}")
+
+
+def forwarding():
+    with open("/proc/sys/net/ipv4/ip_forward") as f:
+        return f.read().strip()
+
+
+def tables():
+    return out("nft", "list", "tables").split()[2::3]
+
+
+def dhcp(s, net):
+    """Address, router and name server that a guest is given."""
+    script = s.path("udhcpc.sh")
+    with open(script, "w") as f:
+        f.write(DHCP)
+    os.chmod(script, 0o755)
+    text = net.run("busybox", "udhcpc", "-i", "g1", "-s", script, "-q", "-n", "-f", "-t", "20", "-T",
+                   "1")
+    return text.strip().splitlines()[-1].split()
+
+
+def guest_gets_an_address_and_a_way_out():
+    with Session() as s:
+        assert forwarding() == "0"
+        lab(s)
+        info = s.port("net")
+        assert (info["state"], info["address"], info["ifname"]) == ("up", "10.77.0.1/24", "net"), info
+        assert info["reason"] == "", info
+        address, router, dns = dhcp(s, guest)
+        assert router == dns == "10.77.0.1" and address.startswith("10.77.0."), address
+        assert guest.ping("10.50.0.2")
+        with subprocess.Popen(outside.argv(sys.executable, "-c", WHO), stdout=subprocess.PIPE,
+                              text=True) as who:
+            try:
+                who.stdout.readline()
+                guest.run("busybox", "nc", "-w", "1", "10.50.0.2", "7000", check=False)
+                assert who.stdout.readline().strip() == "10.50.0.1"
+            finally:
+                who.kill()
+        assert not outside.ping(address), "nobody outside reaches a guest"
+        assert answers_dns()
+        pids = dnsmasqs(s)
+        assert len(pids) == 1
+        with open(f"/proc/{pids[0]}/status") as f:
+            status = dict(line.split(":\t") for line in f if ":\t" in line)
+        assert not status["Uid"].startswith("0\t"), "dnsmasq is root"
+        n_fds = len(os.listdir(f"/proc/{s.daemon.pid}/fd"))
+        s.cli("port", "del", "net")
+        assert not alive(pids[0]) and tables() == [] and forwarding() == "0"
+        assert not Net().link("net")
+        port(s, "net", "nat")
+        assert len(os.listdir(f"/proc/{s.daemon.pid}/fd")) == n_fds
+
+
+def answers_dns():
+    """Whether a name server is there: any answer to a question for the root's servers."""
+    ask = "import socket; s=socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.settimeout(3); " \
+          "s.sendto(bytes.fromhex('12340100000100000000000000000200' '01'), ('10.77.0.1', 53)); " \
+          "print(s.recv(512)[:2].hex())"
+    return "1234" in guest.run(sys.executable, "-c", ask, check=False)
+
+
+def dnsmasq_that_ends_is_started_again():
+    with Session() as s:
+        lab(s)
+        first = await_true("dnsmasq runs", lambda: dnsmasqs(s))
+        os.kill(first[0], signal.SIGKILL)
+        await_true("another one runs", lambda: dnsmasqs(s) and dnsmasqs(s) != first, 5)
+        await_true("nothing is said any more", lambda: s.port("net")["reason"] == "", 5)
+        assert dhcp(s, guest)[1] == "10.77.0.1"
+
+
+def why_dnsmasq_does_not_run_is_said():
+    with Session() as s, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+        taken.bind(("0.0.0.0", 67))
+        lab(s)
+        await_true("the reason", lambda: "dnsmasq does not run" in s.port("net")["reason"] and
+                   "in use" in s.port("net")["reason"], 5)
+        assert s.port("net")["state"] == "up"
+        taken.close()
+        await_true("all is well", lambda: s.port("net")["reason"] == "", 8)
+
+
+def default_network_is_one_that_is_free():
+    Net().ip("address", "add", "10.77.0.200/25", "dev", "wan")
+    Net().ip("route", "add", "10.77.1.128/25", "via", "10.50.0.2")
+    try:
+        with Session() as s:
+            lab(s)
+            assert s.port("net")["address"] == "10.77.2.1/24"
+            port(s, "more", "nat")
+            assert s.port("more")["address"] == "10.77.3.1/24"
+            assert sorted(tables()) == ["lanyard-more", "lanyard-net"]
+            s.cli("port", "del", "more")
+            assert forwarding() == "1" and tables() == ["lanyard-net"]
+    finally:
+        Net().ip("address", "del", "10.77.0.200/25", "dev", "wan")
+        Net().ip("route", "del", "10.77.1.128/25")
+
+
+def killed_switch_leaves_no_dnsmasq_and_replaces_its_table():
+    with Session() as s:
+        lab(s, "--address", "10.88.0.1/24")
+        pid = await_true("dnsmasq runs", lambda: dnsmasqs(s))[0]
+        s.daemon.send_signal(signal.SIGKILL)
+        s.daemon.wait()
+        await_true("dnsmasq ends", lambda: not alive(pid), 5)
+        assert tables() == ["lanyard-net"] and not Net().link("net")
+        s.start()
+        assert s.port("net")["address"] == "10.88.0.1/24" and tables() == ["lanyard-net"]
+        assert out("nft", "list", "table", "ip", "lanyard-net").count("masquerade") == 1
+        dhcp(s, guest)
+        assert guest.ping("10.50.0.2")
+    assert tables() == []
+    # Forwarding was on when the second one came: it stays as found.
+    out("sysctl", "-q", "-w", "net.ipv4.ip_forward=0")
+
+
+def chain_of_the_host_that_drops_is_named():
+    out("nft", "add", "table", "inet", "wall")
+    out("nft", "add", "chain", "inet", "wall", "through",
+        "{ type filter hook forward priority 0; policy drop; }")
+    try:
+        with Session() as s:
+            lab(s)
+            assert 'chain "inet wall through" of this host drops' in s.port("net")["reason"]
+    finally:
+        out("nft", "delete", "table", "inet", "wall")
+
+
+def what_cannot_be_is_refused_and_leaves_nothing():
+    with Session() as s:
+        s.cli("bridge", "add", "br0")
+        for words, text in ((["--address", "10.0.0.0/24"], "is not an IPv4 address with a prefix"),
+                            (["--address", "10.0.0.1/31"], "is not an IPv4 address with a prefix"),
+                            (["--address", "fd00::1/64"], "is not an IPv4 address with a prefix"),
+                            (["--address", "10.50.0.1/24"], 'interface "wan" has address'),
+                            (["--ifname", 'x";drop'], "is no interface name for a nat port"),
+                            (["--netns", "guest"], "has no netns")):
+            done = port(s, "net", "nat", *words, check=False)
+            assert done.returncode in (1, 2) and text in done.stderr, (words, done)
+        out("mount", "--bind", "/dev/null", "/usr/sbin/dnsmasq")
+        try:
+            done = port(s, "net", "nat", check=False)
+            assert "needs dnsmasq, which is not installed" in done.stderr, done
+        finally:
+            out("umount", "/usr/sbin/dnsmasq")
+        assert s.json("port", "show") == [] and not Net().link("net")
+        assert tables() == [] and forwarding() == "0"
+
+
+private("busybox", "nft", "dnsmasq", "ps")
+guest, outside = Net("guest"), Net("outside")
+Net().ip("link", "add", "wan", "type", "veth", "peer", "name", "eth0", "netns", "outside")
+Net().ip("address", "add", "10.50.0.1/24", "dev", "wan")
+Net().ip("link", "set", "wan", "up")
+outside.ip("address", "add", "10.50.0.2/24", "dev", "eth0")
+outside.ip("link", "set", "eth0", "up")
+out("sysctl", "-q", "-w", "net.ipv4.ip_forward=0")
+run(guest_gets_an_address_and_a_way_out, dnsmasq_that_ends_is_started_again,
+    why_dnsmasq_does_not_run_is_said, default_network_is_one_that_is_free,
+    killed_switch_leaves_no_dnsmasq_and_replaces_its_table, chain_of_the_host_that_drops_is_named,
+    what_cannot_be_is_refused_and_leaves_nothing)
