@@ -203,7 +203,7 @@ static int interface_open(struct tap *t, uint32_t mtu, struct err *err)
 		interface_close(t);
 		return rc;
 	}
-	tun_carrier(t->fds[0], !t->admin_down);
+	tun_carrier(t->fds[0], t->port.carrier); /* port_init() sees to it at first */
 	return 0;
 }
 
@@ -314,8 +314,6 @@ static int tap_admin(struct port *p, bool up, struct err *err)
 	int rc = 0;
 
 	t->admin_down = !up;
-	if (t->present)
-		tun_carrier(t->fds[0], up);
 	if (up && !t->present) {
 		rc = interface_open(t, p->kept->mtu, err);
 		if (rc == 0)
@@ -333,12 +331,12 @@ static int tap_admin(struct port *p, bool up, struct err *err)
 	return rc;
 }
 
-void tap_carrier(struct port *p, bool on)
+static void tap_carrier(struct port *p, bool on)
 {
 	struct tap *t = tap_of(p);
 
 	if (t->present)
-		tun_carrier(t->fds[0], on && !t->admin_down);
+		tun_carrier(t->fds[0], on);
 }
 
 static void tap_info(const struct port *p, struct port_info *info)

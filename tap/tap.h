@@ -67,7 +67,4 @@ void tap_note(struct tap *t, const char *fmt, ...) __attribute__((format(printf,
 /* The slots of a port that begins with a tap; destroy is its own. */
 extern const struct port_ops tap_ops;
 
-/* Whether the host sees a carrier on the interface, while the port is up. */
-void tap_carrier(struct port *p, bool on);
-
 #endif
