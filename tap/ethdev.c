@@ -350,6 +350,23 @@ static int start(struct ethdev *e, const struct ethdev_opts *opts, struct err *e
 
 /* ---- open and close ---- */
 
+static void device_remove(struct ethdev *e)
+{
+	struct rte_eth_dev_info info = {0};
+	char said[EAL_SAID_MAX];
+
+	eal_said_begin();
+	rte_eth_dev_callback_unregister(e->id, RTE_ETH_EVENT_INTR_LSC, on_ethdev_event, e);
+	rte_eth_dev_callback_unregister(e->id, RTE_ETH_EVENT_INTR_RMV, on_ethdev_event, e);
+	rte_eth_dev_info_get(e->id, &info);
+	rte_eth_promiscuous_disable(e->id);
+	rte_eth_dev_stop(e->id);
+	rte_eth_dev_close(e->id);
+	if (info.device)
+		rte_dev_remove(info.device);
+	eal_said_end(said);
+}
+
 static int family(const struct ethdev *e)
 {
 	return device_is(&e->name, "net_af_xdp") ? AF_XDP : AF_PACKET;
@@ -420,27 +437,27 @@ int ethdev_open(struct ethdev *e, const struct ethdev_opts *opts, struct err *er
 	return rc;
 }
 
+/* With AF_XDP some descriptors are left that were there before, and some that were opened meanwhile. */
+static void close_fds_too(struct ethdev *e)
+{
+	struct own_fds_before *before = own_fds_before();
+	struct own_fds sockets, bpf;
+
+	device_remove(e);
+	own_fds_new(before, family(e), &sockets, &bpf);
+	own_fds_close(&sockets, family(e), &bpf);
+	own_fds_close(&e->sockets, family(e), &e->bpf);
+}
+
 void ethdev_close(struct ethdev *e)
 {
-	struct rte_eth_dev_info info = {0};
-	char said[EAL_SAID_MAX];
-
-	if (e->is_open) {
-		eal_said_begin();
-		rte_eth_dev_callback_unregister(e->id, RTE_ETH_EVENT_INTR_LSC, on_ethdev_event, e);
-		rte_eth_dev_callback_unregister(e->id, RTE_ETH_EVENT_INTR_RMV, on_ethdev_event, e);
-		rte_eth_dev_info_get(e->id, &info);
-		rte_eth_promiscuous_disable(e->id);
-		rte_eth_dev_stop(e->id);
-		rte_eth_dev_close(e->id);
-		if (info.device)
-			rte_dev_remove(info.device);
-		eal_said_end(said);
-	}
-	own_fds_close(&e->sockets, family(e), &e->bpf);
+	if (e->is_open && family(e) == AF_XDP)
+		close_fds_too(e);
+	else if (e->is_open)
+		device_remove(e);
+	e->is_open = false;
 	mbuf_pool_destroy(e->tx.pool);
 	e->tx.pool = NULL;
-	e->is_open = false;
 }
 
 void ethdev_drain(struct ethdev *e)

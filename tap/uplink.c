@@ -170,24 +170,23 @@ static int link_watch(struct uplink *u, struct err *err)
 
 /* ---- the port ---- */
 
+/* Down gives the device back, so that up is a fresh start of it with what is true then. */
 static int uplink_admin(struct port *p, bool up, struct err *err)
 {
 	struct uplink *u = uplink_of(p);
+	int rc = 0;
 
 	u->wanted = up;
 	if (!up) {
-		port_stop_all(p);
+		device_close(u);
 		port_state_set(p, PORT_DOWN, "set down by the administrator");
 		return 0;
 	}
-	/* One that failed in some way its link does not show starts afresh. */
-	if (!u->dev.is_open) {
-		int rc = device_open(u, err);
-
-		if (rc < 0) {
-			port_state_set(p, PORT_ERRORED, "%s", err ? err->text : "cannot be opened");
-			return rc;
-		}
+	if (!u->dev.is_open)
+		rc = device_open(u, err);
+	if (rc < 0) {
+		port_state_set(p, PORT_ERRORED, "%s", err ? err->text : "its device does not open");
+		return rc;
 	}
 	look(u);
 	return 0;

@@ -24,6 +24,7 @@ static const struct {
 	const char *smoke;
 } elsewhere[] = {
 	{true, TX_HOST_REFUSED, "dgram.py"},
+	{false, RX_BAD_CSUM, "uplink.py"},
 };
 
 static void note(struct switch_ *sw)
