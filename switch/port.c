@@ -379,6 +379,8 @@ int port_mtu_set(struct port *p, uint32_t mtu, struct err *err)
 	uint32_t old = p->kept->mtu;
 	int rc = mtu_check(p->name, mtu, err);
 
+	if (rc == 0 && p->ops->mtu)
+		rc = p->ops->mtu(p, mtu, err);
 	if (rc < 0)
 		return rc;
 	p->kept->mtu = mtu;

@@ -52,6 +52,10 @@ struct port_ops {
 	/* Control; may be NULL. Whoever is at the port shall see a link from now on, or none. */
 	void (*carrier)(struct port *p, bool on);
 
+	/* Control; may be NULL. The administrator is about to give another MTU (0: none any more); 0, or
+	 * -errno with a sentence, and it stays. */
+	int (*mtu)(struct port *p, uint32_t mtu, struct err *err);
+
 	/* Control; may be NULL. Adds path, queues and features. */
 	void (*info)(const struct port *p, struct port_info *info);
 

@@ -339,6 +339,15 @@ static void tap_carrier(struct port *p, bool on)
 		tun_carrier(t->fds[0], on);
 }
 
+/* Without one the interface keeps what it has. */
+static int tap_mtu(struct port *p, uint32_t mtu, struct err *err)
+{
+	struct tap *t = tap_of(p);
+	int rc = t->present && mtu ? netlink_mtu(t->nl, t->ifindex, mtu, err) : 0;
+
+	return rc < 0 ? err_prefix(err, "port \"%s\"", p->name) : 0;
+}
+
 static void tap_info(const struct port *p, struct port_info *info)
 {
 	const struct tap *t = (const struct tap *)p;
@@ -372,6 +381,7 @@ const struct port_ops tap_ops = {
 	.disarm = tap_disarm,
 	.admin = tap_admin,
 	.carrier = tap_carrier,
+	.mtu = tap_mtu,
 	.info = tap_info,
 	.fault = tap_fault,
 	.destroy = tap_destroy,

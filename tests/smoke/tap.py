@@ -98,6 +98,11 @@ def mtu_is_followed_and_counts():
         n2.ip("link", "set", "t2", "mtu", "9000")
         await_true("the new MTU is seen", lambda: s.port("t2")["mtu"] == 9000, SOON)
         assert n1.ping("10.9.0.2", 8000)
+        s.cli("port", "set", "t1", "mtu=2000")
+        assert n1.link("t1")["mtu"] == 2000
+        done = s.cli("port", "set", "t1", "mtu=65535", check=False)
+        assert "cannot give the interface an mtu of 65535" in done.stderr, done
+        assert s.port("t1")["mtu"] == 2000
 
 
 def interface_is_followed_to_another_namespace_and_name():
