@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 from hostnet import Net, out, private
-from session import Session, await_true, run
+from session import Session, await_true, n_fds, run
 
 DHCP = """#!/bin/sh
 [ "$1" = bound ] || exit 0
@@ -85,12 +85,12 @@ def guest_gets_an_address_and_a_way_out():
         with open(f"/proc/{pids[0]}/status") as f:
             status = dict(line.split(":\t") for line in f if ":\t" in line)
         assert not status["Uid"].startswith("0\t"), "dnsmasq is root"
-        n_fds = len(os.listdir(f"/proc/{s.daemon.pid}/fd"))
+        before = n_fds(s)
         s.cli("port", "del", "net")
         assert not alive(pids[0]) and tables() == [] and forwarding() == "0"
         assert not Net().link("net")
         port(s, "net", "nat")
-        assert len(os.listdir(f"/proc/{s.daemon.pid}/fd")) == n_fds
+        assert n_fds(s) == before
 
 
 def answers_dns():

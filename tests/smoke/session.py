@@ -51,6 +51,15 @@ def await_true(what, condition, seconds=20):
         time.sleep(0.02)
 
 
+def n_fds(s):
+    """Once it has closed the connections of commands that are over."""
+    seen = []
+    while len(seen) < 5 or len(set(seen[-5:])) > 1:
+        seen.append(len(os.listdir(f"/proc/{s.daemon.pid}/fd")))
+        time.sleep(0.01)
+    return seen[-1]
+
+
 class Session:
     def __init__(self, *daemon_args, daemon=True):
         self.dir = tempfile.mkdtemp(prefix="lanyard-smoke-")

@@ -6,7 +6,7 @@ import signal
 import subprocess
 
 from hostnet import Net, out, private
-from session import Session, await_true, binary, run
+from session import Session, await_true, binary, n_fds, run
 
 SOON = 2  # seconds: what the kernel tells is seen at once; the machine may be busy
 
@@ -26,10 +26,6 @@ def pair(s, *words):
 def await_state(s, name, state, text=""):
     await_true(f"{name} is {state}", lambda: s.port(name)["state"] == state and
                text in s.port(name)["reason"], SOON)
-
-
-def n_fds(s):
-    return len(os.listdir(f"/proc/{s.daemon.pid}/fd"))
 
 
 def frame_size(s, name):
