@@ -88,19 +88,22 @@ static int read_name(const struct yaml_doc *doc, struct lab *lab, struct err *er
 
 int lab_read(const struct yaml_doc *doc, struct lab *lab, struct err *err)
 {
-	static const char *const keys[] = {"name", "bridges", "vms", "links", "checks", NULL};
+	static const char *const keys[] = {"name",  "bridges", "ports", "vms",
+					   "links", "checks",  NULL};
 	int rc;
 
 	memset(lab, 0, sizeof(*lab));
 	lab->network = json_array();
 	lab->checks = json_array();
 	rc = yaml_keys(doc, yaml_root(doc), "a lab", keys, err);
-	if (rc < 0 && yaml_get(yaml_root(doc), "ports"))
-		err_hint(err, "`lanyard apply FILE` takes what `lanyard show config` prints");
 	if (rc == 0)
 		rc = read_name(doc, lab, err);
+	if (rc < 0 && yaml_get(yaml_root(doc), "ports") && !yaml_get(yaml_root(doc), "name"))
+		err_hint(err, "`lanyard apply FILE` takes what `lanyard show config` prints");
 	if (rc == 0)
 		rc = lab_read_network(doc, lab, err);
+	if (rc == 0)
+		rc = lab_read_ports(doc, lab, err);
 	if (rc == 0)
 		rc = lab_read_vms(doc, lab, err);
 	if (rc == 0)

@@ -46,9 +46,14 @@ json_t *lab_document(const struct lab *lab, const char *file);
 
 /* The parts, for lab_read(). */
 int lab_read_network(const struct yaml_doc *doc, struct lab *lab, struct err *err);
+int lab_read_ports(const struct yaml_doc *doc, struct lab *lab, struct err *err);
 int lab_read_vms(const struct yaml_doc *doc, struct lab *lab, struct err *err);
 int lab_read_links(const struct yaml_doc *doc, struct lab *lab, struct err *err);
 int lab_read_checks(const struct yaml_doc *doc, struct lab *lab, struct err *err);
+
+/* Adds a call that makes a bridge or port, owned by the lab and no part of what is saved. params is
+ * stolen. */
+int lab_add_step(struct lab *lab, const char *method, const char *short_name, json_t *params);
 
 /* The VM of that short name, or NULL. */
 struct vm_spec *lab_vm(const struct lab *lab, const char *short_name);

@@ -9,8 +9,7 @@
 #include "control/rpc/methods.h"
 #include "vm-launcher/lab.h"
 
-/* Both are owned by the lab, which is what is deleted, and no part of the saved configuration. */
-static int add_step(struct lab *lab, const char *method, const char *short_name, json_t *params)
+int lab_add_step(struct lab *lab, const char *method, const char *short_name, json_t *params)
 {
 	char name[VM_NAME_BYTES];
 
@@ -47,7 +46,7 @@ int lab_read_network(const struct yaml_doc *doc, struct lab *lab, struct err *er
 		snprintf(what, sizeof(what), "bridge \"%.40s\"", e->key->text);
 		rc = yaml_params(doc, e->value, what, m_bridge_add.params, &params, err);
 		if (rc == 0)
-			rc = add_step(lab, "bridge.add", e->key->text, params);
+			rc = lab_add_step(lab, "bridge.add", e->key->text, params);
 	}
 	return rc;
 }
@@ -102,7 +101,7 @@ static int link_bridges(const struct yaml_doc *doc, struct lab *lab, unsigned n,
 		params, "peer_bridge",
 		json_string(lab_full_name(lab, ends[1].node->text, name, sizeof(name))));
 	snprintf(short_name, sizeof(short_name), "link%u", n);
-	return add_step(lab, "port.add", short_name, params);
+	return lab_add_step(lab, "port.add", short_name, params);
 }
 
 /* A wire between two guests is a bridge of their own, through which everything passes. */
@@ -134,7 +133,7 @@ static int link_guests(const struct yaml_doc *doc, struct lab *lab, unsigned n,
 		vm->n_nics++;
 		vm_spec_number(vm);
 	}
-	return add_step(lab, "bridge.add", short_name,
+	return lab_add_step(lab, "bridge.add", short_name,
 			json_pack("{s:s,s:b}", "forward_reserved", "all", "wire", 1));
 }
 

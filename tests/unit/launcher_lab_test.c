@@ -95,6 +95,25 @@ static void nic_has_a_model_and_an_mtu(void **state)
 	lab_free(&lab);
 }
 
+#define LAB_PORT(port) "name: t\nbridges: {br: {}}\nports: {" port "}\n"
+
+static void ports_of_a_lab_are_its_own(void **state)
+{
+	struct lab lab;
+	struct err err = ERR_NONE;
+
+	assert_int_equal(read_lab(LAB_PORT("gw: {bridge: br, type: nat, address: 10.0.0.1/24, "
+					   "access: 10}"),
+				  &lab, &err),
+			 0);
+	assert_int_equal(json_array_size(lab.network), 2);
+	assert_string_equal(dump(json_array_get(lab.network, 1)),
+			    "{\"method\":\"port.add\",\"params\":{\"access\":10,"
+			    "\"address\":\"10.0.0.1/24\",\"bridge\":\"t/br\",\"lab\":\"t\","
+			    "\"name\":\"t/gw\",\"transient\":true,\"type\":\"nat\"}}");
+	lab_free(&lab);
+}
+
 static void wire_between_guests_is_a_bridge_of_its_own(void **state)
 {
 	struct lab lab;
@@ -116,8 +135,29 @@ static void wrong_lab_is_told_where_and_why(void **state)
 	static const struct {
 		const char *text, *error, *hint;
 	} cases[] = {
-		{"bridges: {}\nports: {}\n", "t.yaml:2:1: a lab has no key \"ports\"",
+		{"bridges: {}\nports: {}\n", "t.yaml:1:1: a lab needs a `name:`",
 		 "`lanyard apply FILE` takes what `lanyard show config` prints"},
+		{LAB_PORT("gw: {type: nat}"), "t.yaml:3:9: port \"gw\" has no `bridge:`", ""},
+		{LAB_PORT("gw: {bridge: br}"), "t.yaml:3:9: port \"gw\" has no `type:`", ""},
+		{LAB_PORT("gw: {bridge: b, type: nat}"), "t.yaml:3:22: this lab has no bridge \"b\"",
+		 "did you mean \"br\"?"},
+		{LAB_PORT("gw: {bridge: br, type: tab}"),
+		 "t.yaml:3:32: type \"tab\" is none of tap, nat, uplink, vhost-user and dgram",
+		 "did you mean \"tap\"?"},
+		{LAB_PORT("gw: {bridge: br, type: link}"), "t.yaml:3:32: a link stands under `links:`",
+		 ""},
+		{LAB_PORT("gw: {bridge: br, type: tap, adress: 10.0.0.1/24}"),
+		 "t.yaml:3:37: port \"gw\" has no key \"adress\"", "did you mean \"address\"?"},
+		{LAB_PORT("gw: {bridge: br, type: tap, access: 5, native: 6}"),
+		 "t.yaml:3:45: access excludes trunk and native", ""},
+		{LAB_PORT("gw: {bridge: br, type: tap, lab: x}"),
+		 "t.yaml:3:37: port \"gw\" has no key \"lab\"", ""},
+		{LAB_PORT("br: {bridge: br, type: tap}"),
+		 "t.yaml:3:9: \"br\" is a bridge of this lab already", ""},
+		{LAB_PORT("link2: {bridge: br, type: tap}"),
+		 "t.yaml:3:9: port \"link2\": link1, link2 … are the lab's links", ""},
+		{LAB_PORT("g w: {bridge: br, type: tap}"),
+		 "t.yaml:3:9: port \"g w\": a name is up to 32 of a-z A-Z 0-9 _ -", ""},
 		{"nmae: t\n", "t.yaml:1:1: a lab has no key \"nmae\"", "did you mean \"name\"?"},
 		{"bridges: {}\n", "t.yaml:1:1: a lab needs a `name:`", ""},
 		{"name: a b\n", "t.yaml:1:7: name \"a b\": a name is up to 32 of a-z A-Z 0-9 _ -",
@@ -313,6 +353,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(good_lab_becomes_calls_specs_and_checks),
 		cmocka_unit_test(nic_has_a_model_and_an_mtu),
+		cmocka_unit_test(ports_of_a_lab_are_its_own),
 		cmocka_unit_test(wire_between_guests_is_a_bridge_of_its_own),
 		cmocka_unit_test(wrong_lab_is_told_where_and_why),
 		cmocka_unit_test(every_prefix_of_a_lab_is_read_without_harm),
