@@ -40,7 +40,9 @@
 	  "bridges linked together made more copies of it than the bound; look for a loop")     \
 	X(RX_BAD_CSUM, "rx_bad_csum",                                                          \
 	  "its checksum is wrong or was left to hardware that is not there; "                  \
-	  "`ethtool -K PEER tx off` on the interface at the other end")
+	  "`ethtool -K PEER tx off` on the interface at the other end")                        \
+	X(RX_MISSED, "rx_missed",                                                              \
+	  "the device had it, but no room until the switch took it; more queues and workers, or less load")
 
 #define TX_DROPS(X)                                                                            \
 	X(TX_RING_FULL, "rx_ring_full",                                                        \

@@ -9,6 +9,8 @@
 #include <rte_eal.h>
 #include <rte_ethdev.h>
 
+#include "base/log.h"
+#include "base/loop.h"
 #include "switch/eal.h"
 #include "switch/hold.h"
 #include "tap/mbuf_pool.h"
@@ -427,6 +429,7 @@ static int open_once(struct ethdev *e, const struct ethdev_opts *opts, struct er
 
 int ethdev_open(struct ethdev *e, const struct ethdev_opts *opts, struct err *err)
 {
+	const uint64_t start_ns = loop_now_ns();
 	int rc = open_once(e, opts, err);
 
 	/* The kernel lets go of an AF_XDP socket's queue some milliseconds after it was closed. */
@@ -434,6 +437,8 @@ int ethdev_open(struct ethdev *e, const struct ethdev_opts *opts, struct err *er
 		usleep(XDP_WAIT_US);
 		rc = open_once(e, opts, err);
 	}
+	LOG_DEBUG("device \"%s\": opening took %llu ms", opts->device,
+		  (unsigned long long)((loop_now_ns() - start_ns) / MS_NS));
 	return rc;
 }
 

@@ -31,6 +31,7 @@ static int rings_start(struct uplink *u, struct err *err)
 
 	ethdev_drain(&u->dev);
 	for (unsigned q = 0; rc == 0 && q < u->dev.n_queues; q++) {
+		uplink_missed_reset(u, q);
 		rc = port_rx_start(&u->port, q, u->dev.kick_fd[q], err);
 		if (rc == 0)
 			rc = port_tx_start(&u->port, q, err);

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * HOT PATH; see tap/uplink_rings.h. Drivers of interfaces make system calls in their bursts; arming,
- * which comes before a sleep, makes one here.
+ * which comes before a sleep, makes two here.
  */
 #include "tap/uplink_rings.h"
 
+#include <linux/if_packet.h>
+#include <linux/if_xdp.h>
 #include <poll.h>
+#include <sys/socket.h>
 
 #include <rte_ethdev.h>
 
@@ -14,11 +17,50 @@
 /* Tries for the rest of a frame of which some packets are on the wire. */
 #define TRIES 8
 
+/* Between looks at what was missed. */
+#define BURSTS_LOOK 1024
+
+/* Frames that the socket of queue q had no room for, ever, where seen are known of. */
+static uint64_t missed(const struct uplink *u, unsigned q, uint64_t seen)
+{
+	const int fd = u->dev.kick_fd[q];
+	struct tpacket_stats packet = {0};
+	struct xdp_statistics xdp = {0};
+	socklen_t n_packet = sizeof(packet), n_xdp = sizeof(xdp);
+
+	if (!u->dev.ifindex || fd < 0)
+		return seen;
+	/* One counts from the last time, the other from its beginning. */
+	if (getsockopt(fd, SOL_PACKET, PACKET_STATISTICS, &packet, &n_packet) == 0)
+		return seen + packet.tp_drops;
+	if (getsockopt(fd, SOL_XDP, XDP_STATISTICS, &xdp, &n_xdp) == 0)
+		return xdp.rx_dropped + xdp.rx_ring_full;
+	return seen;
+}
+
+void uplink_missed_reset(struct uplink *u, unsigned q)
+{
+	u->queue[q].missed = missed(u, q, 0);
+}
+
+static void missed_count(struct uplink *u, unsigned q)
+{
+	struct port_counters *c = &u->port.counters[u->port.rx_worker[q]];
+	struct uplink_queue *uq = &u->queue[q];
+	uint64_t now = missed(u, q, uq->missed), n = now - uq->missed;
+
+	uq->missed = now;
+	c->rx_frames += n;
+	c->rx_drops[RX_MISSED] += n;
+}
+
 unsigned uplink_rx_burst(struct port *p, unsigned q, struct burst *b)
 {
 	struct uplink *u = uplink_of(p);
 	struct uplink_queue *uq = &u->queue[q];
 
+	if (unlikely(++uq->n_bursts % BURSTS_LOOK == 0))
+		missed_count(u, q);
 	uq->n_held = rte_eth_rx_burst(u->dev.id, (uint16_t)q, uq->held, BURST_MAX);
 	if (uq->n_held)
 		mbufs_to_frames(b, uq->held, uq->n_held, &u->dev.rx);
@@ -187,6 +229,7 @@ bool uplink_arm(struct port *p, unsigned q)
 	struct uplink *u = uplink_of(p);
 	struct pollfd fd = {.fd = u->dev.kick_fd[q], .events = POLLIN};
 
+	missed_count(u, q);
 	if (u->dev.rx_interrupts) {
 		atomic_store_explicit(&u->queue[q].armed, true, memory_order_relaxed);
 		rte_eth_dev_rx_intr_enable(u->dev.id, (uint16_t)q);

@@ -5,6 +5,8 @@
  * How      A received burst's mbufs are held until rx_done(). What the device has no room for goes back to
  *          the switch, which tries it once more; of a frame that was cut into packets some may be
  *          on the wire already, and then it is counted as rx_ring_full.
+ *          Frames for which an interface's socket had no room are counted as rx_missed, every
+ *          thousand bursts and before a sleep. What a NIC misses is in its own statistics.
  * Threads  those of struct port_ops.
  */
 #ifndef TAP_UPLINK_RINGS_H
@@ -18,6 +20,8 @@
 struct uplink_queue {
 	struct rte_mbuf *held[BURST_MAX]; /* worker; of the burst that it has */
 	unsigned n_held;
+	unsigned n_bursts;
+	uint64_t missed; /* frames, as far as they are counted */
 	atomic_bool armed;
 } __attribute__((aligned(64)));
 
@@ -41,6 +45,9 @@ static inline struct uplink *uplink_of(struct port *p)
 {
 	return (struct uplink *)p;
 }
+
+/* Control, while the queue does not run: what was missed so far does not count. */
+void uplink_missed_reset(struct uplink *u, unsigned q);
 
 unsigned uplink_rx_burst(struct port *p, unsigned q, struct burst *b);
 void uplink_rx_done(struct port *p, unsigned q, struct burst *b);

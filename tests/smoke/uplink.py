@@ -114,6 +114,23 @@ def unfilled_checksums_are_counted_and_explained():
             n.run("ethtool", "-K", "p" + i, "tx", "off")
 
 
+def no_frame_is_lost_without_being_counted():
+    with Session() as s:
+        uplinks(s)
+        s.daemon.send_signal(signal.SIGSTOP)
+        for i in "12":
+            nets[i].run("python3", "-c", "import socket\n"
+                        "s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)\n"
+                        f"s.bind(('p{i}', 0))\n"
+                        "for n in range(6000): s.send(bytes.fromhex("
+                        f"'02000000000{3 - int(i)}02000000000{i}88b5') + bytes(46))")
+        s.daemon.send_signal(signal.SIGCONT)
+        for i in "12":
+            await_true(f"u{i} has counted all: {s.port('u' + i)['counters']}",
+                       lambda: s.port("u" + i)["counters"]["rx_frames"] == 6000, SOON)
+            assert s.port("u" + i)["counters"]["rx_drops"]["rx_missed"] > 1000, s.port("u" + i)
+
+
 def tagged(net, interface, vid):
     """Sends a frame with that tag, priority 3."""
     net.run("python3", "-c", "import socket; s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW);"
@@ -280,9 +297,12 @@ def clean(test):
 private("iperf3", "busybox", "ethtool", "tcpdump", "setpriv")
 out("sysctl", "-q", "-w", "net.ipv6.conf.default.disable_ipv6=1", check=False)
 nets = {i: Net("n" + i) for i in "123"}
+for net in nets.values():
+    net.run("sysctl", "-q", "-w", "net.ipv6.conf.default.disable_ipv6=1", check=False)
 run(*map(clean, (
     namespaces_talk, frames_of_a_segmenting_host_are_cut,
-    unfilled_checksums_are_counted_and_explained, tags_pass_as_they_are,
+    unfilled_checksums_are_counted_and_explained, no_frame_is_lost_without_being_counted,
+    tags_pass_as_they_are,
     interface_that_goes_takes_only_its_port, link_is_followed,
     long_frames_pass_where_the_interface_takes_them, several_queues_share_the_work,
     what_cannot_be_is_refused_and_leaves_nothing, nothing_is_left_after_port_del,

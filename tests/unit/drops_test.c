@@ -25,6 +25,7 @@ static const struct {
 } elsewhere[] = {
 	{true, TX_HOST_REFUSED, "dgram.py"},
 	{false, RX_BAD_CSUM, "uplink.py"},
+	{false, RX_MISSED, "uplink.py"},
 };
 
 static void note(struct switch_ *sw)
