@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "control/daemon/config.h"
+#include "control/daemon/mirror.h"
 #include "control/daemon/objects.h"
 #include "control/daemon/owner.h"
 #include "control/rpc/methods.h"
@@ -90,6 +91,8 @@ static int object_check(struct daemon *d, bool is_bridge, const char *name, cons
 	if (rc == 0)
 		rc = is_bridge ? bridge_settings_check(params, &opts, err)
 			       : port_settings_check(d, params, err);
+	if (rc == 0 && !is_bridge)
+		rc = mirror_check(name, params, err);
 	for (unsigned i = 0; rc == 0 && !is_bridge && i < 2; i++) {
 		const char *br = json_string_value(json_object_get(params, keys[i]));
 
@@ -100,6 +103,35 @@ static int object_check(struct daemon *d, bool is_bridge, const char *name, cons
 	if (rc < 0)
 		err_prefix(err, "%s \"%.64s\"", is_bridge ? "bridge" : "port", name);
 	return rc;
+}
+
+/* A mirror names ports of the configuration, or of VMs that are there. */
+static int mirrored_check(struct daemon *d, const char *name, const json_t *settings, const json_t *ports,
+			  struct err *err)
+{
+	const json_t *one;
+	size_t i;
+
+	json_array_foreach (json_object_get(settings, "mirror"), i, one) {
+		const char *mirrored = json_string_value(one);
+		struct port *p = port_find(d->sw, mirrored);
+
+		if (!json_object_get(ports, mirrored) && (!p || owner_saved(port_owner(p))))
+			return err_set(err, -EINVAL,
+				       "port \"%s\": its mirror names port \"%s\", which is not in the configuration",
+				       name, mirrored);
+	}
+	return 0;
+}
+
+/* A port that a mirror names goes, if only to be made anew: the mirror has forgotten it then. */
+static bool loses_mirrored(const struct apply *a, const json_t *settings)
+{
+	for (size_t i = 0; i < a->n; i++)
+		if (a->steps[i].what == STEP_DEL && !a->steps[i].is_bridge &&
+		    mirror_names(settings, a->steps[i].name))
+			return true;
+	return false;
 }
 
 static int document_check(struct daemon *d, const json_t *document, struct err *err)
@@ -130,6 +162,12 @@ static int document_check(struct daemon *d, const json_t *document, struct err *
 		if (p && !owner_saved(port_owner(p)))
 			return err_set(err, -EEXIST, "port \"%s\" exists and is not hand-made",
 				       name);
+	}
+	json_object_foreach ((json_t *)ports, name, settings) {
+		int rc = mirrored_check(d, name, settings, ports, err);
+
+		if (rc < 0)
+			return rc;
 	}
 	return 0;
 }
@@ -194,7 +232,7 @@ static int plan_adds(struct apply *a, const json_t *now, const json_t *want)
 		json_object_foreach (json_object_get(want, sections[i]), name, will) {
 			const json_t *was = json_object_get(old, name);
 
-			if (rc < 0 || (was && json_equal(was, will)))
+			if (rc < 0 || (was && json_equal(was, will) && !loses_mirrored(a, will)))
 				continue;
 			if (was && (is_bridge || port_settings_alike(was, will)))
 				rc = step_add(a, STEP_SET, is_bridge, name, was, will);

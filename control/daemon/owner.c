@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "control/daemon/config.h"
+#include "control/daemon/mirror.h"
 #include "control/rpc/method.h"
 #include "control/rpc/suggest.h"
 
@@ -64,6 +65,7 @@ void owner_free(struct owner *o)
 {
 	if (!o)
 		return;
+	mirror_end(o);
 	json_decref(o->settings);
 	free(o->lab);
 	free(o);

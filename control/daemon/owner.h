@@ -17,10 +17,15 @@
 #include "base/err.h"
 #include "control/daemon/daemon.h"
 
+struct watch;
+
 struct owner {
 	char *lab; /* LAB or LAB@COPY; NULL: nobody */
 	bool transient;
 	json_t *settings; /* the parameters that made it, without name and owner */
+	/* control/daemon/mirror.c: of a port that is a mirror's; what it was made of, NULL: none */
+	struct watch *mirror;
+	json_t *mirror_made;
 };
 
 /* Reads lab and transient of params and checks that name suits them: a prefix LAB/ belongs to

@@ -4,18 +4,20 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "control/daemon/mirror.h"
 #include "control/daemon/objects.h"
 #include "control/daemon/owner.h"
 #include "control/daemon/page.h"
 #include "control/daemon/vlan_params.h"
 #include "control/rpc/methods.h"
+#include "switch/port.h"
 
 /* Parameters of every port type; the rest are a type's own. */
 static const char *const common_keys[] = {"name",  "bridge", "type",	  "access",
 					  "trunk", "native", "tunnel",	  "mtu",
-					  "down",  "lab",    "transient", NULL};
+					  "down",  "lab",    "transient", "mirror", "mirror_direction", "mirror_filter", NULL};
 /* Those that can be changed while the port lives. */
-static const char *const set_keys[] = {"access", "trunk", "native", "tunnel", "mtu", "down", NULL};
+static const char *const set_keys[] = {"access", "trunk", "native", "tunnel", "mtu", "down", "mirror", "mirror_direction", "mirror_filter", NULL};
 
 static bool in_words(const char *const *words, const char *word)
 {
@@ -44,6 +46,13 @@ int port_settings_check(struct daemon *d, const json_t *settings, struct err *er
 			return rc;
 	}
 	return vlan_from_settings(settings, &vlan, err);
+}
+
+static int settings_check(struct daemon *d, const char *name, const json_t *settings, struct err *err)
+{
+	int rc = port_settings_check(d, settings, err);
+
+	return rc < 0 ? rc : mirror_check(name, settings, err);
 }
 
 /* Puts full names in the place of bare ones, and refuses a hand-made port on what would not be
@@ -107,7 +116,7 @@ int port_make(struct daemon *d, const json_t *params, struct err *err)
 	const char *name = json_string_value(json_object_get(params, "name"));
 	struct owner *owner = NULL;
 	struct port *p = NULL;
-	int rc = port_settings_check(d, params, err);
+	int rc = settings_check(d, name, params, err);
 
 	if (rc == 0)
 		rc = owner_create(name, params, &owner, err);
@@ -120,6 +129,11 @@ int port_make(struct daemon *d, const json_t *params, struct err *err)
 		if (rc < 0)
 			port_del(p, NULL);
 	}
+	if (rc == 0) {
+		rc = mirror_apply(p, owner, owner->settings, err);
+		if (rc < 0)
+			port_del(p, NULL);
+	}
 	if (rc < 0) {
 		name_port(err, name);
 		owner_free(owner);
@@ -129,17 +143,28 @@ int port_make(struct daemon *d, const json_t *params, struct err *err)
 	if (link_peer(p))
 		port_user_set(link_peer(p), owner);
 	port_owner_set(p, owner->lab, owner->transient);
+	mirrors_refresh(d->sw);
 	return 0;
 }
 
 int port_drop(struct port *p, struct err *err)
 {
+	struct port *peer = link_peer(p);
 	struct owner *owner = port_user(p);
-	int rc = port_del(p, err);
+	struct switch_ *sw = p->sw;
+	char names[2][SWITCH_NAME_MAX] = {"", ""};
+	int rc;
 
-	if (rc == 0)
-		owner_free(owner);
-	return rc;
+	snprintf(names[0], sizeof(names[0]), "%s", port_name(p));
+	snprintf(names[1], sizeof(names[1]), "%s", peer ? port_name(peer) : "");
+	mirror_end(owner);
+	rc = port_del(p, err);
+	if (rc < 0)
+		return rc;
+	owner_free(owner);
+	for (unsigned i = 0; i < 2 && names[i][0]; i++)
+		mirrors_forget(sw, names[i]);
+	return 0;
 }
 
 bool port_settings_alike(const json_t *a, const json_t *b)
@@ -170,6 +195,8 @@ static int port_move(struct port *p, const json_t *from, const json_t *to, struc
 		rc = port_mtu_set(p, (uint32_t)json_integer_value(json_object_get(to, "mtu")), err);
 	if (rc == 0 && down != json_is_true(json_object_get(from, "down")))
 		rc = port_admin_set(p, !down, err);
+	if (rc == 0)
+		rc = mirror_apply(p, port_user(p), to, err);
 	return rc;
 }
 

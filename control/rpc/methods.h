@@ -13,6 +13,7 @@ extern const struct method m_bridge_add, m_bridge_del, m_bridge_set, m_bridge_li
 extern const struct method m_port_add, m_port_del, m_port_set, m_port_up, m_port_down, m_port_list;
 extern const struct method m_fdb_list, m_fdb_add, m_fdb_del, m_fdb_flush;
 extern const struct method m_bridge_trace, m_capture_start;
+extern const struct method m_mirror_add, m_mirror_del, m_mirror_list;
 
 /* What the commands and methods that look at frames share. */
 #define FILTER_PARAM                                                                               \

@@ -105,6 +105,18 @@ static void text_write(FILE *f, const char *text)
 	fputc('"', f);
 }
 
+static void texts_write(FILE *f, const json_t *list)
+{
+	json_t *one;
+	size_t i;
+
+	json_array_foreach ((json_t *)list, i, one) {
+		fputs(i ? ", " : "[", f);
+		text_write(f, json_string_value(one));
+	}
+	fputc(']', f);
+}
+
 static void value_write(FILE *f, const json_t *value)
 {
 	uint64_t set[VLAN_SET_WORDS];
@@ -127,8 +139,10 @@ static void value_write(FILE *f, const json_t *value)
 		text_write(f, json_string_value(value));
 		break;
 	default:
-		/* The only settings that are lists are VLANs. */
-		if (vids_from_json(value, set, NULL) == 0) {
+		/* Lists of texts are names of ports, all others VLANs. */
+		if (json_is_string(json_array_get(value, 0)))
+			texts_write(f, value);
+		else if (vids_from_json(value, set, NULL) == 0) {
 			vids_to_text(set, text, sizeof(text));
 			fprintf(f, "\"%s\"", text);
 		} else {

@@ -234,7 +234,72 @@ def traces_tell_what_happens_then():
         assert "1. dropped by p2: vlan_tagged_on_access" in said, said
 
 
+def mirrored_frames_are_those_of_the_port():
+    with Session() as s:
+        ports_make(s, 2, 1)
+        s.cli("bridge", "add", "mon")
+        s.cli("port", "add", "p2", "--bridge", "mon", "--type", "vhost-user", "--path", s.path("s2"), "--listen",
+              "--access", "99")
+        s.cli("mirror", "add", "p0", "--to", "p2")
+        # Copies are not copied again, there or back.
+        s.cli("mirror", "add", "p2", "--to", "p1")
+        original = Capture(s, "p0", file="original")
+        copies = Capture(s, "p2", file="copies")
+        load(s, 3, "--busy", "2", "--rate", "3000", "--seconds", "0.3", "--pattern", "broadcast")
+        n = counted(s)
+        assert n["p0", "in"] > 500 and n["p0", "out"] > 0, n
+        assert n["p2", "out"] == n["p0", "in"] + n["p0", "out"], n
+        assert original.end() == copies.end() == (n["p2", "out"], 0), n
+        fields = "frame.len", "eth.src", "eth.dst", "data.data"
+        assert tshark(original.file, *fields) == tshark(copies.file, *fields)
+        s.cli("mirror", "del", "--to", "p1")
+        # One that takes nothing costs the others nothing, and what it misses is counted.
+        s.cli("port", "down", "p2")
+        subprocess.run([binary("exact"), "--path", s.path("s0"), "--path", s.path("s1"), "--frames", "5000"],
+                       check=False, capture_output=True, timeout=60)
+        p2 = s.port("p2")["counters"]
+        n = counted(s)
+        assert p2["tx_drops"]["not_up"] + p2["tx_frames"] == n["p0", "in"] + n["p0", "out"], (p2, n)
+
+
+def mirrors_are_saved_with_the_port_they_go_to():
+    with Session() as s:
+        ports_make(s, 3)
+        for words, text in ((["p0", "--to", "p0"], 'port "p0": a port cannot be mirrored to itself'),
+                            (["nix", "--to", "p0"], 'there is no port "nix"'),
+                            (["p0", "--to", "p1", "-f", "tcp port"], "syntax error")):
+            done = s.cli("mirror", "add", *words, check=False)
+            assert done.returncode and text in done.stderr, (words, done)
+        assert s.json("mirror", "show") == []
+        s.cli("mirror", "add", "p0", "p1", "--to", "p2", "--direction", "in", "-f", "arp")
+        again = s.cli("mirror", "add", "p0", "--to", "p2", check=False)
+        assert "has a mirror already" in again.stderr and again.returncode == 1, again
+        want = [{"to": "p2", "ports": ["p0", "p1"], "missing": [], "direction": "in", "filter": "arp"}]
+        assert s.json("mirror", "show") == want
+        config = s.cli("show", "config").stdout
+        for text in ("mirror: [p0, p1]", "mirror-direction: in", "mirror-filter: arp"):
+            assert text in config, config
+        with open(s.path("config"), "w", encoding="utf-8") as f:
+            f.write(config)
+        s.cli("port", "del", "p0")
+        assert s.json("mirror", "show")[0]["ports"] == ["p1"]
+        s.cli("apply", s.path("config"))
+        now = s.cli("show", "config").stdout
+        assert s.json("mirror", "show") == want and sorted(now.split("\n")) == sorted(config.split("\n")), now
+        s.cli("mirror", "del", "--to", "p2")
+        assert s.json("mirror", "show") == []
+        s.cli("rollback")
+        assert s.json("mirror", "show") == want
+        s.cli("stop")
+        s.daemon.wait(10)
+        s.start()
+        assert s.json("mirror", "show") == want
+        assert sorted(s.cli("show", "config").stdout.split("\n")) == sorted(config.split("\n"))
+        assert "p0, p1" in s.cli("mirror", "show").stdout
+
+
 need("tshark", "tcpdump")
 run(three_ports_in_one_file_agree_with_the_counters, drops_say_why, a_reader_that_stops_costs_no_traffic,
     several_run_at_once_and_nothing_is_left_of_one_that_dies, mistakes_are_sentences,
-    a_pipe_gets_its_head_at_once_and_may_close, traces_tell_what_happens_then)
+    a_pipe_gets_its_head_at_once_and_may_close, traces_tell_what_happens_then,
+    mirrored_frames_are_those_of_the_port, mirrors_are_saved_with_the_port_they_go_to)
