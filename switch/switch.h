@@ -113,6 +113,7 @@ struct port_info {
 	enum port_state state;
 	const char *reason; /* why it is not up; "" when there is nothing to say */
 	const char *path;   /* socket, or NULL */
+	const char *device; /* of an uplink, or NULL */
 	const char *ifname, *netns, *address; /* of the host's side, or NULL */
 	const char *peer;   /* the other end's socket, or NULL */
 	struct vlan_policy vlan;

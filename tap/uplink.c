@@ -195,6 +195,7 @@ static int uplink_admin(struct port *p, bool up, struct err *err)
 
 static void uplink_info(const struct port *p, struct port_info *info)
 {
+	info->device = ((const struct uplink *)p)->device;
 	info->n_queues = (unsigned)__builtin_popcount(p->rx_mask);
 }
 

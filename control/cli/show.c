@@ -86,6 +86,29 @@ static char *drops_text(const json_t *port)
 	return asprintf(&text, "%lld", sum) < 0 ? NULL : text;
 }
 
+static const char *text_of(const json_t *o, const char *key)
+{
+	return json_string_value(json_object_get(o, key));
+}
+
+/* What is at a port's other side: "tap0 10.0.0.1/24 in ns1", an uplink's device, a socket that somebody chose. */
+static char *at_text(const json_t *port)
+{
+	const char *ifname = text_of(port, "ifname"), *address = text_of(port, "address");
+	const char *netns = text_of(port, "netns"), *other = text_of(port, "device");
+	char *text = NULL;
+
+	if (!ifname) {
+		if (!json_is_true(json_object_get(port, "transient")))
+			other = other ? other : text_of(port, "path");
+		return other ? strdup(other) : NULL;
+	}
+	return asprintf(&text, "%s%s%s%s%s", ifname, address ? " " : "", address ? address : "",
+			netns ? " in " : "", netns ? netns : "") < 0 ?
+		       NULL :
+		       text;
+}
+
 void ports_print(struct cli *cli, const json_t *params, const json_t *result)
 {
 	static const struct table_column columns[] = {
@@ -93,7 +116,8 @@ void ports_print(struct cli *cli, const json_t *params, const json_t *result)
 		{"TYPE", "type", false, NULL},	   {"STATE", "state", false, NULL},
 		{"VLAN", NULL, false, vlan_text},  {"RX", NULL, true, rx_text},
 		{"TX", NULL, true, tx_text},	   {"DROPS", NULL, true, drops_text},
-		{"REASON", "reason", false, NULL}, {NULL, NULL, false, NULL},
+		{"AT", NULL, false, at_text},	   {"REASON", "reason", false, NULL},
+		{NULL, NULL, false, NULL},
 	};
 
 	if (json_is_true(json_object_get(params, "qemu")))

@@ -171,6 +171,7 @@ static json_t *port_json(const struct port *p)
 		json_object_set_new(
 			out, "listen",
 			json_boolean(json_is_true(json_object_get(owner->settings, "listen"))));
+	text_set(out, "device", info.device);
 	text_set(out, "ifname", info.ifname);
 	text_set(out, "netns", info.netns);
 	text_set(out, "address", info.address);
