@@ -9,6 +9,7 @@
 #include "control/cli/show.h"
 #include "control/cli/stats.h"
 #include "control/cli/status.h"
+#include "control/cli/top.h"
 #include "control/cli/trace.h"
 #include "control/rpc/methods.h"
 
@@ -52,6 +53,7 @@ const struct cli_command switch_commands[] = {
 	{&m_mirror_list, NULL, mirrors_print, NULL},
 	{&m_bridge_trace, NULL, trace_print, PORT},
 	{&m_drops, drops_run, drops_print, PORT},
+	{&m_top, top_run, NULL, NULL},
 	{&m_events, events_run, NULL, NULL},
 	{&m_show_config, show_config_run, show_config_print, NULL},
 	{&m_apply, apply_run, plan_print, NULL},
