@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "base/loop.h"
@@ -179,6 +180,8 @@ static bool on_key(struct top *t, int key)
 {
 	int page = LINES > 6 ? LINES - 6 : 1, column;
 
+	if (key == KEY_RESIZE) /* no key: what follows draws anew */
+		return true;
 	if (t->typing) {
 		filter_key(t, key);
 		return true;
@@ -218,7 +221,7 @@ static bool on_key(struct top *t, int key)
 	case KEY_NPAGE:
 		scroll_by(t, key == KEY_PPAGE ? -page : page);
 		break;
-	default: /* also KEY_RESIZE: what follows draws anew */
+	default:
 		column = key < 128 ? top_column_of((char)key) : -1;
 		if (column >= 0)
 			sort_by(t, column);
@@ -247,6 +250,16 @@ static int read_next(struct top *t, struct err *err)
 	return 0;
 }
 
+/* A terminal that changes its size twice at once may tell of it before the second time. */
+static void size_look(void)
+{
+	struct winsize size;
+
+	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_row && size.ws_col &&
+	    (size.ws_row != LINES || size.ws_col != COLS))
+		resizeterm(size.ws_row, size.ws_col);
+}
+
 static int top_loop(struct top *t, struct err *err)
 {
 	for (;;) {
@@ -259,6 +272,7 @@ static int top_loop(struct top *t, struct err *err)
 				return rc;
 			/* The first rates soon; then once a second, also after a long pause. */
 			t->due_ns = loop_now_ns() + (t->rates ? ROUND_NS : ROUND_NS / 5);
+			size_look();
 			draw(t);
 			continue;
 		}
