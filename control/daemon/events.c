@@ -250,7 +250,8 @@ static void moves_want(struct events *e)
 	bool wanted = false;
 
 	LIST_FOREACH (s, &e->subscribers, link)
-		wanted |= s->conn && kind_matches(s->kinds, "mac.move");
+		wanted |= s->conn && (kind_matches(s->kinds, "mac.move") ||
+				      kind_matches(s->kinds, "mac.moves"));
 	if (wanted == e->moves_wanted)
 		return;
 	e->moves_wanted = wanted;

@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import subprocess
+import time
 
 import session
 from session import Session, await_true, need
@@ -35,6 +36,12 @@ def jumbo_frames_pass_whole(s):
     assert after["rx_bytes"] - before["rx_bytes"] >= 3 * 9014, after
     assert after["rx_frames"] - before["rx_frames"] < 12, after
     assert seen(s, "h1", "eth0", "mtu") == "9000" and seen(s, "h1", "eth1", "mtu") == "1500"
+
+
+def device_offers_no_offloads_to_change(s):
+    """QEMU would take a guest's wish (bit 2, CTRL_GUEST_OFFLOADS) and tell the switch nothing of it."""
+    features = seen(s, "h1", "eth0", "device/features")
+    assert features[0] == features[1] == "1" and features[2] == "0", features
 
 
 def port_that_is_down_takes_the_carrier(s):
@@ -117,7 +124,8 @@ def guests_of_a_lab_see_their_cables():
             s.cli("up", path)
             if root:
                 s.cli("exec", "h1", "--", "ping", "-c", "1", "-w", "10", "10.0.0.9")
-            for part in (jumbo_frames_pass_whole, port_that_is_down_takes_the_carrier,
+            for part in (jumbo_frames_pass_whole, device_offers_no_offloads_to_change,
+                         port_that_is_down_takes_the_carrier,
                          wire_is_cut_at_both_ends, mtu_changes_with_the_next_start,
                          down_outlives_the_switch_and_a_reset, machine_that_is_off_holds_no_wire):
                 part(s)
@@ -182,7 +190,9 @@ def foreign_guest_sees_its_cable():
         s.cli("port", "down", "p")
         await_true("no carrier", lambda: guest.carrier() == "0")
         # QEMU connects once a second and is hung up on: its guest goes on meanwhile.
-        assert [guest.carrier() for _ in range(20)] == ["0"] * 20
+        end = time.monotonic() + 3
+        while time.monotonic() < end:
+            assert guest.carrier() == "0"
         s.cli("port", "up", "p")
         await_true("a carrier again", lambda: guest.carrier() == "1")
         s.await_port("p", "up")

@@ -7,13 +7,14 @@ import session
 from session import Session, await_true, need
 
 LAB = """name: e
-bridges: {sw: {}}
+bridges: {sw: {}, far: {}}
+links: [{between: [sw, far]}]
 vms:
   new: {memory: 128M, nics: [{to: sw, mtu: 9000, ip: 10.0.0.1/24}]}
   old:
     memory: 160M
     nics:
-      - {to: sw, model: e1000, mtu: 9000, ip: 10.0.0.2/24}
+      - {to: far, model: e1000, mtu: 9000, ip: 10.0.0.2/24}
       - {to: sw, ip: 10.0.1.2/24}
       - {to: sw, model: rtl8139, ip: 10.0.2.2/24}
 """
@@ -34,6 +35,7 @@ def cards_are_in_the_files_order(s):
 
 
 def jumbo_frames_pass_whole(s):
+    """Over the link between the bridges, too."""
     assert sh(s, "old", "cat /sys/class/net/eth0/mtu") == "9000\n"
     # The card was set up anew for its MTU, and has its link some seconds later.
     await_true("the card has its link", lambda: s.cli(

@@ -145,6 +145,26 @@ static void only_wanted_kinds_are_told(void **state)
 	assert_non_null(strstr(f->in, "port.state"));
 }
 
+/* As a VM's supervisor, which looks after its own ports. */
+static void only_wanted_objects_are_told(void **state)
+{
+	struct fixture *f = *state;
+
+	lab_ports(f->lab, 2);
+	say(f, f->fd, "events.subscribe", "{\"kinds\":[\"port\"],\"objects\":[\"p1\",\"p9\"]}");
+	read_all(f, f->fd);
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(port_admin_set(fake_port(f->lab->port[i]), false, NULL), 0);
+		assert_int_equal(port_mtu_set(fake_port(f->lab->port[i]), 9000, NULL), 0);
+	}
+	rounds(f, 4);
+	assert_null(strstr(read_all(f, f->fd), "\"object\":\"p0\""));
+	assert_non_null(strstr(f->in, "\"kind\":\"port.carrier\",\"object\":\"p1\","
+				      "\"bridge\":\"br\",\"type\":\"fake\",\"on\":false"));
+	assert_non_null(strstr(f->in, "\"kind\":\"port.mtu\",\"object\":\"p1\","
+				      "\"bridge\":\"br\",\"type\":\"fake\",\"mtu\":9000"));
+}
+
 static void nothing_is_built_without_a_listener(void **state)
 {
 	struct fixture *f = *state;
@@ -284,6 +304,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(change_of_a_port_is_told),
 		T(only_wanted_kinds_are_told),
+		T(only_wanted_objects_are_told),
 		T(nothing_is_built_without_a_listener),
 		T(slow_reader_is_told_how_much_it_lost),
 		T(moved_address_is_told_and_a_flood_of_them_counted),
