@@ -536,6 +536,40 @@ static void down_port_hangs_up_and_lets_nobody_wait(void **state)
 	fe_close(b);
 }
 
+static unsigned n_told;
+
+static void on_change(void *arg, const struct switch_change *change)
+{
+	n_told += change->event == SWITCH_PORT_CARRIER;
+}
+
+static void listen_to(struct rig *rig, void *arg)
+{
+	switch_on_change(rig_switch(rig), on_change, NULL);
+}
+
+/* QEMU shows its guest a link when it connects: who shows another one must hear of that. */
+static void carrier_is_told_again_when_a_front_end_speaks(void **state)
+{
+	struct rig *rig = *state;
+	struct fe_opts opts = {.no_rings = true};
+	struct err err = ERR_NONE;
+	struct fe *fe;
+
+	rig_keep_open(rig);
+	opts.path = rig_port_add(rig, 0, true);
+	rig_port_admin(rig, 0, false);
+	rig_call(rig, listen_to, NULL);
+	n_told = 0;
+	for (unsigned i = 1; i <= 2; i++) {
+		assert_int_equal(fe_open(&opts, &fe, &err), 0);
+		rig_state(rig, 0); /* control has been round */
+		assert_int_equal(n_told, i);
+		fe_close(fe);
+		rig_state(rig, 0);
+	}
+}
+
 /* The other role: it does not connect until it is up, then at once. */
 static void down_port_looks_for_nobody(void **state)
 {
@@ -834,6 +868,7 @@ int main(void)
 		T(down_port_comes_back_where_it_was),
 		T(down_port_hangs_up_and_lets_nobody_wait),
 		T(down_port_looks_for_nobody),
+		T(carrier_is_told_again_when_a_front_end_speaks),
 		T(ring_goes_on_at_its_used_index),
 		cmocka_unit_test(guest_memory_is_in_memory),
 		T(hanging_up_slows_the_tries_down),
