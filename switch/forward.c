@@ -309,6 +309,7 @@ static void bridge_forward(struct forward *fw, struct journey *j, const struct v
 		return;
 	}
 	id = fdb_lookup_inline(in->bridge->fdb, fdb_key(f->head, s.vid), dst_hash, fw->now_s);
+	WATCH(id = traced_lookup(fw, in, f, s.vid, id);)
 	if (id == FDB_NO_PORT) {
 		WATCH(traced(fw, TRACE_UNKNOWN, in, s.vid, NULL);)
 		flood(fw, j, in, s, depth);
@@ -395,6 +396,7 @@ static bool known_unicast(struct forward *fw, const struct view_port *in, const 
 	if (unlikely(f->head[0] & 1))
 		return false;
 	id = fdb_lookup_inline(in->bridge->fdb, run->dst_key, run->dst_hash, fw->now_s);
+	WATCH(id = traced_lookup(fw, in, f, run->shape.vid, id);)
 	vp = likely(id != FDB_NO_PORT) ? fw->view->by_id[id] : NULL;
 	if (unlikely(!vp || vp == in || vp->bridge != in->bridge || vp->peer ||
 		     !vlan_policy_carries(&vp->vlan, run->shape.vid)))

@@ -58,6 +58,14 @@ void trace_tell(struct forward *fw, enum trace_kind kind, const struct view_port
 	t->fn(t->arg, &s);
 }
 
+uint16_t trace_looked_up(struct forward *fw, const struct view_port *in, uint16_t vid, uint16_t id)
+{
+	struct trace *t = fw->trace;
+
+	/* It is sent to itself: what was entered by hand stays, all else would have been learned on `in`. */
+	return entry_of(t, in, t->burst.frames[0].head, vid).is_static ? id : in->id;
+}
+
 static void frame_put(struct trace *t, const uint8_t *bytes, uint32_t len)
 {
 	struct frame *f = &t->burst.frames[0];

@@ -121,6 +121,17 @@ static inline void traced(struct forward *fw, enum trace_kind kind, const struct
 		trace_tell(fw, kind, in, vid, to, NULL, 0);
 }
 
+/* Of a trace: what was looked up, had the frame's source been learned before. */
+uint16_t trace_looked_up(struct forward *fw, const struct view_port *in, uint16_t vid, uint16_t id);
+
+static inline uint16_t traced_lookup(struct forward *fw, const struct view_port *in,
+				     const struct frame *f, uint16_t vid, uint16_t id)
+{
+	if (likely(!fw->trace || memcmp(f->head, f->head + 6, 6)))
+		return id;
+	return trace_looked_up(fw, in, vid, id);
+}
+
 /* True when this is a trace: nothing is learned. key is the sender's. */
 static inline bool traced_learn(struct forward *fw, const struct view_port *in, uint64_t key)
 {
