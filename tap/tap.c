@@ -235,6 +235,7 @@ static int follow(struct tap *t)
 	close(t->ns_fd);
 	t->ns_fd = ns_fd;
 	t->nl = nl;
+	t->netns[0] = '\0'; /* whatever it is called, it is not the one that was given */
 	netlink_watch(nl, &t->watcher);
 	return 0;
 }

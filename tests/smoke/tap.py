@@ -109,7 +109,7 @@ def interface_is_followed_to_another_namespace_and_name():
         n3.ip("address", "add", "10.9.0.1/24", "dev", "t1")
         n3.ip("link", "set", "t1", "up")
         await_state(s, "t1", "up")
-        assert n3.ping("10.9.0.2")
+        assert n3.ping("10.9.0.2") and "netns" not in s.port("t1")
         n3.ip("link", "set", "t1", "down")
         n3.ip("link", "set", "t1", "name", "other")
         n3.ip("link", "set", "other", "up")
