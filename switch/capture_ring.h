@@ -3,11 +3,12 @@
  * The shared memory of a capture: one ring of records for each worker.
  *
  * What     Memory is n_workers times (one page with struct capture_ring, then ring_size bytes).
- * How      Positions count bytes and never wrap; the place of position p is p modulo ring_size, a
- * power of two. The worker writes records and then head; the reader reads them and then writes
- * tail. A record never wraps: where one does not fit before the end, a filler goes there. Threads
- * one writer, one reader a ring. Trust    the writer believes nothing but that tail is between its
- * last value and head.
+ * How      Positions count bytes and never wrap; the place of position p is p modulo ring_size,
+ *          a power of two. The worker writes records and then head; the reader reads them and
+ *          then writes tail. A record never wraps: where one does not fit before the end, a
+ *          filler goes there.
+ * Threads  one writer, one reader a ring.
+ * Trust    the writer believes nothing but that tail is between its last value and head.
  */
 #ifndef SWITCH_CAPTURE_RING_H
 #define SWITCH_CAPTURE_RING_H

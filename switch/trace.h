@@ -2,10 +2,11 @@
 /*
  * Traces: what would happen to a frame, and why.
  *
- * How      The watched version of switch/forward.c (switch/watched.h) runs on control's own struct
- *          forward with one frame that nobody sent: it decides as it always does, tells each step,
- * and delivers, learns and counts nothing (counters go to the scratch block). Threads  control
- * only: it builds the views, so the one it reads stays.
+ * How      The watched version of switch/forward.c (switch/watched.h) runs on control's own
+ *          struct forward with one frame that nobody sent: it decides as it always does, tells
+ *          each step, and delivers, learns and counts nothing (counters go to the scratch
+ *          block).
+ * Threads  control only: it builds the views, so the one it reads stays.
  */
 #ifndef SWITCH_TRACE_H
 #define SWITCH_TRACE_H

@@ -3,17 +3,20 @@
  * Watches: captures and mirrors, what looks at the frames of ports.
  *
  * What     A capture writes copies of frames into a ring of shared memory for each worker
- *          (switch/capture_ring.h), from which another process reads them. A mirror delivers copies
- * to a port. Both see frames as they are on the port that they were asked for: `in` is what the
- *          switch received from it, `out` what it delivered to it. A capture may ask for dropped
- * frames instead, with the reason. How      While a bridge, or one that is linked with it, has a
- * port that is looked at, its frames go through the watched version of the forwarder: one branch a
- * burst decides that. Filters are BPF programs that control has checked; workers run them on their
- * own copy of the frame. Threads  control only, here. Workers read struct watch through the view;
- * what they write in it is marked. Trust    Whoever reads a capture's memory can write it too:
- * workers read only the ring's tail from it, and take it for no more than a hint within bounds.
+ *          (switch/capture_ring.h), from which another process reads them. A mirror delivers
+ *          copies to a port. Both see frames as they are on the port that they were asked for:
+ *          `in` is what the switch received from it, `out` what it delivered to it. A capture
+ *          may ask for dropped frames instead, with the reason.
+ * How      While a bridge, or one that is linked with it, has a port that is looked at, its
+ *          frames go through the watched version of the forwarder: one branch a burst decides
+ *          that. Filters are BPF programs that control has checked; workers run them on their
+ *          own copy of the frame.
+ * Threads  control only, here. Workers read struct watch through the view; what they write in it
+ *          is marked.
+ * Trust    Whoever reads a capture's memory can write it too: workers read only the ring's tail
+ *          from it, and take it for no more than a hint within bounds.
  * Limits   CAPTURES_MAX captures, WATCHES_MAX watches, CAPTURE_PORTS_MAX ports of one. A reader
- * that is too slow loses copies, which are counted; nobody waits for it.
+ *          that is too slow loses copies, which are counted; nobody waits for it.
  */
 #ifndef SWITCH_WATCH_H
 #define SWITCH_WATCH_H

@@ -5,10 +5,10 @@
  * What     ethdev_open() probes, configures and starts it; ethdev_close() undoes that and leaves
  *          nothing behind. What went wrong is a sentence, with the driver's own words in it.
  * How      Frames pass as they are: promiscuous, tags neither taken off nor filtered, no LRO.
- * Checksums and segmentation are the device's where it does them. An argument that follows from the
- * queues or the MTU is added to the device's where the user gave none. Threads  control only.
- * Between open and close workers use the queues (tap/uplink_rings.h). Limits   32 devices in
- * Debian's build of DPDK.
+ *          Checksums and segmentation are the device's where it does them. An argument that
+ *          follows from the queues or the MTU is added to the device's where the user gave none.
+ * Threads  control only. Between open and close workers use the queues (tap/uplink_rings.h).
+ * Limits   32 devices in Debian's build of DPDK.
  */
 #ifndef TAP_ETHDEV_H
 #define TAP_ETHDEV_H

@@ -3,10 +3,13 @@
  * VMs as their supervisors report them: for events and metrics.
  *
  * What     A supervisor reports over the connection on which it holds its lease. Events are
- *          vm.state {old, new, reason, pid} and vm.ready {ready}, their object the VM's name; one
- * whose supervisor goes away without a word has the new state "gone". How      A VM is here as long
- * as its supervisor is connected. Threads  control only. Trust    A report is a client's word: pid
- * is looked up in /proc for metrics and never signalled. Limits   one VM a connection.
+ *          vm.state {old, new, reason, pid} and vm.ready {ready}, their object the VM's name;
+ *          one whose supervisor goes away without a word has the new state "gone".
+ * How      A VM is here as long as its supervisor is connected.
+ * Threads  control only.
+ * Trust    A report is a client's word: pid is looked up in /proc for metrics and never
+ *          signalled.
+ * Limits   one VM a connection.
  */
 #ifndef CONTROL_DAEMON_VMS_H
 #define CONTROL_DAEMON_VMS_H
