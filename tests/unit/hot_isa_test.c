@@ -193,11 +193,13 @@ static void capture_read(struct world *w, unsigned k)
 	uint64_t tail = atomic_load(&cw->ring->tail), head = atomic_load(&cw->ring->head);
 
 	while (tail != head) {
+		const size_t size = w->captures[k]->ring_size, at = tail & (size - 1);
 		struct capture_record r;
 		unsigned out;
 
 		assert_true(tail < head);
-		memcpy(&r, cw->data + (tail & (w->captures[k]->ring_size - 1)), sizeof(r));
+		/* A filler may end before a record would. */
+		memcpy(&r, cw->data + at, size - at < sizeof(r) ? 8 : sizeof(r));
 		tail += r.size;
 		if (r.kept == CAPTURE_FILLER)
 			continue;
