@@ -42,7 +42,7 @@ struct forward {
 	uint32_t epoch_s;	      /* … the second that it belongs to */
 	struct burst *burst;
 	struct hold *hold;	      /* what of it is to be tried again; NULL: nothing may be */
-	struct hold_room *rooms;      /* by port id; with hold */
+	struct hold_room *rooms;      /* by port id; NULL: hold is, too */
 	uint64_t tsc;		      /* when the round began */
 	uint64_t hold_cycles;	      /* a receiver that took nothing for so long gets no second try */
 	unsigned n_groups;

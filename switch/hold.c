@@ -19,6 +19,8 @@ unsigned hold_deliver(struct forward *fw, const struct view_port *vp, unsigned q
 	settled = vp->ops->tx_burst(p, q, fw->burst->frames, d, n, c);
 	if (fw->lock_tx)
 		atomic_flag_clear_explicit(&p->tx_lock[q], memory_order_release);
+	if (likely(fw->rooms != NULL))
+		fw->rooms[vp->id].taken += settled;
 	return settled;
 }
 
@@ -26,10 +28,11 @@ unsigned hold_deliver(struct forward *fw, const struct view_port *vp, unsigned q
 static bool takes_frames(const struct forward *fw, const struct view_port *vp)
 {
 	struct hold_room *room = &fw->rooms[vp->id];
-	uint64_t frames = vp->port->counters[fw->worker].tx_frames;
 
-	if (frames != room->frames)
-		*room = (struct hold_room){.tsc = fw->tsc, .frames = frames};
+	if (room->taken != room->seen) {
+		room->tsc = fw->tsc;
+		room->seen = room->taken;
+	}
 	return fw->tsc - room->tsc < fw->hold_cycles;
 }
 

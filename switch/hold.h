@@ -18,9 +18,11 @@
 #define HOLDS_MAX 4 /* bursts a round; one more is being worked on */
 #define HOLD_RUNS 8 /* receivers of one burst that had no room */
 
-/* Of a port, as this worker knows it: when it was last seen to take frames after it had no room. */
+/* Of a port, as this worker knows it: when it was last seen to take frames after it had no room. Not by
+ * its counters: where a helper thread counts, these do not tell. */
 struct hold_room {
-	uint64_t tsc, frames;
+	uint64_t tsc;
+	uint32_t taken, seen; /* deliveries settled: now, and then */
 };
 
 struct hold_run {

@@ -35,8 +35,9 @@ struct port_ops {
 	void (*rx_done)(struct port *p, unsigned q, struct burst *b);
 
 	/* Worker, one at a time for a queue. Delivers d[0..n-1] in order, or counts why not, until there
-	 * is no room: returns how many, which c got in tx_frames and tx_drops together. The caller
-	 * tries the others again or counts them as TX_RING_FULL. */
+	 * is no room: returns how many. Each is in tx_frames or tx_drops of c, or will be in those of a
+	 * helper's block once its fate is known; drops that c gets are seen here at once. The
+	 * caller tries the others again or counts them as TX_RING_FULL. */
 	unsigned (*tx_burst)(struct port *p, unsigned q, const struct frame *frames,
 			     const struct delivery *d, unsigned n, struct port_counters *c);
 
@@ -137,11 +138,8 @@ void port_carrier_retell(struct port *p);
 /* What the peer says that its MTU is (0: nothing any more); counts until the administrator gives one. */
 void port_mtu_tell(struct port *p, uint32_t mtu);
 
-/*
- * The block of helper thread h, for what is counted away from the workers. A worker has counted a frame
- * as sent when the port took it; a helper that then has to drop it takes it off again in its own
- * block, whose tx_frames and tx_bytes so go below 0: the sum of all blocks is right modulo 2^64.
- */
+/* The block of helper thread h, which alone writes it: for what is counted away from the workers. A frame
+ * whose fate a helper decides is counted there alone: nothing that was counted is ever taken back. */
 struct port_counters *port_helper_counters(const struct port *p, unsigned h);
 
 /* The index in counters[] of the block that is in no sum: for forwarding that only looks (trace). */

@@ -244,13 +244,13 @@ void watched_burst(struct forward *fw, const struct view_port *in)
 	watched_emit(fw, in, in->watch.in, 0, fw->burst->n, frame_as_is(), WATCH_IN, WATCH_NO_DROP);
 }
 
-/* Which of the reasons of *c has counted since *before. */
+/* Which of the reasons of *c has counted since *before. None: delivered, whoever may count that. */
 static uint8_t reason_counted(const struct port_counters *before, const struct port_counters *c)
 {
 	for (uint8_t i = 0; i < N_TX_DROPS; i++)
 		if (c->tx_drops[i] != before->tx_drops[i])
 			return i;
-	return TX_RING_FULL;
+	return WATCH_NO_DROP;
 }
 
 /* hold_deliver(), one by one, so that what is counted is counted for one frame. */
@@ -261,12 +261,14 @@ static unsigned deliver_each(struct forward *fw, const struct view_port *vp, uns
 
 	for (unsigned i = 0; i < n; i++) {
 		const struct port_counters before = *c;
+		uint8_t reason;
 
 		localize(fw, d[i].frame);
 		if (!hold_deliver(fw, vp, q, &d[i], 1))
 			return i;
-		if (c->tx_frames == before.tx_frames)
-			watched_drop_out(fw, vp, d[i].frame, 1, d[i], reason_counted(&before, c));
+		reason = reason_counted(&before, c);
+		if (reason != WATCH_NO_DROP)
+			watched_drop_out(fw, vp, d[i].frame, 1, d[i], reason);
 		else if (vp->watch.out)
 			watched_emit(fw, vp, vp->watch.out, d[i].frame, 1, d[i], WATCH_OUT,
 				     WATCH_NO_DROP);

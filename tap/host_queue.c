@@ -89,7 +89,7 @@ static uint8_t *record(struct host_queue *hq, uint32_t len)
 	return byte_ring_reserve(&hq->tx, hq->format.hdr_len + least);
 }
 
-/* The frame is in the record, len bytes long. tag: what the pump takes off if the host refuses it. */
+/* The packet is in the record, len bytes long. tag: the frame's bytes with its last packet, else 0. */
 static void record_end(struct host_queue *hq, uint8_t *at, uint32_t len, const struct vnet_hdr *hdr,
 		       uint32_t tag)
 {
@@ -132,7 +132,6 @@ static bool put_packets(struct host_queue *hq, const struct frame *f, const stru
 			return false;
 		}
 		flat_write(&w, &to, &hdr);
-		/* The frame is counted with its last packet. */
 		record_end(hq, at, len, &hdr, w.ps.at == w.ps.n ? delivery_len(f, d) : 0);
 	}
 	return true;
@@ -141,7 +140,6 @@ static bool put_packets(struct host_queue *hq, const struct frame *f, const stru
 unsigned host_queue_tx_burst(struct host_queue *hq, const struct frame *frames,
 			     const struct delivery *d, unsigned n, struct port_counters *c)
 {
-	uint64_t bytes = 0;
 	unsigned i;
 
 	for (i = 0; i < n; i++) {
@@ -151,10 +149,7 @@ unsigned host_queue_tx_burst(struct host_queue *hq, const struct frame *frames,
 			    ? !put_whole(hq, f, &d[i])
 			    : !put_packets(hq, f, &d[i]))
 			break;
-		bytes += delivery_len(f, &d[i]);
 	}
-	c->tx_frames += i;
-	c->tx_bytes += bytes;
 	if (i && byte_ring_publish(&hq->tx))
 		wake(hq->pump_fd);
 	return i;

@@ -9,8 +9,8 @@
  * How      Who finds nothing to do sleeps, and is woken by an eventfd that the other side writes only
  *          then: kick_fd wakes the worker, pump_fd the pump. Nobody reads them: both sides wait for
  *          edges.
- *          A frame counts as sent when it is in the ring, as one in a guest's ring does; what the
- *          host then refuses the pump takes off again (switch/port.h, port_helper_counters()).
+ *          Whether a frame was sent is known when the host has taken its last packet: the pump
+ *          counts it then, or why it was dropped (switch/port.h, port_helper_counters()).
  * Threads  the functions here: the worker, as in struct port_ops; create and destroy: control; the
  *          pump's side is in tap/pump.c.
  * Trust    What the host gives is hostile, headers included: the same checks as for a guest. The bytes
@@ -48,7 +48,7 @@ struct host_queue {
 	TAILQ_ENTRY(host_queue) link;
 	int fd;
 	bool active, rx_ready, tx_ready, tx_blocked;
-	int failed; /* -1, or the enum tx_drop of a packet of the frame that is being written */
+	int failed; /* -1, or the enum tx_drop of the frame that is being written */
 	const uint8_t *pending; /* a record of tx that would have blocked */
 	uint32_t pending_len, pending_tag;
 	struct port_counters *counters;

@@ -74,12 +74,18 @@ static void refused(struct host_queue *hq, int error)
 		fault(hq, error);
 }
 
-/* Takes a frame whose delivery the worker has counted off again. Any thread that owns the queue. */
-static void uncount(struct port_counters *c, uint32_t bytes, enum tx_drop reason)
+/* The last packet of a frame is out, or will never be. */
+static void frame_end(struct host_queue *hq)
 {
-	c->tx_frames--;
-	c->tx_bytes -= bytes;
-	c->tx_drops[reason]++;
+	struct port_counters *c = hq->counters;
+
+	if (hq->failed >= 0) {
+		c->tx_drops[hq->failed]++;
+	} else {
+		c->tx_frames++;
+		c->tx_bytes += hq->pending_tag;
+	}
+	hq->failed = -1;
 }
 
 static bool tx_next(struct host_queue *hq)
@@ -103,10 +109,8 @@ static bool tx_write(struct host_queue *hq)
 		return errno == EINTR;
 	if (n < 0)
 		refused(hq, errno);
-	if (last && hq->failed >= 0)
-		uncount(hq->counters, hq->pending_tag, (enum tx_drop)hq->failed);
 	if (last)
-		hq->failed = -1;
+		frame_end(hq);
 	hq->pending = NULL;
 	return true;
 }
@@ -204,6 +208,18 @@ static int queue_enter(struct pump *p, struct host_queue *hq)
 	return 0;
 }
 
+/* What was not written. */
+static void tx_discard(struct host_queue *hq)
+{
+	for (; tx_next(hq); hq->pending = NULL) {
+		hq->failed = TX_NOT_UP;
+		if (hq->pending_tag)
+			frame_end(hq);
+	}
+	byte_ring_free(&hq->tx);
+}
+
+/* Counts here, as another queue of the port may be with this pump and go on: the block is its alone. */
 static void queue_leave(struct pump *p, struct host_queue *hq)
 {
 	epoll_ctl(p->epfd, EPOLL_CTL_DEL, hq->pump_fd, NULL);
@@ -211,6 +227,7 @@ static void queue_leave(struct pump *p, struct host_queue *hq)
 	if (hq->active)
 		TAILQ_REMOVE(&p->active, hq, link);
 	hq->active = false;
+	tx_discard(hq);
 }
 
 /* What control has asked for. False: to end. */
@@ -411,10 +428,6 @@ void pump_stop(struct host_queue *hq)
 		return;
 	pump_call(p, CALL_STOP, hq);
 	hq->pump = NULL;
-	for (; tx_next(hq); hq->pending = NULL)
-		if (hq->pending_tag)
-			uncount(hq->counters, hq->pending_tag, TX_NOT_UP);
-	byte_ring_free(&hq->tx);
 	p->n_queues--;
 	pumps_end();
 }

@@ -35,6 +35,9 @@ void fake_full_set(struct fake_port *fp, bool full);
 /* Before frames flow: it has room for n frames, and for n again each time that it had none. 0: always. */
 void fake_room_set(struct fake_port *fp, unsigned n);
 
+/* What is delivered from now on is counted as a helper thread's: the worker's block does not tell. */
+void fake_helper_counts_set(struct fake_port *fp, bool on);
+
 /* How often it was given frames. */
 unsigned fake_n_tx_calls(const struct fake_port *fp);
 

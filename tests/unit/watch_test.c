@@ -77,6 +77,27 @@ static void a_capture_has_the_bytes_of_the_port(void **state)
 	watch_del(w);
 }
 
+/* What a port takes is shown as delivered, whichever thread is going to count it. */
+static void a_capture_has_what_a_helper_counts(void **state)
+{
+	struct lab *lab = *state;
+	struct capture_record r;
+	struct capture_ring *ring;
+	struct watch *w;
+
+	lab_ports(lab, 2);
+	fake_helper_counts_set(lab->port[1], true);
+	w = watch(lab, 1, WATCH_OUT, NULL);
+	ring = ring_map(w);
+	send_long(lab, 0, 0xff, 1, -1);
+	assert_n_out(lab, 1, 1);
+	memcpy(&r, (uint8_t *)ring + CAPTURE_PAGE, sizeof(r));
+	assert_int_equal(r.len, LEN);
+	assert_int_equal(r.flags, CAPTURE_OUT);
+	ring_unmap(w, ring);
+	watch_del(w);
+}
+
 /* Whatever a reader writes into the ring's head and tail, frames go their way and copies are counted. */
 static void a_hostile_reader_costs_nobody_anything(void **state)
 {
@@ -229,6 +250,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_capture_has_the_bytes_of_the_port, lab_setup,
+						lab_teardown),
+		cmocka_unit_test_setup_teardown(a_capture_has_what_a_helper_counts, lab_setup,
 						lab_teardown),
 		cmocka_unit_test_setup_teardown(a_hostile_reader_costs_nobody_anything, lab_setup,
 						lab_teardown),
