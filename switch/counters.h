@@ -42,7 +42,9 @@
 	  "its checksum is wrong or was left to hardware that is not there; "                  \
 	  "`ethtool -K PEER tx off` on the interface at the other end")                        \
 	X(RX_MISSED, "rx_missed",                                                              \
-	  "the device had it, but no room until the switch took it; more queues and workers, or less load")
+	  "the device had it, but no room until the switch took it; more queues and workers, or less load") \
+	X(RX_NOT_UP, "not_up",                                                                 \
+	  "the port was stopped before the switch came to it")
 
 #define TX_DROPS(X)                                                                            \
 	X(TX_RING_FULL, "rx_ring_full",                                                        \

@@ -219,6 +219,21 @@ static void tx_discard(struct host_queue *hq)
 	byte_ring_free(&hq->tx);
 }
 
+/* What was read, but no worker has taken, would be old at the next start. */
+static void rx_discard(struct host_queue *hq)
+{
+	const uint32_t hdr_len = hq->format.hdr_len;
+	struct port_counters *c = hq->counters;
+	uint32_t len, tag;
+
+	while (byte_ring_next(&hq->rx, &len, &tag)) {
+		c->rx_frames++;
+		c->rx_bytes += len >= hdr_len ? len - hdr_len : 0;
+		c->rx_drops[RX_NOT_UP]++;
+	}
+	byte_ring_free(&hq->rx);
+}
+
 /* Counts here, as another queue of the port may be with this pump and go on: the block is its alone. */
 static void queue_leave(struct pump *p, struct host_queue *hq)
 {
@@ -228,6 +243,7 @@ static void queue_leave(struct pump *p, struct host_queue *hq)
 		TAILQ_REMOVE(&p->active, hq, link);
 	hq->active = false;
 	tx_discard(hq);
+	rx_discard(hq);
 }
 
 /* What control has asked for. False: to end. */

@@ -20,8 +20,8 @@
 /* From now on frames flow between the queue and fd, which stays the caller's and is non-blocking. */
 int pump_start(struct host_queue *hq, int fd, struct err *err);
 
-/* Accepts a queue that does not run. No worker may deliver to it any more. What was not written is
- * counted as TX_NOT_UP; what was read stays for the next start. */
+/* Accepts a queue that does not run. No worker may use it any more. What was not written is counted as
+ * TX_NOT_UP, what was read and no worker has taken as RX_NOT_UP: at the next start it would be old. */
 void pump_stop(struct host_queue *hq);
 
 #endif

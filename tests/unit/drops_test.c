@@ -5,7 +5,7 @@
  * How      Each test makes a switch drop frames; what its ports have counted at its end is noted. The
  *          last test goes through the reasons of switch/counters.h and fails for one that nobody
  *          noted: whoever adds a reason adds a test here, or, where only a device can make it, a row
- *          in elsewhere[] with the smoke test that does.
+ *          in elsewhere[] with the test that does.
  */
 #include "tests/unit/lab.h"
 #include "tests/unit/rig.h"
@@ -17,15 +17,16 @@
 
 static bool rx_seen[N_RX_DROPS], tx_seen[N_TX_DROPS];
 
-/* Reasons that only devices and hosts make: the smoke test that asserts them. */
+/* Reasons that only devices and hosts make: the test that asserts them. */
 static const struct {
 	bool tx;
 	unsigned reason;
-	const char *smoke;
+	const char *test;
 } elsewhere[] = {
-	{true, TX_HOST_REFUSED, "dgram.py"},
-	{false, RX_BAD_CSUM, "uplink.py"},
-	{false, RX_MISSED, "uplink.py"},
+	{true, TX_HOST_REFUSED, "smoke/dgram.py"},
+	{false, RX_BAD_CSUM, "smoke/uplink.py"},
+	{false, RX_MISSED, "smoke/uplink.py"},
+	{false, RX_NOT_UP, "unit/pump_test.c"},
 };
 
 static void note(struct switch_ *sw)
@@ -292,13 +293,13 @@ static void rx_bad_offload(void **state)
 /* ---- all of them ---- */
 
 /* True when the smoke test asks for this reason by name. */
-static bool smoke_has(const char *file, const char *reason)
+static bool test_has(const char *file, const char *reason)
 {
 	char path[512], quoted[64], line[512];
 	bool found = false;
 	FILE *f;
 
-	snprintf(path, sizeof(path), "%s/tests/smoke/%s", SOURCE_ROOT, file);
+	snprintf(path, sizeof(path), "%s/tests/%s", SOURCE_ROOT, file);
 	snprintf(quoted, sizeof(quoted), "\"%s\"", reason);
 	f = fopen(path, "r");
 	while (f && fgets(line, sizeof(line), f))
@@ -312,9 +313,9 @@ static void is_produced(bool tx, unsigned reason, const char *name, const char *
 {
 	for (size_t i = 0; !seen && i < sizeof(elsewhere) / sizeof(elsewhere[0]); i++)
 		if (elsewhere[i].tx == tx && elsewhere[i].reason == reason) {
-			seen = smoke_has(elsewhere[i].smoke, name);
-			printf("%s %s: by tests/smoke/%s\n", tx ? "tx" : "rx", name,
-			       elsewhere[i].smoke);
+			seen = test_has(elsewhere[i].test, name);
+			printf("%s %s: by tests/%s\n", tx ? "tx" : "rx", name,
+			       elsewhere[i].test);
 		}
 	if (!seen)
 		fail_msg("nobody produces %s drop \"%s\": add a test that does to "

@@ -290,6 +290,36 @@ static void what_was_not_written_at_the_stop_was_not_up(void **state)
 	assert_int_equal(other_recv(pp, f, sizeof(f)), 60);
 }
 
+static void what_no_worker_took_at_the_stop_was_not_up(void **state)
+{
+	struct lab *lab = *state;
+	struct pair_port *pp = pair_add(lab, false);
+	struct port_counters c;
+	uint8_t f[2000];
+
+	lab_ports(lab, 1);
+	for (uint32_t i = 0; i < 100; i++)
+		other_send(pp, f, numbered(f, 0xff, 2, i, 1000));
+	/* Read, all of it. */
+	for (unsigned tries = 0; atomic_load(&pp->queue.rx.published) < 100 * 1008 && tries < 2000;
+	     tries++)
+		usleep(1000);
+	pair_stop(pp);
+	assert_int_equal(pump_start(&pp->queue, pp->fd, NULL), 0);
+	rings_start(pp);
+	other_send(pp, f, numbered(f, 0xff, 2, 1000, 60));
+	for (unsigned tries = 0; !fake_n_out(lab->port[0]) && tries < 2000; tries++)
+		usleep(1000);
+	/* None that is older than the start. */
+	assert_int_equal(number(fake_out(lab->port[0], 0, NULL)), 1000);
+	assert_n_out(lab, 0, 1);
+	c = counters(pp);
+	assert_int_equal(c.rx_frames, 101);
+	assert_int_equal(c.rx_bytes, 100 * 1000 + 60);
+	assert_int_equal(c.rx_drops[RX_NOT_UP], 100);
+	assert_string_equal(rx_drop_names[RX_NOT_UP], "not_up");
+}
+
 /* Fills the ring of a queue with frames of 60 bytes: how many. */
 static unsigned queue_fill(struct host_queue *hq)
 {
@@ -373,6 +403,7 @@ int main(void)
 		T(descriptor_that_blocks_gets_all_that_found_room),
 		T(what_the_host_refuses_was_never_sent),
 		T(what_was_not_written_at_the_stop_was_not_up),
+		T(what_no_worker_took_at_the_stop_was_not_up),
 		T(sums_close_when_one_of_two_queues_stops),
 		T(worker_that_does_not_take_holds_up_the_host_and_loses_nothing),
 	};
