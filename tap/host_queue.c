@@ -114,8 +114,20 @@ static bool put_whole(struct host_queue *hq, const struct frame *f, const struct
 	return true;
 }
 
-/* A frame whose sender left more than the host takes: all of its packets, or none. */
-static bool put_packets(struct host_queue *hq, const struct frame *f, const struct delivery *d)
+/* Whether all of its packets find room in a ring that is empty, wherever that begins: before its end there
+ * may be a gap that is too short for one packet. */
+static bool fits(const struct host_queue *hq, const struct packets *ps)
+{
+	const uint32_t len = ps->head_len + ps->step;
+	const uint32_t most = hq->format.hdr_len + (len < FLAT_MIN ? FLAT_MIN : len);
+	const uint64_t record = byte_ring_round(most);
+
+	return (ps->n + 1) * record <= hq->tx.size;
+}
+
+/* A frame whose sender left more than the host takes: all of its packets, or none. False: no room. */
+static bool put_packets(struct host_queue *hq, const struct frame *f, const struct delivery *d,
+			struct port_counters *c)
 {
 	const uint64_t before = hq->tx.head;
 	struct vnet_hdr hdr;
@@ -123,6 +135,10 @@ static bool put_packets(struct host_queue *hq, const struct frame *f, const stru
 	uint32_t len;
 
 	flat_begin(&w, f, d, hq->format.offloads);
+	if (unlikely(!fits(hq, &w.ps))) {
+		c->tx_drops[TX_TOO_LONG]++;
+		return true;
+	}
 	while ((len = flat_next(&w))) {
 		uint8_t *at = record(hq, len);
 		struct seg to = {at + hq->format.hdr_len, len};
@@ -147,7 +163,7 @@ unsigned host_queue_tx_burst(struct host_queue *hq, const struct frame *frames,
 
 		if (likely(!offload_missing(&f->offload, hq->format.offloads))
 			    ? !put_whole(hq, f, &d[i])
-			    : !put_packets(hq, f, &d[i]))
+			    : !put_packets(hq, f, &d[i], c))
 			break;
 	}
 	if (i && byte_ring_publish(&hq->tx))

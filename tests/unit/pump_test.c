@@ -14,6 +14,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "switch/flat.h"
 #include "tap/pump.h"
 #include "tests/unit/lab.h"
 
@@ -366,6 +367,57 @@ static void sums_close_when_one_of_two_queues_stops(void **state)
 	host_queue_destroy(&more);
 }
 
+/* A frame of 64,000 bytes of TCP with all the options there are, to be cut into payloads of gso_size. */
+static void segments_make(uint8_t *f, struct vnet_hdr *hdr, uint16_t gso_size)
+{
+	memset(f, 0, 64000);
+	frame_make(f, 0xff, 1, -1, 14);
+	memcpy(f + 12, "\x08\x00\x4f\x00", 4);
+	f[16] = (64000 - 14) >> 8;
+	f[17] = (64000 - 14) & 0xff;
+	f[14 + 9] = 6;
+	f[74 + 12] = 0xf0;
+	*hdr = (struct vnet_hdr){.flags = VNET_HDR_NEEDS_CSUM, .gso_type = VNET_HDR_GSO_TCPV4,
+				 .hdr_len = 134, .gso_size = gso_size, .csum_start = 74,
+				 .csum_offset = 16};
+}
+
+static void frame_whose_packets_never_find_room_is_too_long(void **state)
+{
+	static const struct host_format format = {.socket = true, .pad = true};
+	static uint8_t bytes[64000];
+	const struct delivery d = {.as_is = true};
+	struct seg piece = {bytes, sizeof(bytes)};
+	struct port_counters c = {0};
+	struct burst *b = calloc(1, sizeof(*b));
+	struct vnet_hdr hdr;
+	struct port port;
+	struct host_queue hq;
+
+	assert_int_equal(host_queue_create(&hq, &port, &format), 0);
+	segments_make(bytes, &hdr, 8);
+	assert_true(flat_frame(b, 0, &hdr, OFFLOAD_CSUM | OFFLOAD_TSO, &piece, 1));
+	assert_int_equal(b->frames[0].drop, FRAME_NO_DROP);
+	assert_int_equal(host_queue_tx_burst(&hq, b->frames, &d, 1, &c), 1);
+	assert_int_equal(c.tx_drops[TX_TOO_LONG], 1);
+	assert_int_equal(hq.tx.head, 0);
+	/* One that fits does so, wherever the ring begins. */
+	segments_make(bytes, &hdr, 16);
+	b->n_segs = 0;
+	assert_true(flat_frame(b, 0, &hdr, OFFLOAD_CSUM | OFFLOAD_TSO, &piece, 1));
+	for (unsigned i = 0; i < 20; i++) {
+		uint32_t len, tag;
+
+		assert_int_equal(host_queue_tx_burst(&hq, b->frames, &d, 1, &c), 1);
+		while (byte_ring_next(&hq.tx, &len, &tag))
+			;
+		byte_ring_free(&hq.tx);
+	}
+	assert_int_equal(c.tx_drops[TX_TOO_LONG], 1);
+	host_queue_destroy(&hq);
+	free(b);
+}
+
 static void worker_that_does_not_take_holds_up_the_host_and_loses_nothing(void **state)
 {
 	struct lab *lab = *state;
@@ -405,6 +457,7 @@ int main(void)
 		T(what_was_not_written_at_the_stop_was_not_up),
 		T(what_no_worker_took_at_the_stop_was_not_up),
 		T(sums_close_when_one_of_two_queues_stops),
+		T(frame_whose_packets_never_find_room_is_too_long),
 		T(worker_that_does_not_take_holds_up_the_host_and_loses_nothing),
 	};
 
