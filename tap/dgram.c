@@ -15,6 +15,7 @@
 #define RETRY_MIN (5 * MS_NS)
 #define RETRY_MAX (250 * MS_NS)
 #define LOOK	  (500 * MS_NS) /* between looks at a peer that is there: what its death may cost */
+#define OLD_MAX	  4096 /* datagrams; the kernel keeps net.unix.max_dgram_qlen of them: 10, or 512 */
 
 struct dgram {
 	struct port port; /* first */
@@ -78,14 +79,21 @@ static void stop(struct dgram *dg)
 	dg->runs = false;
 }
 
-static int start(struct dgram *dg, struct err *err)
+/* From now on only the peer's datagrams come: these may be older. The peer may send all the while. */
+static void old_discard(struct dgram *dg)
 {
 	char byte;
+
+	for (unsigned i = 0; i < OLD_MAX; i++)
+		if (recv(dg->fd, &byte, sizeof(byte), MSG_DONTWAIT) < 0 && errno == EAGAIN)
+			return;
+}
+
+static int start(struct dgram *dg, struct err *err)
+{
 	int rc;
 
-	/* From now on only the peer's datagrams come: these may be older. */
-	while (recv(dg->fd, &byte, sizeof(byte), MSG_DONTWAIT) >= 0)
-		;
+	old_discard(dg);
 	rc = pump_start(&dg->queue, dg->fd, err);
 	if (rc == 0)
 		rc = port_rx_start(&dg->port, 0, dg->queue.kick_fd, err);
@@ -108,6 +116,14 @@ static void connect_later(struct dgram *dg, const char *why)
 	look_in(dg, dg->retry_ns);
 }
 
+static const char *words(int error)
+{
+	if (error == ENOENT || error == ECONNREFUSED)
+		return "nobody is there";
+	/* A socket that talks to somebody else. */
+	return error == EPERM ? "it is connected to another socket" : strerror(error);
+}
+
 /* Connects to the peer, or to the socket that has taken its place; nothing happens to one that is still
  * the same. */
 static void look(void *arg)
@@ -116,17 +132,16 @@ static void look(void *arg)
 	struct err err = ERR_NONE;
 
 	if (connect(dg->fd, (struct sockaddr *)&dg->peer, sizeof(dg->peer)) < 0) {
-		/* EPERM: a socket that talks to somebody else. */
-		connect_later(dg, errno == ENOENT || errno == ECONNREFUSED ? "nobody is there"
-				  : errno == EPERM ? "it is connected to another socket"
-						   : strerror(errno));
+		connect_later(dg, words(errno));
 		return;
 	}
-	if (!dg->runs && start(dg, &err) < 0) {
+	/* Only a peer that is still there at the second look has taken what it was sent meanwhile. */
+	if (dg->runs) {
+		dg->retry_ns = 0;
+	} else if (start(dg, &err) < 0) {
 		connect_later(dg, err.text);
 		return;
 	}
-	dg->retry_ns = 0;
 	port_state_set(&dg->port, PORT_UP, "%s", "");
 	look_in(dg, LOOK);
 }
@@ -153,11 +168,11 @@ static void dgram_fault(struct port *p)
 {
 	struct dgram *dg = dgram_of(p);
 
-	if (dg->admin_down || !dg->runs)
-		return;
-	/* The refusal was of the socket that is gone; perhaps there is a new one. */
-	stop(dg);
-	look(dg);
+	int error = atomic_load_explicit(&dg->queue.error, memory_order_relaxed);
+
+	/* Later, even if a new socket is there: one that refuses each frame would keep us busy. */
+	if (!dg->admin_down && dg->runs && error)
+		connect_later(dg, words(error));
 }
 
 static void dgram_info(const struct port *p, struct port_info *info)

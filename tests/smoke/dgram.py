@@ -6,10 +6,13 @@ import shutil
 import socket
 import stat
 import subprocess
+import time
 
+from hostnet import private
 from session import Session, await_true, run
 
 A, B = bytes.fromhex("020000000001"), bytes.fromhex("020000000002")
+SO_SNDBUFFORCE = 32
 EVERYBODY = b"\xff" * 6
 
 
@@ -119,6 +122,57 @@ def refusal_is_counted_and_takes_the_port_down():
         assert c["tx_drops"]["host_refused"] + c["tx_drops"]["not_up"] == 1, c
 
 
+def peer_that_refuses_each_frame_is_tried_less_and_less():
+    """It is there, but has shut down its reading: EPIPE for every frame."""
+    with Session() as s:
+        p0, p1 = pair(s)
+        p1.send(frame(EVERYBODY, B))
+        p0.recv()
+        p1.socket.shutdown(socket.SHUT_RD)
+        for i in range(2000):
+            p0.send(frame(B, A))
+            time.sleep(0.0005)
+        reasons = set()
+        await_true("its errno is told", lambda: p0.send(frame(B, A)) or reasons.add(
+            s.port("p1")["reason"]) or any("Broken pipe" in r for r in reasons), 5)
+        c = s.port("p1")["counters"]
+        print("  ", c["tx_drops"])
+        # Down for most of the time, so that it costs nothing.
+        assert c["tx_frames"] == 0 and c["tx_drops"]["not_up"] > 5 * c["tx_drops"]["host_refused"], c
+
+
+def old_datagrams_are_thrown_away_within_a_bound():
+    if os.geteuid():
+        print("not tried: only root can make a network namespace")
+        return
+    with Session() as s:
+        s.cli("bridge", "add", "br0")
+        p0 = Peer(s, "p0")
+        add(s, "p0")
+        qlen_was = queue_len_set("6000")
+        add(s, "p1")
+        queue_len_set(qlen_was)
+        stranger = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        stranger.setsockopt(socket.SOL_SOCKET, SO_SNDBUFFORCE, 64 << 20)
+        for i in range(4096 + 10):
+            stranger.sendto(frame(EVERYBODY, B), s.path("p1.sock"))
+        p1 = Peer(s, "p1")
+        s.await_port("p1", "up")
+        p1.send(frame(EVERYBODY, A))
+        # A queue longer than any system has by itself; a peer that never stops would look the same.
+        for _ in range(11):
+            p0.recv()
+        assert s.port("p1")["counters"]["rx_frames"] == 11
+
+
+def queue_len_set(value):
+    with open("/proc/sys/net/unix/max_dgram_qlen", "r+", encoding="ascii") as f:
+        was = f.read()
+        f.seek(0)
+        f.write(value)
+    return was
+
+
 def peer_that_never_reads_blocks_nobody_else():
     with Session() as s:
         p0, p1 = pair(s)
@@ -199,6 +253,9 @@ def qemu_gets_through_with_an_e1000():
         assert got[:12] == EVERYBODY + bytes.fromhex("020000000077"), got[:14]
 
 
+if not os.geteuid():
+    private()  # for a setting of the kernel's that is a namespace's own
 run(frames_pass_and_short_ones_are_padded, peer_that_goes_is_missed_and_the_next_is_found,
-    refusal_is_counted_and_takes_the_port_down, peer_that_never_reads_blocks_nobody_else,
+    refusal_is_counted_and_takes_the_port_down, peer_that_refuses_each_frame_is_tried_less_and_less,
+    old_datagrams_are_thrown_away_within_a_bound, peer_that_never_reads_blocks_nobody_else,
     strangers_do_not_get_in, bad_paths_are_refused_in_sentences, qemu_gets_through_with_an_e1000)
