@@ -45,12 +45,17 @@ static uint8_t sum_verdict(const struct rte_mbuf *m, const struct seg *pieces, u
 {
 	const uint64_t l3 = m->ol_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK;
 	const uint64_t l4 = m->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK;
+	uint8_t verdict;
 
 	if (unlikely(l3 == RTE_MBUF_F_RX_IP_CKSUM_BAD || l4 == RTE_MBUF_F_RX_L4_CKSUM_BAD))
 		return RX_BAD_CSUM;
-	if (how->sum_check && l4 != RTE_MBUF_F_RX_L4_CKSUM_GOOD)
-		return sum_check(pieces, n, m->pkt_len, how->cut_len && m->pkt_len >= how->cut_len);
-	return FRAME_NO_DROP;
+	if (!how->sum_check || l4 == RTE_MBUF_F_RX_L4_CKSUM_GOOD)
+		return FRAME_NO_DROP;
+	verdict = sum_check(pieces, n, m->pkt_len, how->cut_len && m->pkt_len >= how->cut_len);
+	/* So long it was merged on the way: nobody left a checksum out. */
+	if (unlikely(verdict == RX_BAD_CSUM && how->len_max && m->pkt_len > how->len_max))
+		return RX_TOO_LONG;
+	return verdict;
 }
 
 void mbufs_to_frames(struct burst *b, struct rte_mbuf *const *m, unsigned n,

@@ -27,6 +27,7 @@ struct rte_mempool;
 /* How frames of a device are to be taken. */
 struct mbufs_rx {
 	bool sum_check;	  /* nobody else looks for unfilled checksums */
+	uint32_t len_max; /* bytes of the longest that the interface's MTU allows; 0: not known */
 	uint32_t cut_len; /* frames of so many bytes may have lost their end; 0: none has */
 };
 

@@ -142,9 +142,11 @@ uint8_t sum_check(const struct seg *pieces, unsigned n, uint32_t len, bool cut)
 
 	if (!n || !l4_find(pieces[0].va, pieces[0].len, &l4))
 		return FRAME_NO_DROP;
-	/* One that is cut off cannot be summed; its sender left it a segmentation too. */
+	/* First, as what the host merged has lost its end and has an unfilled checksum too. */
+	if (cut && l4.at + l4.len > len)
+		return RX_TOO_LONG;
 	if (unlikely(holds_pseudo(pieces[0].va, pieces[0].len, &l4)) &&
 	    (l4.at + l4.len > len || !sums_up(pieces, &l4)))
 		return RX_BAD_CSUM;
-	return cut && l4.at + l4.len > len ? RX_TOO_LONG : FRAME_NO_DROP;
+	return FRAME_NO_DROP;
 }

@@ -120,7 +120,7 @@ static void mbufs_that_lie_are_dropped(void **state)
 
 static void verdict_of_the_device_counts(void **state)
 {
-	const struct mbufs_rx how = {.sum_check = true};
+	struct mbufs_rx how = {.sum_check = true};
 	struct fields f;
 	struct rte_mbuf *m;
 	struct layout l;
@@ -137,6 +137,11 @@ static void verdict_of_the_device_counts(void **state)
 	assert_int_equal(frame_in(m, &how)->drop, RX_BAD_CSUM);
 	m->ol_flags = RTE_MBUF_F_RX_IP_CKSUM_BAD;
 	assert_int_equal(frame_in(m, &how)->drop, RX_BAD_CSUM);
+	m->ol_flags = 0;
+	how.len_max = (uint32_t)l.len;
+	assert_int_equal(frame_in(m, &how)->drop, RX_BAD_CSUM);
+	how.len_max--;
+	assert_int_equal(frame_in(m, &how)->drop, RX_TOO_LONG);
 	rte_pktmbuf_free(m);
 	assert_nothing_leaked();
 }

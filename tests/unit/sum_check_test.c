@@ -146,6 +146,21 @@ static void frames_that_were_cut_off_are_found(void **state)
 	}
 }
 
+/* What the host has merged: its checksum holds the pseudo header's sum, too. */
+static void merged_frames_are_too_long_before_unfilled(void **state)
+{
+	for (unsigned i = 0; i < N_RANDOM; i++) {
+		struct fields f;
+		struct layout l = packet(&f, ORACLE_PARTIAL);
+
+		if (f.n_payload < 2 || looks_alike(&f))
+			continue;
+		assert_int_equal(check_pieces(l.len - dice_in(1, (uint32_t)f.n_payload), true),
+				 RX_TOO_LONG);
+		assert_int_equal(check_pieces(l.len - 1, false), RX_BAD_CSUM);
+	}
+}
+
 static void fragments_and_padding_pass(void **state)
 {
 	struct fields f;
@@ -193,6 +208,7 @@ int main(void)
 		cmocka_unit_test(correct_frames_that_look_unfilled_pass),
 		cmocka_unit_test(other_wrong_checksums_are_left_to_the_receiver),
 		cmocka_unit_test(frames_that_were_cut_off_are_found),
+		cmocka_unit_test(merged_frames_are_too_long_before_unfilled),
 		cmocka_unit_test(fragments_and_padding_pass),
 		cmocka_unit_test(hostile_lengths_are_harmless),
 	};
