@@ -11,17 +11,13 @@
 #include <rte_devargs.h>
 
 #include "switch/eal.h"
+#include "tap/device_allow.h"
 
 #define ARG_SEP ','
 
 bool device_is(const struct device_name *d, const char *driver)
 {
-	size_t n = strlen(driver);
-
-	/* eth_: the drivers' names of old. */
-	if (!strncmp(d->name, "eth_", 4) && !strncmp(driver, "net_", 4))
-		return !strncmp(d->name + 4, driver + 4, n - 4);
-	return d->vdev && !strncmp(d->name, driver, n);
+	return d->vdev && !strncmp(d->name, driver, strlen(driver));
 }
 
 /* The value of key in "key=value,…", or NULL. *n: its bytes. */
@@ -39,11 +35,12 @@ static const char *arg_find(const char *args, const char *key, size_t *n)
 	return NULL;
 }
 
-bool device_has_arg(const struct device_name *d, const char *key)
+unsigned device_arg_number(const struct device_name *d, const char *key, unsigned otherwise)
 {
 	size_t n;
+	const char *value = arg_find(d->args, key, &n);
 
-	return arg_find(d->args, key, &n);
+	return value ? (unsigned)strtoul(value, NULL, 10) : otherwise;
 }
 
 /* The kernel's driver of a PCI device must have given way, or be one that DPDK's works beside. */
@@ -86,8 +83,7 @@ static int iface_check(struct device_name *d, struct err *err)
 	if (!iface && (device_is(d, "net_af_packet") || device_is(d, "net_af_xdp")))
 		return err_set(err, -EINVAL, "device %s needs an interface, as in %s,iface=eth0",
 			       d->name, d->name);
-	if (!iface || !d->vdev || device_is(d, "net_tap") || device_is(d, "net_pcap") ||
-	    device_is(d, "net_vhost") || device_is(d, "net_virtio_user"))
+	if (!iface || !d->vdev || device_is(d, "net_tap") || device_is(d, "net_virtio_user"))
 		return 0;
 	if (!n || n >= sizeof(d->iface))
 		return err_set(err, -EINVAL,
@@ -128,6 +124,9 @@ int device_name_parse(const char *text, struct device_name *d, struct err *err)
 	if (strlen(text) >= DEVICE_TEXT_MAX)
 		return err_set(err, -EINVAL, "a device's name has at most %d characters",
 			       DEVICE_TEXT_MAX - 1);
+	rc = device_allow(text, err);
+	if (rc < 0)
+		return rc;
 	eal_said_begin();
 	rc = rte_devargs_parse(&da, text);
 	eal_said_end(said);

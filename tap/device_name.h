@@ -3,8 +3,8 @@
  * DPDK's name for a device ("devargs"), and what can be said of it before DPDK is asked.
  *
  * What     device_name_parse() says which bus, driver and interface are meant, and refuses with a
- *          sentence what could not work or must not be tried: a PCI device that a driver of the
- *          kernel has, an interface that does not exist.
+ *          sentence what could not work or must not be tried: what tap/device_allow.h does not
+ *          list, a PCI device that a driver of the kernel has, an interface that does not exist.
  * Threads  control only.
  * Trust    the text is a client's.
  */
@@ -31,7 +31,7 @@ int device_name_parse(const char *text, struct device_name *d, struct err *err);
 /* Whether it is handled by that driver. */
 bool device_is(const struct device_name *d, const char *driver);
 
-/* Whether the text has that argument. */
-bool device_has_arg(const struct device_name *d, const char *key);
+/* The number that an argument has, which tap/device_allow.h has seen. */
+unsigned device_arg_number(const struct device_name *d, const char *key, unsigned otherwise);
 
 #endif

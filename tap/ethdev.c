@@ -13,6 +13,7 @@
 #include "base/loop.h"
 #include "switch/eal.h"
 #include "switch/hold.h"
+#include "tap/ethdev_sockets.h"
 #include "tap/mbuf_pool.h"
 #include "tap/xdp_words.h"
 
@@ -29,6 +30,7 @@
 #define XDP_SENT	 1024 /* … and may have in its ring of completions */
 #define XDP_TRIES	 3
 #define XDP_WAIT_US	 8000
+#define EVENT_WAIT_US	 50		  /* until on_event() is over, which only raises a flag */
 #define AF_PACKET_HEADER 96		  /* bytes of a slot before the frame, at most */
 #define AF_PACKET_SLOT	 2048		  /* bytes, where the user gave none */
 #define DRAIN_MAX	 (64 * 1024 / 32) /* bursts */
@@ -54,10 +56,9 @@ static int text_complete(const struct device_name *d, const struct ethdev_opts *
 							   : NULL;
 	uint32_t slot = power_of_two(mtu + OVERHEAD + AF_PACKET_HEADER);
 
-	if (queues && opts->n_queues > 1 && !device_has_arg(d, queues) && (size_t)at < size)
+	if (queues && opts->n_queues > 1 && (size_t)at < size)
 		at += snprintf(out + at, size - (size_t)at, ",%s=%u", queues, opts->n_queues);
-	if (device_is(d, "net_af_packet") && slot > AF_PACKET_SLOT &&
-	    !device_has_arg(d, "framesz") && !device_has_arg(d, "blocksz") && (size_t)at < size)
+	if (device_is(d, "net_af_packet") && slot > AF_PACKET_SLOT && (size_t)at < size)
 		at += snprintf(out + at, size - (size_t)at, ",framesz=%u,blocksz=%u", slot,
 			       slot < 4096 ? 4096 : slot);
 	return (size_t)at < size ? 0 : -E2BIG;
@@ -203,6 +204,7 @@ static int plan_lengths(struct ethdev *e, struct plan *p, struct err *err)
 		max = slot - OVERHEAD - AF_PACKET_HEADER;
 		p->pool.room = slot;
 		e->rx.cut_len = slot - AF_PACKET_HEADER;
+		e->rx.len_max = p->mtu + FRAME_MIN + 2 * VLAN_TAG;
 	} else if (device_is(&e->name, "net_af_xdp")) {
 		max = MBUF_ROOM_PAGE - XDP_HEADROOM - OVERHEAD;
 		p->pool.room = MBUF_ROOM_PAGE;
@@ -225,8 +227,7 @@ static int plan_lengths(struct ethdev *e, struct plan *p, struct err *err)
 static void plan_pool(const struct ethdev *e, struct plan *p)
 {
 	const bool xdp = device_is(&e->name, "net_af_xdp");
-	const bool copies = device_is(&e->name, "net_af_packet") ||
-			    device_is(&e->name, "net_pcap") || device_is(&e->name, "net_tap");
+	const bool copies = device_is(&e->name, "net_af_packet") || device_is(&e->name, "net_tap");
 
 	p->pool.own = e->name.vdev && !device_is(&e->name, "net_virtio_user");
 	p->pool.cached = !copies && !xdp;
@@ -352,14 +353,21 @@ static int start(struct ethdev *e, const struct ethdev_opts *opts, struct err *e
 
 /* ---- open and close ---- */
 
+/* On return on_event() does not run on DPDK's interrupt thread and will not: its port may be freed. */
+static void events_end(struct ethdev *e, enum rte_eth_event_type type)
+{
+	while (rte_eth_dev_callback_unregister(e->id, type, on_ethdev_event, e) == -EAGAIN)
+		usleep(EVENT_WAIT_US);
+}
+
 static void device_remove(struct ethdev *e)
 {
 	struct rte_eth_dev_info info = {0};
 	char said[EAL_SAID_MAX];
 
 	eal_said_begin();
-	rte_eth_dev_callback_unregister(e->id, RTE_ETH_EVENT_INTR_LSC, on_ethdev_event, e);
-	rte_eth_dev_callback_unregister(e->id, RTE_ETH_EVENT_INTR_RMV, on_ethdev_event, e);
+	events_end(e, RTE_ETH_EVENT_INTR_LSC);
+	events_end(e, RTE_ETH_EVENT_INTR_RMV);
 	rte_eth_dev_info_get(e->id, &info);
 	rte_eth_promiscuous_disable(e->id);
 	rte_eth_dev_stop(e->id);
@@ -399,14 +407,18 @@ static int open_named(struct ethdev *e, const struct ethdev_opts *opts, struct e
 		rc = probe(e, text, err);
 		return rc < 0 ? rc : start(e, opts, err);
 	}
-	if (family(e) == AF_XDP)
+	if (family(e) == AF_XDP) {
+		rc = iface_tags_check(e->name.iface, err);
+		if (rc < 0)
+			return rc;
 		xdp_words_take();
+	}
 	before = own_fds_before();
 	rc = probe(e, text, err);
 	if (rc == 0)
 		rc = start(e, opts, err);
 	sockets_find(e, before);
-	return rc;
+	return rc < 0 ? rc : ethdev_sockets_set(e, err);
 }
 
 static int open_once(struct ethdev *e, const struct ethdev_opts *opts, struct err *err)

@@ -59,4 +59,7 @@ void ethdev_drain(struct ethdev *e);
 /* Which interface of that name there is now, and its MTU: 0 or -ENODEV. */
 int iface_find(const char *name, unsigned *ifindex, uint32_t *mtu);
 
+/* Whether AF_XDP would lose VLAN tags there: the card puts them beside the frame. */
+int iface_tags_check(const char *name, struct err *err);
+
 #endif

@@ -4,6 +4,8 @@
  * kernel call their link up whatever it is, so the interface itself is asked.
  */
 #include <errno.h>
+#include <linux/ethtool.h>
+#include <linux/sockios.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -70,6 +72,28 @@ static int iface_link(const struct ethdev *e, uint32_t *mtu, struct err *err)
 		return err_set(err, -ENOLINK,
 			       "interface \"%s\" has no carrier; is its other end up?", name);
 	return 0;
+}
+
+int iface_tags_check(const char *name, struct err *err)
+{
+	struct ethtool_drvinfo driver = {.cmd = ETHTOOL_GDRVINFO};
+	struct ethtool_value flags = {.cmd = ETHTOOL_GFLAGS};
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), rc;
+	struct ifreq ifr = {.ifr_data = (void *)&driver};
+
+	if (fd < 0)
+		return 0;
+	memcpy(ifr.ifr_name, name, IF_NAMESIZE);
+	/* A veth takes none off, whatever it says. */
+	rc = ioctl(fd, SIOCETHTOOL, &ifr) == 0 && !strcmp(driver.driver, "veth");
+	ifr.ifr_data = (void *)&flags;
+	rc = !rc && ioctl(fd, SIOCETHTOOL, &ifr) == 0 && flags.data & ETH_FLAG_RXVLAN;
+	close(fd);
+	if (!rc)
+		return 0;
+	err_set(err, -ENOTSUP,
+		"interface \"%s\" takes the tags off frames, and AF_XDP would lose them", name);
+	return err_hint(err, "`ethtool -K %s rxvlan off`, or net_af_packet0,iface=%s", name, name);
 }
 
 int ethdev_link(const struct ethdev *e, uint32_t *mtu, struct err *err)

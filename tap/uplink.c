@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "tap/device_allow.h"
 #include "tap/uplink_rings.h"
 
 #define POLL_NS S_NS /* between looks at a link that nobody tells of */
@@ -241,7 +242,7 @@ int uplink_check(const char *device, struct err *err)
 	if (strlen(device) >= DEVICE_TEXT_MAX)
 		return err_set(err, -EINVAL, "a device's name has at most %d characters",
 			       DEVICE_TEXT_MAX - 1);
-	return 0;
+	return device_allow(device, err);
 }
 
 int uplink_add(struct switch_ *sw, const struct uplink_opts *opts, struct port **out,

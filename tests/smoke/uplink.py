@@ -3,6 +3,7 @@
 """Uplinks: interfaces of the host through AF_PACKET and AF_XDP, between network namespaces."""
 import os
 import signal
+import socket
 import subprocess
 
 from hostnet import Net, out, private
@@ -219,22 +220,26 @@ def what_cannot_be_is_refused_and_leaves_nothing():
         wire("2")
         before = fds(s)
         for dev, text in (
-                ("nothing", 'no driver for a device "nothing"'),
-                ("net_foo,x=1", "no driver for a device"),
+                ("nothing", '"nothing" is no device that an uplink takes'),
+                ("net_foo,x=1", "is no device that an uplink takes"),
+                (f"net_failsafe0,exec(touch {s.path('made')})", "is no device that an uplink takes"),
+                (f"net_pcap0,tx_pcap={s.path('made')}", "is no device that an uplink takes"),
+                ("net_af_packet5,iface=v2,qpairs=2", "--queues"),
                 ("net_af_packet5", "needs an interface"),
                 ("net_af_packet5,iface=nope", 'no interface "nope"'),
-                ("net_af_packet5,iface=much-too-long-a-name", "is no name of an interface"),
-                ("net_af_packet5,iface=v2,foo=1", "are its arguments right?"),
+                ("net_af_packet5,iface=much-too-long-a-name", "iface is a name of an interface"),
+                ("net_af_packet5,iface=v2,foo=1", '"foo" is no argument'),
+                ("net_af_packet5,iface=v2,framecnt=9", "could not set PACKET_RX_RING"),
                 ("net_af_packet5,iface=v1", 'another port has interface "v1"'),
                 (device("1"), "another port has device net_af_packet1"),
                 ("ffff:ff:1f.6", "there is no PCI device ffff:ff:1f.6"),
-                ("crypto_null0", "is no network device"),
-                ("net_pcap0,rx_pcap=/nonexistent/file", "No such file"),
-                ("net_af_xdp5,iface=v2,queue_count=99", "device net_af_xdp5")):
+                ("crypto_null0", "is no device that an uplink takes"),
+                ("net_af_xdp5,iface=v2,start_queue=99", "device net_af_xdp5")):
             done = add(s, "x", dev, check=False)
             assert done.returncode in (1, 2) and text in done.stderr, (dev, done)
             assert [p["name"] for p in s.json("port", "show")] == ["u1"], dev
             same_fds(s, before)
+        assert not os.path.exists(s.path("made"))
         done = s.cli("port", "add", "x", "--bridge", "br0", "--type", "uplink", check=False)
         assert "needs a device" in done.stderr, done
 
@@ -294,7 +299,31 @@ def clean(test):
     return wrapped
 
 
-private("iperf3", "busybox", "ethtool", "tcpdump", "setpriv")
+def slow_interface_holds_nobody_up():
+    """A shaper keeps what it is sent, so that the ring of AF_PACKET stays full."""
+    with Session() as s:
+        s.cli("bridge", "add", "br0")
+        wire("1")
+        out("tc", "qdisc", "add", "dev", "v1", "root", "tbf", "rate", "8kbit", "burst", "1600",
+            "limit", "10000000")
+        add(s, "u1", device("1") + ",qdisc_bypass=0")
+        s.cli("port", "add", "t1", "--bridge", "br0", "--type", "tap")
+        await_state(s, "t1", "up")
+        blast("t1", 3000)
+        s.cli("port", "del", "t1", timeout=5)  # control waits for the worker here
+        c = s.port("u1")["counters"]
+        assert c["tx_drops"]["rx_ring_full"] > 100, c
+
+
+def blast(interface, n):
+    raw = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+    raw.bind((interface, 0))
+    for _ in range(n):
+        raw.send(bytes.fromhex("ffffffffffff02000000000188b5") + bytes(1400))
+    raw.close()
+
+
+private("iperf3", "busybox", "ethtool", "tcpdump", "setpriv", "tc")
 out("sysctl", "-q", "-w", "net.ipv6.conf.default.disable_ipv6=1", check=False)
 nets = {i: Net("n" + i) for i in "123"}
 for net in nets.values():
@@ -305,5 +334,6 @@ run(*map(clean, (
     tags_pass_as_they_are,
     interface_that_goes_takes_only_its_port, link_is_followed,
     long_frames_pass_where_the_interface_takes_them, several_queues_share_the_work,
+    slow_interface_holds_nobody_up,
     what_cannot_be_is_refused_and_leaves_nothing, nothing_is_left_after_port_del,
     killed_switch_starts_again_with_its_uplinks, without_the_right_a_sentence_says_which)))
