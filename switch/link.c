@@ -94,7 +94,7 @@ int link_add(struct switch_ *sw, const struct port_opts *opts, struct bridge *pe
 	l->b.peer = &l->a;
 	l->a.kept->peer = l->b.id;
 	l->b.kept->peer = l->a.id;
-	rc = link_admin(&l->a, true, err);
+	rc = link_admin(&l->a, !opts->down, err);
 	if (rc < 0) {
 		link_destroy(&l->a);
 		return rc;

@@ -57,6 +57,7 @@ static void kept_fill(struct port *p, const struct port_opts *opts)
 	k->peer = ARENA_NONE;
 	k->vlan = opts->vlan;
 	k->mtu = opts->mtu;
+	k->down = opts->down;
 	arena_port_use(k);
 }
 

@@ -103,7 +103,7 @@ struct port_opts {
 	struct bridge *bridge;
 	struct vlan_policy vlan;
 	uint32_t mtu; /* bytes; 0: none given */
-	bool down;    /* port_admin_set() will follow: it need not look for anybody */
+	bool down;    /* by the administrator: it begins so, without carrier and traffic */
 };
 
 /* What `port show` prints and drivers keep true. Texts live as long as the port. */

@@ -301,7 +301,11 @@ int dgram_port_add(struct switch_ *sw, const struct dgram_opts *opts, struct por
 		parts_free(dg);
 		return rc;
 	}
-	look(dg);
+	dg->admin_down = opts->port.down;
+	if (dg->admin_down)
+		port_state_set(&dg->port, PORT_DOWN, "set down by the administrator");
+	else
+		look(dg);
 	*out = &dg->port;
 	return 0;
 }

@@ -124,7 +124,8 @@ int port_make(struct daemon *d, const json_t *params, struct err *err)
 		rc = err_set(err, -EEXIST, "is there already");
 	if (rc == 0)
 		rc = port_create(d, name, owner, &p, err);
-	if (rc == 0 && json_is_true(json_object_get(params, "down"))) {
+	/* Where a driver cannot begin so. */
+	if (rc == 0 && json_is_true(json_object_get(params, "down")) && p->state != PORT_DOWN) {
 		rc = port_admin_set(p, false, err);
 		if (rc < 0)
 			port_del(p, NULL);
