@@ -13,6 +13,7 @@
 #include "tap/ip_forward.h"
 #include "tap/nat_rules.h"
 #include "tap/tap.h"
+#include "tap/tap_interface.h"
 
 #define DEFAULT_NETWORK 0x0a4d0000u /* 10.77.0.0: rarely used, as private networks go */
 #define DEFAULT_PREFIX	24
@@ -203,6 +204,7 @@ int nat_port_add(struct switch_ *sw, const struct nat_opts *opts, struct port **
 	}
 	rc = parts_make(n, tap.address, err);
 	if (rc < 0) {
+		tap_interface_restore(&n->tap);
 		nat_destroy(&n->tap.port);
 		return rc;
 	}

@@ -246,17 +246,14 @@ int netlink_find(struct netlink *nl, const char *name, unsigned index, struct ne
 	return 0;
 }
 
-static int change(struct netlink *nl, unsigned index, uint32_t mtu, bool up)
+/* Makes of the interface what `to` says; consumes it. */
+static int change(struct netlink *nl, unsigned index, struct rtnl_link *to)
 {
-	struct rtnl_link *from = rtnl_link_alloc(), *to = rtnl_link_alloc();
+	struct rtnl_link *from = rtnl_link_alloc();
 	int rc = -NLE_NOMEM;
 
 	if (from && to) {
 		rtnl_link_set_ifindex(from, (int)index);
-		if (mtu)
-			rtnl_link_set_mtu(to, mtu);
-		if (up)
-			rtnl_link_set_flags(to, IFF_UP);
 		rc = rtnl_link_change(nl->route, from, to, 0);
 	}
 	if (from)
@@ -268,16 +265,50 @@ static int change(struct netlink *nl, unsigned index, uint32_t mtu, bool up)
 
 int netlink_up(struct netlink *nl, unsigned index, struct err *err)
 {
-	int rc = change(nl, index, 0, true);
+	struct rtnl_link *to = rtnl_link_alloc();
+	int rc;
 
+	if (to)
+		rtnl_link_set_flags(to, IFF_UP);
+	rc = change(nl, index, to);
 	return rc < 0 ? refuse(err, rc, "cannot set the interface up") : 0;
+}
+
+void netlink_down(struct netlink *nl, unsigned index)
+{
+	struct rtnl_link *to = rtnl_link_alloc();
+
+	if (to)
+		rtnl_link_unset_flags(to, IFF_UP);
+	change(nl, index, to);
+}
+
+int netlink_mac(struct netlink *nl, unsigned index, const uint8_t mac[6], struct err *err)
+{
+	struct nl_addr *address = nl_addr_build(AF_LLC, mac, 6);
+	struct rtnl_link *to = rtnl_link_alloc();
+	int rc = -NLE_NOMEM;
+
+	if (to && address)
+		rtnl_link_set_addr(to, address);
+	if (address)
+		rc = change(nl, index, to);
+	else if (to)
+		rtnl_link_put(to);
+	if (address)
+		nl_addr_put(address);
+	return rc < 0 ? refuse(err, rc, "cannot give the interface its MAC address") : 0;
 }
 
 int netlink_mtu(struct netlink *nl, unsigned index, uint32_t mtu, struct err *err)
 {
+	struct rtnl_link *to = rtnl_link_alloc();
 	char what[64];
-	int rc = change(nl, index, mtu, false);
+	int rc;
 
+	if (to)
+		rtnl_link_set_mtu(to, mtu);
+	rc = change(nl, index, to);
 	if (rc == 0)
 		return 0;
 	snprintf(what, sizeof(what), "cannot give the interface an mtu of %u", mtu);
@@ -350,7 +381,7 @@ static struct rtnl_addr *address_object(unsigned index, struct nl_addr *a)
 }
 
 static int address_add(struct netlink *nl, unsigned index, const char *text, struct nl_addr *a,
-		       struct err *err)
+		       bool *added, struct err *err)
 {
 	struct rtnl_addr *object;
 	struct netlink_link other;
@@ -370,20 +401,23 @@ static int address_add(struct netlink *nl, unsigned index, const char *text, str
 		rc = object ? rtnl_addr_add(nl->route, object, 0) : -NLE_NOMEM;
 	if (object)
 		rtnl_addr_put(object);
+	*added = rc == 0;
 	if (rc == 0 || nle_errno(rc) == -EEXIST)
 		return 0;
 	snprintf(what, sizeof(what), "cannot give the interface address %.64s", text);
 	return refuse(err, rc, what);
 }
 
-int netlink_address_add(struct netlink *nl, unsigned index, const char *address, struct err *err)
+int netlink_address_add(struct netlink *nl, unsigned index, const char *address, bool *added,
+			struct err *err)
 {
 	struct nl_addr *a = address_parse(address);
 	int rc;
 
+	*added = false;
 	if (!a)
 		return netlink_address_check(address, err);
-	rc = address_add(nl, index, address, a, err);
+	rc = address_add(nl, index, address, a, added, err);
 	nl_addr_put(a);
 	return rc;
 }

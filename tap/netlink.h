@@ -43,11 +43,15 @@ int netlink_find(struct netlink *nl, const char *name, unsigned index, struct ne
 		 struct err *err);
 
 int netlink_up(struct netlink *nl, unsigned index, struct err *err);
+void netlink_down(struct netlink *nl, unsigned index);
+int netlink_mac(struct netlink *nl, unsigned index, const uint8_t mac[6], struct err *err);
 int netlink_mtu(struct netlink *nl, unsigned index, uint32_t mtu, struct err *err);
 
-/* address: "10.0.0.1/24" or IPv6. Refuses what another interface of the namespace has, with its name. */
+/* address: "10.0.0.1/24" or IPv6. Refuses what another interface of the namespace has, with its name.
+ * added: false where the interface itself had it already, which is no failure. */
 int netlink_address_check(const char *address, struct err *err);
-int netlink_address_add(struct netlink *nl, unsigned index, const char *address, struct err *err);
+int netlink_address_add(struct netlink *nl, unsigned index, const char *address, bool *added,
+			struct err *err);
 void netlink_address_del(struct netlink *nl, unsigned index, const char *address);
 
 /* Whether an address or a route of the namespace lies in the IPv4 network or around it (the default

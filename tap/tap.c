@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "tap/tap.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -10,6 +9,7 @@
 #include <unistd.h>
 
 #include "tap/pump.h"
+#include "tap/tap_interface.h"
 #include "tap/tun.h"
 
 #define AGAIN_MIN (5 * MS_NS)
@@ -87,6 +87,28 @@ static const char *where(const struct tap *t, char *out, size_t size)
 	return out;
 }
 
+/* Why there is no interface: it was deleted, and perhaps something else has its name now. */
+static void absent_tell(struct tap *t)
+{
+	struct netlink_link link;
+	char in[96];
+
+	where(t, in, sizeof(in));
+	if (netlink_find(t->nl, t->ifname, 0, &link, NULL) == 0 &&
+	    tap_interface_kind_check(&link, NULL) < 0) {
+		t->other_ifindex = link.index;
+		port_state_set(&t->port, PORT_ERRORED,
+			       "interface \"%s\"%s is another one now, no tap (%s); `lanyard port up "
+			       "%s` makes its own when that has gone",
+			       t->ifname, in, link.kind[0] ? link.kind : "a device", t->port.name);
+		return;
+	}
+	t->other_ifindex = 0;
+	port_state_set(&t->port, PORT_ERRORED,
+		       "interface \"%s\"%s was deleted; `lanyard port up %s` makes it again",
+		       t->ifname, in, t->port.name);
+}
+
 /* Brings what runs and what is said in line with what there is. */
 static int reconcile(struct tap *t, struct err *err)
 {
@@ -103,10 +125,7 @@ static int reconcile(struct tap *t, struct err *err)
 	if (t->admin_down)
 		port_state_set(&t->port, PORT_DOWN, "set down by the administrator");
 	else if (!t->present)
-		port_state_set(
-			&t->port, PORT_ERRORED,
-			"interface \"%s\"%s was deleted; `lanyard port up %s` makes it again",
-			t->ifname, where(t, in, sizeof(in)), t->port.name);
+		absent_tell(t);
 	else if (!t->link_up)
 		port_state_set(
 			&t->port, PORT_ERRORED,
@@ -126,85 +145,6 @@ void tap_note(struct tap *t, const char *fmt, ...)
 	vsnprintf(t->note, sizeof(t->note), fmt, ap);
 	va_end(ap);
 	reconcile(t, NULL);
-}
-
-/* ---- the interface ---- */
-
-static void descriptors_close(struct tap *t)
-{
-	for (unsigned q = 0; q < t->n_queues; q++) {
-		if (t->fds[q] >= 0)
-			close(t->fds[q]);
-		t->fds[q] = -1;
-	}
-	t->present = false;
-}
-
-/* One that we made goes with its descriptors. */
-static void interface_close(struct tap *t)
-{
-	if (t->present && t->adopted && t->address_ours)
-		netlink_address_del(t->nl, t->ifindex, t->address);
-	t->address_ours = false;
-	descriptors_close(t);
-}
-
-static int kind_check(const struct netlink_link *link, struct err *err)
-{
-	if (!strcmp(link->kind, "tun"))
-		return 0;
-	err_set(err, -EEXIST, "interface \"%s\" exists and is no tap (%s)", link->name,
-		link->kind[0] ? link->kind : "a device");
-	return err_hint(err, "choose another --ifname; `--type uplink` puts a device on a bridge");
-}
-
-/* Gives the interface what was asked for, and sees what it has. */
-static int interface_set(struct tap *t, uint32_t mtu, struct err *err)
-{
-	struct netlink_link link;
-	int rc = netlink_find(t->nl, t->ifname, 0, &link, err);
-
-	if (rc == -ENODEV)
-		err_set(err, rc, "interface \"%s\" has gone at once", t->ifname);
-	if (rc < 0)
-		return rc;
-	t->ifindex = link.index;
-	if (mtu && mtu != link.mtu)
-		rc = netlink_mtu(t->nl, link.index, mtu, err);
-	if (rc == 0 && t->address[0]) {
-		rc = netlink_address_add(t->nl, link.index, t->address, err);
-		t->address_ours = rc == 0;
-	}
-	if (rc == 0 && !link.up)
-		rc = netlink_up(t->nl, link.index, err);
-	if (rc < 0)
-		return rc;
-	t->link_up = true;
-	return 0;
-}
-
-/* Makes the interface, or attaches to the one that is there. On failure it is as before. */
-static int interface_open(struct tap *t, uint32_t mtu, struct err *err)
-{
-	struct netlink_link link;
-	int rc = netlink_find(t->nl, t->ifname, 0, &link, err);
-
-	if (rc < 0 && rc != -ENODEV)
-		return rc;
-	t->adopted = rc == 0;
-	if (t->adopted && kind_check(&link, err) < 0)
-		return -EEXIST;
-	rc = tun_open(t->ns_fd, t->ifname, t->adopted, t->fds, t->n_queues, err);
-	if (rc < 0)
-		return rc;
-	t->present = true;
-	rc = interface_set(t, mtu, err);
-	if (rc < 0) {
-		interface_close(t);
-		return rc;
-	}
-	tun_carrier(t->fds[0], t->port.carrier); /* port_init() sees to it at first */
-	return 0;
 }
 
 static void mtu_see(struct tap *t)
@@ -260,7 +200,7 @@ static void look(struct tap *t)
 		return;
 	if (!tun_attached(t->fds[0])) {
 		queues_stop(t);
-		descriptors_close(t);
+		tap_interface_forget(t);
 		port_mtu_tell(&t->port, 0);
 		reconcile(t, NULL);
 		return;
@@ -280,9 +220,9 @@ static void return_of_it(void *arg)
 	struct tap *t = arg;
 
 	if (t->present || netlink_find(t->nl, t->ifname, 0, &link, NULL) < 0 ||
-	    kind_check(&link, NULL) < 0)
+	    tap_interface_kind_check(&link, NULL) < 0)
 		return;
-	if (interface_open(t, t->port.kept->mtu, NULL) < 0) {
+	if (tap_interface_open(t, t->port.name, t->port.kept->mtu, NULL) < 0) {
 		loop_timer_del(t->again);
 		t->again_ns *= 2;
 		if (t->again_ns < AGAIN_MAX)
@@ -305,6 +245,9 @@ static void link_changed(void *arg, const struct netlink_link *link)
 		t->again_ns = AGAIN_MIN;
 		return_of_it(t);
 	}
+	if (link && !t->present &&
+	    (link->index == t->other_ifindex || !strcmp(link->name, t->ifname)))
+		reconcile(t, NULL);
 }
 
 /* ---- vtable, control's part ---- */
@@ -312,11 +255,12 @@ static void link_changed(void *arg, const struct netlink_link *link)
 static int tap_admin(struct port *p, bool up, struct err *err)
 {
 	struct tap *t = tap_of(p);
+	bool was_down = t->admin_down;
 	int rc = 0;
 
 	t->admin_down = !up;
 	if (up && !t->present) {
-		rc = interface_open(t, p->kept->mtu, err);
+		rc = tap_interface_open(t, p->name, p->kept->mtu, err);
 		if (rc == 0)
 			mtu_see(t);
 	} else if (up && !t->link_up) {
@@ -325,10 +269,12 @@ static int tap_admin(struct port *p, bool up, struct err *err)
 	}
 	if (rc == 0)
 		rc = reconcile(t, err);
-	else
-		reconcile(t, NULL);
-	if (rc < 0)
+	if (rc < 0) {
 		err_prefix(err, "port \"%s\"", p->name);
+		t->admin_down = was_down;
+		if (was_down || !t->present || !t->link_up)
+			reconcile(t, NULL);
+	}
 	return rc;
 }
 
@@ -390,22 +336,6 @@ const struct port_ops tap_ops = {
 
 /* ---- making and ending ---- */
 
-/* The port's name where it fits, else its start and a hash of it. */
-static void ifname_make(char out[IFNAMSIZ], const char *name)
-{
-	uint32_t hash = 2166136261u;
-
-	for (const char *c = name; *c; c++)
-		hash = (hash ^ (uint8_t)*c) * 16777619u;
-	if (strlen(name) < IFNAMSIZ)
-		snprintf(out, IFNAMSIZ, "%s", name);
-	else
-		snprintf(out, IFNAMSIZ, "%.8s-%06x", name, hash & 0xffffff);
-	for (char *c = out; *c; c++)
-		if (!isalnum((unsigned char)*c) && *c != '_' && *c != '-')
-			*c = '-';
-}
-
 static int names_take(struct tap *t, const struct tap_opts *opts, struct err *err)
 {
 	if (opts->ifname && tun_name_check(opts->ifname, err) < 0)
@@ -417,7 +347,7 @@ static int names_take(struct tap *t, const struct tap_opts *opts, struct err *er
 	if (opts->ifname)
 		memcpy(t->ifname, opts->ifname, strlen(opts->ifname));
 	else
-		ifname_make(t->ifname, opts->port.name);
+		tap_interface_name(t->ifname, opts->port.name);
 	if (opts->address)
 		memcpy(t->address, opts->address, strlen(opts->address));
 	/* Its length is netns_open()'s to check. */
@@ -446,7 +376,7 @@ static void parts_free(struct tap *t)
 {
 	if (t->nl && t->watcher.fn)
 		netlink_unwatch(t->nl, &t->watcher);
-	interface_close(t);
+	tap_interface_close(t);
 	for (unsigned q = 0; t->queues && q < t->n_queues; q++)
 		host_queue_destroy(&t->queues[q]);
 	free(t->queues);
@@ -461,6 +391,7 @@ int tap_open(struct tap *t, struct switch_ *sw, const struct tap_opts *opts,
 	int rc;
 
 	t->ns_fd = -1;
+	t->admin_down = opts->port.down;
 	t->n_queues = opts->n_queues ? opts->n_queues : 1;
 	for (unsigned q = 0; q < PORT_QUEUES_MAX; q++)
 		t->fds[q] = -1;
@@ -472,10 +403,11 @@ int tap_open(struct tap *t, struct switch_ *sw, const struct tap_opts *opts,
 	if (rc == 0)
 		rc = queues_create(t, err);
 	if (rc == 0)
-		rc = interface_open(t, opts->port.mtu, err);
+		rc = tap_interface_open(t, opts->port.name, opts->port.mtu, err);
 	if (rc == 0)
 		rc = port_init(&t->port, sw, &opts->port, ops, err);
 	if (rc < 0) {
+		tap_interface_restore(t);
 		parts_free(t);
 		return rc;
 	}
@@ -483,8 +415,10 @@ int tap_open(struct tap *t, struct switch_ *sw, const struct tap_opts *opts,
 	netlink_watch(t->nl, &t->watcher);
 	mtu_see(t);
 	rc = reconcile(t, err);
-	if (rc < 0)
+	if (rc < 0) {
+		tap_interface_restore(t);
 		tap_close(t);
+	}
 	return rc;
 }
 

@@ -39,6 +39,7 @@ struct tap {
 	char ifname[IFNAMSIZ], netns[NETNS_NAME_MAX];
 	char address[64]; /* that was given; "" */
 	unsigned ifindex;
+	unsigned other_ifindex;	  /* of what has its name while it is away; 0 */
 	int ns_fd;
 	struct netlink *nl;
 	struct netlink_watcher watcher;
@@ -47,6 +48,8 @@ struct tap {
 	bool link_up;		  /* by whoever administers the host */
 	bool adopted;		  /* was there before */
 	bool address_ours;	  /* to be taken away from an adopted one */
+	uint32_t mtu_was;	  /* of an adopted one, before ours; 0: it has not changed */
+	bool was_down;		  /* an adopted one, before we set it up */
 	struct loop_timer *again; /* one of our name has come, but is not persistent yet */
 	uint64_t again_ns;
 	char note[PORT_REASON_MAX]; /* what is to be said while it is up */

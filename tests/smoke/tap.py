@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
 """Taps between network namespaces: traffic, what their interfaces go through, what is left behind."""
+import json
 import os
 import signal
 import subprocess
@@ -210,6 +211,134 @@ def killed_switch_starts_again_with_its_taps():
         await_true("ping", lambda: n1.ping("10.9.0.2"), 5)
 
 
+def made_interface_has_the_same_mac_each_time():
+    with Session() as s:
+        pair(s)
+        mac = n1.link("t1")["address"]
+        assert int(mac[:2], 16) & 3 == 2, f"{mac} is not a device's, or not of here"
+        assert n2.link("t2")["address"] != mac
+        with open(s.path("arp"), "w") as f:
+            seen = s.spawn(*n2.argv("tcpdump", "-n", "-l", "-e", "-i", "t2", "arp"), stdout=f,
+                           stderr=subprocess.PIPE, text=True)
+            await_true("tcpdump listens", lambda: "listening" in seen.stderr.readline())
+            n1.ip("link", "del", "t1")
+            await_state(s, "t1", "errored")
+            s.cli("port", "up", "t1")
+
+        def told():
+            with open(s.path("arp")) as f:
+                return f"{mac} > ff:ff:ff:ff:ff:ff" in f.read()
+        assert n1.link("t1")["address"] == mac
+        await_true("the neighbours are told", told, 5)
+        s.daemon.send_signal(signal.SIGKILL)
+        s.daemon.wait()
+        s.start()
+        assert n1.link("t1")["address"] == mac
+        # One that was there keeps its own.
+        n1.ip("tuntap", "add", "mine", "mode", "tap")
+        n1.ip("link", "set", "mine", "address", "02:00:00:00:00:77")
+        tap(s, "t3", "--netns", "n1", "--ifname", "mine")
+        assert n1.link("mine")["address"] == "02:00:00:00:00:77"
+        s.cli("port", "del", "t3")
+        n1.ip("link", "del", "mine")
+
+
+def failed_port_up_changes_nothing():
+    with Session() as s:
+        s.cli("bridge", "add", "br0")
+        tap(s, "t1", "--netns", "n1")
+        s.cli("port", "down", "t1")
+        n1.ip("link", "del", "t1")
+        n1.ip("link", "add", "t1", "type", "veth", "peer", "name", "vb")
+        done = s.cli("port", "up", "t1", check=False)
+        assert 'port "t1": interface "t1" exists and is no tap (veth)' in done.stderr, done
+        assert s.port("t1")["state"] == "down"
+        n1.ip("link", "del", "t1")
+        n1.ip("tuntap", "add", "t1", "mode", "tap")
+        # Seen by the switch, and left down.
+        await_true("it is used", lambda: "UP" in n1.link("t1")["flags"], 5)
+        assert s.port("t1")["state"] == "down" and "NO-CARRIER" in n1.link("t1")["flags"]
+        s.cli("port", "up", "t1")
+        assert s.port("t1")["state"] == "up" and s.port("t1")["carrier"]
+        n1.ip("link", "del", "t1")
+        await_state(s, "t1", "errored", "was deleted")
+        n1.ip("link", "add", "t1", "type", "veth", "peer", "name", "vb")
+        await_state(s, "t1", "errored", "is another one now, no tap")
+        n1.ip("link", "set", "t1", "name", "va")
+        await_state(s, "t1", "errored", "was deleted")
+        n1.ip("link", "del", "va")
+
+
+def what_was_the_interfaces_own_stays():
+    with Session() as s:
+        s.cli("bridge", "add", "br0")
+        n1.ip("tuntap", "add", "mine", "mode", "tap")
+        n1.ip("tuntap", "add", "other", "mode", "tap")
+        n1.ip("address", "add", "10.9.0.1/24", "dev", "mine")
+        n1.ip("address", "add", "10.9.1.1/24", "dev", "other")
+        mine = ["--netns", "n1", "--ifname", "mine"]
+        for words in (["--address", "10.9.1.1/24", "--mtu", "9000"],
+                      ["--address", "10.9.2.1/24", "--mtu", "65535"]):
+            tap(s, "t1", *mine, *words, check=False)
+            link = n1.link("mine")
+            assert link["mtu"] == 1500 and "UP" not in link["flags"], (words, link)
+            assert n1.addresses("mine") == ["10.9.0.1/24"], words
+        tap(s, "t1", *mine, "--address", "10.9.0.1/24")
+        s.cli("port", "del", "t1")
+        assert n1.addresses("mine") == ["10.9.0.1/24"]
+        tap(s, "t1", *mine, "--address", "10.9.2.1/24")
+        s.cli("port", "del", "t1")
+        assert n1.addresses("mine") == ["10.9.0.1/24"]
+        n1.ip("link", "del", "mine")
+        n1.ip("link", "del", "other")
+
+
+def events_of(s, name, *words):
+    """States and carriers that are told of the port while the command runs."""
+    with open(s.path("events"), "w+") as f:
+        child = s.spawn(binary("lanyard"), "--json", "events", env=s.env, stdout=f)
+
+        def seen():
+            f.seek(0)
+            return [json.loads(line) for line in f if line.endswith("\n")]
+
+        def marked():
+            s.cli("bridge", "add", "mark")
+            s.cli("bridge", "del", "mark")
+            return seen()
+        await_true("events come", marked)
+        s.cli(*words)
+        s.cli("bridge", "add", "after")
+        await_true("the last one", lambda: any(e["object"] == "after" for e in seen()))
+        s.cli("bridge", "del", "after")
+        s.end(child)
+        return [e.get("new", e.get("on")) for e in seen()
+                if e["object"] == name and e["kind"] in ("port.state", "port.carrier")]
+
+
+def port_made_down_is_never_up():
+    with Session() as s:
+        s.cli("bridge", "add", "br0")
+        told = events_of(s, "t1", "port", "add", "t1", "--bridge", "br0", "--type", "tap",
+                         "--netns", "n1", "--address", "10.9.0.1/24", "--down")
+        assert told == ["down"], told
+        assert "NO-CARRIER" in n1.link("t1")["flags"] and not s.port("t1")["carrier"]
+        assert s.port("t1")["counters"]["rx_frames"] == 0
+        told = events_of(s, "d1", "port", "add", "d1", "--bridge", "br0", "--type", "dgram",
+                         "--path", s.path("a"), "--peer", s.path("b"), "--down")
+        assert told == ["down"], told
+        s.cli("bridge", "add", "br1")
+        told = events_of(s, "l1", "port", "add", "l1", "--bridge", "br0", "--type", "link",
+                         "--peer-bridge", "br1", "--down")
+        assert told == ["down"], told
+        tap(s, "t2", "--netns", "n2", "--address", "10.9.0.2/24")
+        s.cli("port", "up", "t1")
+        assert "LOWER_UP" in n1.link("t1")["flags"] and s.port("t1")["carrier"]
+        await_true("ping", lambda: n1.ping("10.9.0.2"), 5)
+        s.cli("port", "up", "d1")
+        s.await_port("d1", "connecting")
+
+
 def without_the_right_a_sentence_says_which():
     s = Session(daemon=False)
     argv = ["setpriv", "--bounding-set", "-net_admin", binary("lanyard-switch"), "--run-dir",
@@ -224,7 +353,7 @@ def without_the_right_a_sentence_says_which():
         s.close()
 
 
-private("iperf3", "busybox", "setpriv")
+private("iperf3", "busybox", "setpriv", "tcpdump")
 n1, n2, n3 = Net("n1"), Net("n2"), Net("n3")
 out("sysctl", "-q", "-w", "net.ipv6.conf.default.disable_ipv6=1", check=False)
 run(namespaces_talk_and_segmentation_passes, several_queues_share_the_work,
@@ -232,4 +361,6 @@ run(namespaces_talk_and_segmentation_passes, several_queues_share_the_work,
     interface_is_followed_to_another_namespace_and_name, port_down_takes_the_carrier,
     persistent_tap_is_used_and_stays, what_cannot_be_is_refused_and_leaves_nothing,
     nothing_is_left_after_port_del, killed_switch_starts_again_with_its_taps,
+    made_interface_has_the_same_mac_each_time, failed_port_up_changes_nothing,
+    what_was_the_interfaces_own_stays, port_made_down_is_never_up,
     without_the_right_a_sentence_says_which)
