@@ -108,7 +108,7 @@ static const struct param port_add_params[] = {
 	{"down", PARAM_BOOL, 0, 0, 0, NULL, "make it, but leave it down"},
 	{"mirror", PARAM_LIST, 0, 0, 0, "P2", "deliver copies of what P2 receives and is sent, as `mirror add`"},
 	{"mirror_direction", PARAM_ENUM, 0, 0, 0, "in|out|both", "of what the ports receive or are sent (both)"},
-	{"mirror_filter", PARAM_STRING, 0, 1, 1024, "FILTER", "only frames that match, see pcap-filter(7)"},
+	{"mirror_filter", PARAM_STRING, 0, 1, 512, "FILTER", "only frames that match, see pcap-filter(7)"},
 	{"carrier", PARAM_ENUM, PARAM_JSON_ONLY, 0, 0, "set_link",
 	 "vhost-user: who runs the guest shows it its carrier, so that the socket stays open while "
 	 "the port is down"},

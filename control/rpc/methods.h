@@ -17,7 +17,7 @@ extern const struct method m_mirror_add, m_mirror_del, m_mirror_list;
 
 /* What the commands and methods that look at frames share. */
 #define FILTER_PARAM                                                                               \
-	{"f", PARAM_STRING, 0, 1, 1024, "FILTER", "only frames that match, in the language of pcap-filter(7)"}
+	{"f", PARAM_STRING, 0, 1, 512, "FILTER", "only frames that match, in the language of pcap-filter(7)"}
 #define DIRECTION_PARAM                                                                            \
 	{"direction", PARAM_ENUM, 0, 0, 0, "in|out|both",                                          \
 	 "in: what the switch receives from the ports, out: what it delivers to them (both)"}
