@@ -31,6 +31,7 @@ enum cli_exit {
 /* One run of the CLI. */
 struct cli {
 	bool json;	       /* --json */
+	bool stream;	       /* what is printed is one JSON object a line, an error too */
 	const char *run_dir;   /* resolved as cli.md says */
 	const char *state_dir; /* the same */
 	const char *argv0;

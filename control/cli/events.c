@@ -24,7 +24,7 @@ const struct method m_events = {
 	"Show what happens, as it happens",
 	events_params,
 	METHOD_LOCAL,
-	"Kinds are port.add, port.del, port.state, port.carrier, port.mtu, bridge.add, bridge.del, mac.move, mac.moves (so many "
+	"Kinds are port.add, port.del, port.state, port.carrier, port.mtu, bridge.add, bridge.del, mac.move, mac.move.more (so many "
 	"more than were told one by one), vm.state, vm.ready, config.apply, config.confirm, "
 	"config.rollback, log.warn and log.err; port stands for all that begin with port.\n"
 	"Events that could not be kept for a reader that is too slow are counted: the next one says "
@@ -56,7 +56,7 @@ static void details_print(const char *kind, const json_t *event)
 	} else if (!strcmp(kind, "mac.move")) {
 		printf(" %s in vlan %lld moved from %s to %s", text_of(event, "mac"),
 		       number_of(event, "vlan"), text_of(event, "from"), text_of(event, "to"));
-	} else if (!strcmp(kind, "mac.moves")) {
+	} else if (!strcmp(kind, "mac.move.more")) {
 		printf(" %lld more moves of addresses", number_of(event, "count"));
 	} else if (!strncmp(kind, "log.", 4)) {
 		printf(" %s", text_of(event, "text"));
@@ -152,6 +152,7 @@ int events_run(struct cli *cli, const json_t *params, json_t **result, struct er
 	struct rpc_client *c;
 	int rc = cli_connect(cli, &c, err);
 
+	cli->stream = true;
 	if (rc < 0)
 		return rc == -ENOENT ? EXIT_NOT_RUNNING : cli_exit_code(rc);
 	rc = rpc_call(c, m_events_subscribe.rpc, kinds ? json_pack("{sO}", "kinds", kinds) : NULL,

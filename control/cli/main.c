@@ -117,7 +117,8 @@ static void error_print(const struct cli *cli, const struct err *err, json_t *re
 		return;
 	}
 	error = json_pack("{so}", "error", error);
-	json_dumpf(error, stdout, DUMP_FLAGS);
+	json_dumpf(error, stdout,
+		   cli->stream ? JSON_COMPACT | JSON_REAL_PRECISION(15) : DUMP_FLAGS);
 	putchar('\n');
 	json_decref(error);
 }

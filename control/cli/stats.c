@@ -225,9 +225,10 @@ int stats_run(struct cli *cli, const json_t *params, json_t **result, struct err
 	struct rpc_client *c;
 	int rc = cli_connect(cli, &c, err);
 
+	cli->stream = json_is_true(json_object_get(params, "watch"));
 	if (rc < 0)
 		return rc == -ENOENT ? EXIT_NOT_RUNNING : cli_exit_code(rc);
-	if (json_is_true(json_object_get(params, "watch")))
+	if (cli->stream)
 		rc = watch(cli, c, params, err);
 	else
 		rc = cli_exit_code(stats_read(c, params, result, err));

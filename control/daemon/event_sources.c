@@ -72,7 +72,7 @@ static void on_change(void *arg, const struct switch_change *c)
 		mac_publish(d, c);
 		break;
 	case SWITCH_MACS_MOVED:
-		events_publish(d->events, "mac.moves", bridge_name(c->bridge),
+		events_publish(d->events, "mac.move.more", bridge_name(c->bridge),
 			       json_pack("{sI}", "count", (json_int_t)c->n_more));
 		break;
 	}

@@ -5,7 +5,7 @@
  *
  * What     port.add, port.del {bridge, type}; port.state {bridge, old, new, reason};
  *          bridge.add, bridge.del {}; mac.move {vlan, mac, from, to}, its object the bridge;
- *          mac.moves {count}: so many more moved; log.warn, log.err {text}, their object "switch".
+ *          mac.move.more {count}: so many more moved; log.warn, log.err {text}, their object "switch".
  * Threads  control; the log's: any.
  */
 #ifndef CONTROL_DAEMON_EVENT_SOURCES_H

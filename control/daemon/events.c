@@ -251,7 +251,7 @@ static void moves_want(struct events *e)
 
 	LIST_FOREACH (s, &e->subscribers, link)
 		wanted |= s->conn && (kind_matches(s->kinds, "mac.move") ||
-				      kind_matches(s->kinds, "mac.moves"));
+				      kind_matches(s->kinds, "mac.move.more"));
 	if (wanted == e->moves_wanted)
 		return;
 	e->moves_wanted = wanted;

@@ -55,8 +55,12 @@ int metrics_address_parse(const char *text, union metrics_address *out, struct e
 	int ok;
 
 	memset(out, 0, sizeof(*out));
-	snprintf(host, sizeof(host), "%.*s", (int)(len < 63 ? len : 63), text);
-	if (len > 2 && host[0] == '[' && host[len - 1] == ']') {
+	/* No address is as long; a cut one could be another. */
+	if (len < sizeof(host))
+		memcpy(host, text, len);
+	if (len >= sizeof(host)) {
+		ok = false;
+	} else if (len > 2 && host[0] == '[' && host[len - 1] == ']') {
 		host[len - 1] = '\0';
 		out->in6.sin6_family = AF_INET6;
 		ok = inet_pton(AF_INET6, host + 1, &out->in6.sin6_addr) == 1 &&

@@ -73,6 +73,22 @@ def events_are_told_as_they_happen():
         assert done.stdout == "", done
 
 
+def end_of_the_switch_is_one_object_too():
+    with Session() as s:
+        s.cli("bridge", "add", "br")
+        events = Events(s)
+        watch = s.spawn(binary("lanyard"), "--json", "stats", "--watch", env=s.env,
+                        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        assert json.loads(watch.stdout.readline())["ports"] == []
+        s.cli("stop")
+        assert events.child.wait(20) != 0 and watch.wait(20) != 0
+        assert "the switch has ended" in events.all()[-1]["error"]["message"], events.all()[-1]
+        last = watch.stdout.read().splitlines()[-1]
+        assert json.loads(last)["error"]["message"], last
+        s.daemon.wait(5)
+        s.start()
+
+
 def reader_that_sleeps_loses_events_and_holds_up_nobody():
     with Session() as s:
         s.cli("bridge", "add", "br")
@@ -190,6 +206,7 @@ def top_shows_sorts_and_resizes():
         assert done.returncode == 2 and "top needs a terminal" in done.stderr, done
 
 
-session.run(events_are_told_as_they_happen, reader_that_sleeps_loses_events_and_holds_up_nobody,
+session.run(events_are_told_as_they_happen, end_of_the_switch_is_one_object_too,
+            reader_that_sleeps_loses_events_and_holds_up_nobody,
             drops_are_sorted_and_explained, stats_are_watched_by_the_second,
             top_shows_sorts_and_resizes)

@@ -235,7 +235,28 @@ static void moved_address_is_told_and_a_flood_of_them_counted(void **state)
 	/* Nothing for a second, then 16 of 100, and how many more. */
 	rounds(f, 4);
 	assert_string_equal(read_all(f, f->fd), "");
-	await_text(f, f->fd, "\"kind\":\"mac.moves\",\"object\":\"br\",\"count\":84");
+	await_text(f, f->fd, "\"kind\":\"mac.move.more\",\"object\":\"br\",\"count\":84");
+}
+
+/* Whoever wants moves is told how many were left out; that alone can be had too. */
+static void kind_of_moves_has_what_was_left_out(void **state)
+{
+	struct fixture *f = *state;
+	int fd = client_connect(f);
+
+	lab_ports(f->lab, 3);
+	say(f, f->fd, "events.subscribe", "{\"kinds\":[\"mac.move\"]}");
+	say(f, fd, "events.subscribe", "{\"kinds\":[\"mac.move.more\"]}");
+	read_all(f, f->fd);
+	read_all(f, fd);
+	for (unsigned i = 0; i < 101; i++) {
+		lab_send(f->lab, i % 2, 9, 1, -1);
+		fake_settle(f->lab->sw);
+	}
+	await_text(f, f->fd, "\"kind\":\"mac.move.more\",\"object\":\"br\",\"count\":84");
+	await_text(f, fd, "\"kind\":\"mac.move.more\"");
+	assert_null(strstr(f->in, "\"kind\":\"mac.move\""));
+	close(fd);
 }
 
 static void *log_from_a_thread(void *arg)
@@ -308,6 +329,7 @@ int main(void)
 		T(nothing_is_built_without_a_listener),
 		T(slow_reader_is_told_how_much_it_lost),
 		T(moved_address_is_told_and_a_flood_of_them_counted),
+		T(kind_of_moves_has_what_was_left_out),
 		T(message_of_the_log_is_told_from_any_thread),
 		T(vm_without_its_supervisor_is_gone),
 		T(vm_that_ended_in_order_is_not_gone),

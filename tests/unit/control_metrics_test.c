@@ -261,6 +261,29 @@ static void address_is_loopback_unless_one_is_given(void **state)
 	}
 }
 
+static void address_of_any_length_is_refused_in_words(void **state)
+{
+	enum { LEN = 16 << 20 }; /* far beyond any stack */
+	union metrics_address a;
+	char *text = malloc(LEN + 8);
+
+	assert_non_null(text);
+	for (size_t len = 60; len <= LEN; len = len < 70 ? len + 1 : len * 2) {
+		struct err err = ERR_NONE;
+
+		memset(text, ':', len);
+		text[0] = '[';
+		memcpy(text + len, "]:1", 4);
+		assert_int_equal(metrics_address_parse(text, &a, &err), -EINVAL);
+		assert_non_null(strstr(err.text, "is no address and port"));
+		/* One that would be right if it were cut. */
+		memset(text, ' ', len);
+		memcpy(text, "127.0.0.1", 9);
+		assert_int_equal(metrics_address_parse(text, &a, &err), -EINVAL);
+	}
+	free(text);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -273,6 +296,7 @@ int main(void)
 		T(silent_clients_do_not_stop_the_loop),
 		T(end_while_a_page_is_made_leaves_nothing),
 		cmocka_unit_test(address_is_loopback_unless_one_is_given),
+		cmocka_unit_test(address_of_any_length_is_refused_in_words),
 	};
 
 	return cmocka_run_group_tests(tests, lab_group_setup, NULL);
