@@ -13,11 +13,14 @@
 #include "tap/device_allow.h"
 #include "tap/uplink_rings.h"
 
-#define POLL_NS S_NS /* between looks at a link that nobody tells of */
-#define RETRY_NS                                                                                   \
-	(250 * MS_NS) /* before the next try, when the interface is there but not yet ready */
+#define POLL_NS	     S_NS /* between looks at a link that nobody tells of */
+/* Before the next try, when the interface is there but not yet ready: doubled up to the other, as each
+ * try keeps control from all else for some 25 ms. */
+#define RETRY_NS     (250 * MS_NS)
+#define RETRY_MAX_NS (8 * S_NS)
 
 static void look(struct uplink *u);
+static int link_watch(struct uplink *u, struct err *err);
 
 static struct loop *loop_of(struct uplink *u)
 {
@@ -62,8 +65,13 @@ static int device_open(struct uplink *u, struct err *err)
 	};
 	int rc = ethdev_open(&u->dev, &opts, err);
 
-	if (rc == 0)
-		atomic_store(&u->len_max, u->dev.tx.len_max);
+	if (rc < 0)
+		return rc;
+	atomic_store(&u->len_max, u->dev.tx.len_max);
+	if (u->dev.ifindex && u->link_fd < 0)
+		rc = link_watch(u, err);
+	if (rc < 0)
+		ethdev_close(&u->dev);
 	return rc;
 }
 
@@ -72,6 +80,8 @@ static void device_close(struct uplink *u)
 	port_stop_all(&u->port);
 	ethdev_close(&u->dev);
 	loop_timer_del(u->poll);
+	loop_timer_del(u->retry);
+	u->tried_ifindex = 0;
 }
 
 static void on_poll(void *arg)
@@ -90,20 +100,30 @@ static void poll_next(struct uplink *u)
 static void device_return(struct uplink *u)
 {
 	struct err err = ERR_NONE;
-	unsigned ifindex;
+	unsigned ifindex = 0;
 	uint32_t mtu;
 	int rc;
 
 	if (u->dev.name.iface[0] && iface_find(u->dev.name.iface, &ifindex, &mtu) < 0)
 		return;
+	/* A try makes news of the interface by itself: only another interface does not wait. */
+	if (u->retry && ifindex == u->tried_ifindex)
+		return;
+	if (ifindex != u->tried_ifindex)
+		u->retry_ns = RETRY_NS;
 	rc = device_open(u, &err);
 	if (rc == 0) {
+		u->tried_ifindex = 0;
+		loop_timer_del(u->retry);
 		look(u);
 		return;
 	}
 	port_state_set(&u->port, PORT_ERRORED, "%s", err.text);
-	if (u->dev.name.iface[0] && !u->retry)
-		loop_timer_add(loop_of(u), RETRY_NS, on_poll, u, &u->retry);
+	u->tried_ifindex = ifindex;
+	if (!u->dev.name.iface[0] || u->retry)
+		return;
+	loop_timer_add(loop_of(u), u->retry_ns, on_poll, u, &u->retry);
+	u->retry_ns = u->retry_ns * 2 < RETRY_MAX_NS ? u->retry_ns * 2 : RETRY_MAX_NS;
 }
 
 /* What the interface takes is the port's MTU where none was given, and in any case all that it is sent. */
@@ -164,10 +184,16 @@ static int link_watch(struct uplink *u, struct err *err)
 	int rc;
 
 	u->link_fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
-	if (u->link_fd < 0 || bind(u->link_fd, (struct sockaddr *)&sa, sizeof(sa)) < 0)
+	if (u->link_fd < 0)
 		return err_set(err, -errno, "cannot watch interfaces: %s", strerror(errno));
-	rc = loop_fd_add(loop_of(u), u->link_fd, EPOLLIN, on_link_news, u, &u->link_watch);
-	return rc < 0 ? err_set(err, rc, "cannot watch interfaces: %s", strerror(-rc)) : 0;
+	rc = bind(u->link_fd, (struct sockaddr *)&sa, sizeof(sa)) < 0 ? -errno : 0;
+	if (rc == 0)
+		rc = loop_fd_add(loop_of(u), u->link_fd, EPOLLIN, on_link_news, u, &u->link_watch);
+	if (rc == 0)
+		return 0;
+	close(u->link_fd);
+	u->link_fd = -1;
+	return err_set(err, rc, "cannot watch interfaces: %s", strerror(-rc));
 }
 
 /* ---- the port ---- */
@@ -262,17 +288,22 @@ int uplink_add(struct switch_ *sw, const struct uplink_opts *opts, struct port *
 		return rc;
 	}
 	u->link_fd = -1;
-	u->wanted = true;
+	u->wanted = !opts->port.down;
+	u->retry_ns = RETRY_NS;
 	u->n_queues = opts->n_queues;
 	snprintf(u->device, sizeof(u->device), "%s", opts->device);
+	*out = &u->port;
+	/* One that is down has its device opened, and looked for, when it is set up. */
+	if (!u->wanted) {
+		port_state_set(&u->port, PORT_DOWN, "set down by the administrator");
+		return 0;
+	}
 	rc = device_open(u, err);
-	if (rc == 0 && u->dev.ifindex)
-		rc = link_watch(u, err);
 	if (rc < 0) {
+		*out = NULL;
 		uplink_free(u);
 		return rc;
 	}
 	look(u);
-	*out = &u->port;
 	return 0;
 }

@@ -39,6 +39,8 @@ struct uplink {
 	struct loop_fd *link_watch;
 	struct loop_timer *poll; /* of links that nobody tells of */
 	struct loop_timer *retry;
+	uint64_t retry_ns;	/* what it waits; more after each try that failed */
+	unsigned tried_ifindex; /* the interface of the last try that failed */
 };
 
 static inline struct uplink *uplink_of(struct port *p)

@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 import subprocess
+import time
 
 from hostnet import Net, out, private
 from session import Session, await_true, binary, run
@@ -315,6 +316,39 @@ def slow_interface_holds_nobody_up():
         assert c["tx_drops"]["rx_ring_full"] > 100, c
 
 
+def port_added_down_leaves_its_device_alone():
+    with Session() as s:
+        s.cli("bridge", "add", "br0")
+        assert add(s, "u1", device("1"), "--down").returncode == 0
+        assert s.port("u1")["state"] == "down"
+        done = s.cli("port", "up", "u1", check=False)
+        assert 'no interface "v1"' in done.stderr, done
+        s.cli("port", "down", "u1")
+        wire("1")
+        s.cli("port", "up", "u1")
+        await_state(s, "u1", "up")
+        out("ip", "link", "set", "v1", "down")
+        await_state(s, "u1", "errored", "is down")
+
+
+def failing_device_is_tried_less_and_less():
+    with Session() as a, Session("--log", "debug") as b:
+        uplinks(b, "2")
+        b.daemon.send_signal(signal.SIGSTOP)
+        out("ip", "link", "del", "v2")
+        try:
+            uplinks(a, "2")
+        finally:
+            b.daemon.send_signal(signal.SIGCONT)
+        await_state(b, "u2", "errored", "device net_af_xdp2")
+        before = b.log_text().count("opening took")
+        time.sleep(4)
+        n = b.log_text().count("opening took") - before
+        assert 2 <= n <= 6, n
+        a.cli("port", "del", "u2")
+        await_true("it gets it", lambda: b.port("u2")["state"] == "up", 10)
+
+
 def blast(interface, n):
     raw = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
     raw.bind((interface, 0))
@@ -334,6 +368,7 @@ run(*map(clean, (
     tags_pass_as_they_are,
     interface_that_goes_takes_only_its_port, link_is_followed,
     long_frames_pass_where_the_interface_takes_them, several_queues_share_the_work,
-    slow_interface_holds_nobody_up,
+    slow_interface_holds_nobody_up, port_added_down_leaves_its_device_alone,
+    failing_device_is_tried_less_and_less,
     what_cannot_be_is_refused_and_leaves_nothing, nothing_is_left_after_port_del,
     killed_switch_starts_again_with_its_uplinks, without_the_right_a_sentence_says_which)))
