@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <linux/close_range.h>
 #include <net/if.h>
 #include <pwd.h>
 #include <signal.h>
@@ -99,6 +100,8 @@ static void child(const struct dhcp_server *s, pid_t parent, int err_fd)
 		_exit(126);
 	dup2(s->leases_fd, LEASES_FD);
 	dup2(err_fd, STDERR_FILENO);
+	/* What libraries open is not all closed by execv(). */
+	syscall(SYS_close_range, 3, ~0U, CLOSE_RANGE_CLOEXEC);
 	execv(s->program, s->argv);
 	_exit(127);
 }
