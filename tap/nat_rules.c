@@ -20,8 +20,10 @@ static const char ruleset[] =
 	"	}\n"
 	"	chain forward {\n"
 	"		type filter hook forward priority filter - 5; policy accept;\n"
+	"		iifname \"%2$s\" ip saddr != %3$s drop\n"
 	"		iifname \"%2$s\" accept\n"
 	"		oifname \"%2$s\" ct state established,related accept\n"
+	"		oifname \"%2$s\" drop\n"
 	"	}\n"
 	"}\n";
 

@@ -3,7 +3,8 @@
  * nftables' part of a nat port: one table of its own, replaced as a whole.
  *
  * What     What comes from the port's network leaves by other interfaces under the host's address; what
- *          is forwarded from the interface, and the answers to it, are accepted.
+ *          is forwarded from the interface, and the answers to it, are accepted. Other sources than
+ *          the network's do not get out, and nobody outside begins a connection to a guest.
  * Limits   An accept here does not overrule another table that drops: nat_rules_blocked() finds forward
  *          chains with such a policy, which only their owner can change.
  * Threads  control only.

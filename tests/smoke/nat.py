@@ -78,7 +78,10 @@ def guest_gets_an_address_and_a_way_out():
                 assert who.stdout.readline().strip() == "10.50.0.1"
             finally:
                 who.kill()
+        outside.ip("route", "add", "10.77.0.0/24", "via", "10.50.0.1")
         assert not outside.ping(address), "nobody outside reaches a guest"
+        outside.ip("route", "del", "10.77.0.0/24")
+        assert Net().ping(address), "but this host does"
         assert answers_dns()
         pids = dnsmasqs(s)
         assert len(pids) == 1
@@ -91,6 +94,26 @@ def guest_gets_an_address_and_a_way_out():
         assert not Net().link("net")
         port(s, "net", "nat")
         assert n_fds(s) == before
+
+
+def only_the_networks_own_addresses_get_out():
+    with Session() as s:
+        lab(s)
+        dhcp(s, guest)
+        guest.ip("address", "add", "172.31.0.5/32", "dev", "g1")
+        with open(s.path("seen"), "w") as f:
+            child = s.spawn(*outside.argv("tcpdump", "-n", "-l", "-i", "eth0", "icmp"), stdout=f,
+                            stderr=subprocess.PIPE, text=True)
+            await_true("tcpdump listens", lambda: "listening" in child.stderr.readline())
+            guest.run("busybox", "ping", "-c", "2", "-W", "1", "-I", "172.31.0.5", "10.50.0.2",
+                      check=False)
+            assert guest.ping("10.50.0.2")
+
+        def seen():
+            with open(s.path("seen")) as f:
+                return f.read()
+        await_true("the good ones are seen", lambda: "10.50.0.1 > 10.50.0.2" in seen(), 5)
+        assert "172.31.0.5" not in seen(), seen()
 
 
 def answers_dns():
@@ -190,7 +213,7 @@ def what_cannot_be_is_refused_and_leaves_nothing():
         assert tables() == [] and forwarding() == "0"
 
 
-private("busybox", "nft", "dnsmasq", "ps")
+private("busybox", "nft", "dnsmasq", "ps", "tcpdump")
 guest, outside = Net("guest"), Net("outside")
 Net().ip("link", "add", "wan", "type", "veth", "peer", "name", "eth0", "netns", "outside")
 Net().ip("address", "add", "10.50.0.1/24", "dev", "wan")
@@ -198,7 +221,8 @@ Net().ip("link", "set", "wan", "up")
 outside.ip("address", "add", "10.50.0.2/24", "dev", "eth0")
 outside.ip("link", "set", "eth0", "up")
 out("sysctl", "-q", "-w", "net.ipv4.ip_forward=0")
-run(guest_gets_an_address_and_a_way_out, dnsmasq_that_ends_is_started_again,
+run(guest_gets_an_address_and_a_way_out, only_the_networks_own_addresses_get_out,
+    dnsmasq_that_ends_is_started_again,
     why_dnsmasq_does_not_run_is_said, default_network_is_one_that_is_free,
     killed_switch_leaves_no_dnsmasq_and_replaces_its_table, chain_of_the_host_that_drops_is_named,
     what_cannot_be_is_refused_and_leaves_nothing)
