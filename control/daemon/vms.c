@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "control/daemon/events.h"
 #include "control/daemon/page.h"
 
@@ -49,12 +50,86 @@ static const char *text_of(const json_t *params, const char *key)
 	return text ? text : "";
 }
 
+/* What a process is to others. False when there is none. */
+static bool process_read(pid_t pid, pid_t *parent, uid_t *uid)
+{
+	bool has_parent = false, has_uid = false;
+	char path[32], line[256];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+	f = fopen(path, "re");
+	if (!f)
+		return false;
+	while (fgets(line, sizeof(line), f)) {
+		has_parent |= sscanf(line, "PPid: %d", parent) == 1;
+		has_uid |= sscanf(line, "Uid: %u", uid) == 1;
+	}
+	fclose(f);
+	return has_parent && has_uid;
+}
+
+/* Takes the process out of params into *pid. One that has ended meanwhile is none. */
+static int pid_check(struct rpc_call *call, const char *name, const json_t *params, pid_t *pid,
+		     struct err *err)
+{
+	pid_t asked = (pid_t)json_integer_value(json_object_get(params, "pid")), parent;
+	struct ucred peer;
+	uid_t uid;
+	int rc;
+
+	*pid = 0;
+	if (!asked)
+		return 0;
+	rc = rpc_peer(call, &peer);
+	if (rc < 0)
+		return err_set(err, rc, "vm \"%s\": who reports it is not known: %s", name,
+			       strerror(-rc));
+	if (!process_read(asked, &parent, &uid))
+		return 0;
+	*pid = asked;
+	if (asked == peer.pid || parent == peer.pid || (peer.uid && uid == peer.uid))
+		return 0;
+	LOG_INFO_RL("vm \"%s\": process %d reports the foreign process %d", name, (int)peer.pid,
+		    (int)asked);
+	err_set(err, -EPERM, "vm \"%s\": process %d is none of process %d, which reports it", name,
+		(int)asked, (int)peer.pid);
+	err_hint(err, "report your own, a child's, or one of your own user's unless that is root");
+	return -EPERM;
+}
+
+static struct vm_seen *vm_find(struct daemon *d, const char *name)
+{
+	struct vm_seen *vm;
+
+	LIST_FOREACH (vm, &d->vms, link)
+		if (!strcmp(vm->name, name))
+			return vm;
+	return NULL;
+}
+
+/* A supervisor that comes again may be heard before the end of its last connection. */
+static int name_check(struct daemon *d, const char *name, struct err *err)
+{
+	struct vm_seen *vm = vm_find(d, name);
+
+	if (!vm || rpc_end_if_closed(vm->conn))
+		return 0;
+	LOG_INFO_RL("vm \"%s\" was reported by a second supervisor, which was refused", name);
+	err_set(err, -EEXIST, "vm \"%s\": another connection reports the VM of this name", name);
+	err_hint(err, "stop the other VM, or give this one another name");
+	return -EEXIST;
+}
+
 static int vm_make(struct daemon *d, struct rpc_call *call, const char *name, struct vm_seen **out,
 		   struct err *err)
 {
-	struct vm_seen *vm = calloc(1, sizeof(*vm));
-	int rc;
+	int rc = name_check(d, name, err);
+	struct vm_seen *vm;
 
+	if (rc < 0)
+		return rc;
+	vm = calloc(1, sizeof(*vm));
 	if (vm)
 		vm->name = strdup(name);
 	if (!vm || !vm->name) {
@@ -67,19 +142,20 @@ static int vm_make(struct daemon *d, struct rpc_call *call, const char *name, st
 		return err_set(err, rc, "this connection cannot be watched: %s", strerror(-rc));
 	}
 	vm->daemon = d;
+	vm->conn = rpc_connection(call);
 	LIST_INSERT_HEAD(&d->vms, vm, link);
 	d->version++;
 	*out = vm;
 	return 0;
 }
 
-static void vm_take(struct vm_seen *vm, const json_t *params)
+static void vm_take(struct vm_seen *vm, const json_t *params, pid_t pid)
 {
 	snprintf(vm->state, sizeof(vm->state), "%s", text_of(params, "state"));
 	snprintf(vm->reason, sizeof(vm->reason), "%s", text_of(params, "reason"));
 	snprintf(vm->lab, sizeof(vm->lab), "%s", text_of(params, "lab"));
 	snprintf(vm->accel, sizeof(vm->accel), "%s", text_of(params, "accel"));
-	vm->pid = (pid_t)json_integer_value(json_object_get(params, "pid"));
+	vm->pid = pid;
 	vm->cpus = (unsigned)json_integer_value(json_object_get(params, "cpus"));
 	vm->memory_bytes = (uint64_t)json_integer_value(json_object_get(params, "memory_bytes"));
 	vm->ready = json_is_true(json_object_get(params, "ready"));
@@ -92,11 +168,15 @@ int vms_report(struct daemon *d, struct rpc_call *call, const json_t *params, st
 	struct vm_seen *vm = rpc_has_disconnect(call, on_gone);
 	char old[sizeof(vm->state)] = "";
 	bool was_ready = false;
+	pid_t pid;
 	int rc;
 
 	if (vm && strcmp(vm->name, name))
 		return err_set(err, -EINVAL, "vm \"%s\": this connection reports vm \"%s\"", name,
 			       vm->name);
+	rc = pid_check(call, name, params, &pid, err);
+	if (rc < 0)
+		return rc;
 	if (vm) {
 		memcpy(old, vm->state, sizeof(old));
 		was_ready = vm->ready;
@@ -105,7 +185,7 @@ int vms_report(struct daemon *d, struct rpc_call *call, const json_t *params, st
 		if (rc < 0)
 			return rc;
 	}
-	vm_take(vm, params);
+	vm_take(vm, params, pid);
 	if (strcmp(old, vm->state))
 		state_publish(vm, old[0] ? old : NULL);
 	if (was_ready != vm->ready)

@@ -5,10 +5,11 @@
  * What     A supervisor reports over the connection on which it holds its lease. Events are
  *          vm.state {old, new, reason, pid} and vm.ready {ready}, their object the VM's name;
  *          one whose supervisor goes away without a word has the new state "gone".
- * How      A VM is here as long as its supervisor is connected.
+ * How      A VM is here as long as its supervisor is connected. Its name is that of one connection:
+ *          another one is refused while the first lives.
  * Threads  control only.
- * Trust    A report is a client's word: pid is looked up in /proc for metrics and never
- *          signalled.
+ * Trust    A report is a client's word. Its process is the client itself, a child of it, or one of the
+ *          same user unless that is root; it is looked up in /proc for metrics and never signalled.
  * Limits   one VM a connection.
  */
 #ifndef CONTROL_DAEMON_VMS_H
@@ -27,6 +28,7 @@
 struct vm_seen {
 	LIST_ENTRY(vm_seen) link;
 	struct daemon *daemon;
+	struct rpc_conn *conn; /* the supervisor's */
 	char *name;
 	char state[16], lab[72], accel[8];
 	char reason[256];

@@ -402,6 +402,20 @@ void *rpc_has_disconnect(const struct rpc_call *call, loop_fn fn)
 	return NULL;
 }
 
+int rpc_peer(const struct rpc_call *call, struct ucred *out)
+{
+	socklen_t len = sizeof(*out);
+
+	if (!call->conn)
+		return -ENOTCONN;
+	return getsockopt(call->conn->fd, SOL_SOCKET, SO_PEERCRED, out, &len) < 0 ? -errno : 0;
+}
+
+struct rpc_conn *rpc_connection(const struct rpc_call *call)
+{
+	return call->conn;
+}
+
 struct rpc_conn *rpc_stream(struct rpc_call *call)
 {
 	if (call->conn) {

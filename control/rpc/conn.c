@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <malloc.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -223,6 +224,17 @@ bool rpc_notify(struct rpc_conn *c, const char *line, size_t len)
 	if (c->dead || c->out_len - c->out_at + len + 1 > RPC_NOTIFY_MAX_BYTES)
 		return false;
 	conn_send(c, line, len);
+	return true;
+}
+
+bool rpc_end_if_closed(struct rpc_conn *c)
+{
+	struct pollfd pfd = {.fd = c->fd};
+
+	/* POLLHUP: both ways; one that only sends no more still lives. */
+	if (c->busy || poll(&pfd, 1, 0) < 0 || !(pfd.revents & (POLLHUP | POLLERR)))
+		return false;
+	conn_close(c, true);
 	return true;
 }
 

@@ -17,6 +17,7 @@
 
 #include <jansson.h>
 #include <stdbool.h>
+#include <sys/socket.h>
 
 #include "base/err.h"
 #include "base/loop.h"
@@ -81,6 +82,17 @@ int rpc_on_disconnect(struct rpc_call *call, loop_fn fn, void *arg);
 
 /* The arg that fn was asked for with on the call's connection, or NULL. */
 void *rpc_has_disconnect(const struct rpc_call *call, loop_fn fn);
+
+/* Who is at the other end of the call's connection, as the kernel saw it connect. -ENOTCONN when it has
+ * ended. */
+int rpc_peer(const struct rpc_call *call, struct ucred *out);
+
+/* The call's connection, for as long as its disconnect functions have not run. */
+struct rpc_conn *rpc_connection(const struct rpc_call *call);
+
+/* True when the client of c has closed it, which may have been too lately for the loop to know: then it is
+ * ended here, and its disconnect functions are called. c is not the connection of the call that is served. */
+bool rpc_end_if_closed(struct rpc_conn *c);
 
 /* ---- streams: a client that is told of things it has not asked for one by one ---- */
 

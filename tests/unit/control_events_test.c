@@ -2,11 +2,13 @@
 /* Events: the daemon's stream, over a real switch with fake ports, read by real clients. */
 #include <errno.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -282,6 +284,81 @@ static void message_of_the_log_is_told_from_any_thread(void **state)
 	assert_null(strstr(f->in, "matters"));
 }
 
+/* Duplicates would make the whole page of metrics unreadable to Prometheus. */
+static void name_of_a_vm_is_one_connections(void **state)
+{
+	struct fixture *f = *state;
+	int first = client_connect(f), second = client_connect(f);
+	static const char again[] =
+		"{\"jsonrpc\":\"2.0\",\"method\":\"vm.report\",\"params\":"
+		"{\"name\":\"h1\",\"state\":\"paused\"}}\n";
+
+	say(f, first, "vm.report", "{\"name\":\"h1\",\"state\":\"running\"}");
+	say(f, f->fd, "events.subscribe", "{\"kinds\":[\"vm\"]}");
+	read_all(f, f->fd);
+	say(f, second, "vm.report", "{\"name\":\"h1\",\"state\":\"failed\"}");
+	assert_non_null(strstr(read_all(f, second), "another connection reports the VM"));
+	close(second);
+	rounds(f, 4);
+	assert_string_equal(read_all(f, f->fd), ""); /* neither failed nor gone */
+	say(f, f->fd, "vm.seen", "{}");
+	assert_non_null(strstr(read_all(f, f->fd), "\"state\":\"running\""));
+	/* It comes again before the loop knows of the first connection's end. */
+	second = client_connect(f);
+	rounds(f, 2);
+	assert_int_equal(send(second, again, sizeof(again) - 1, 0), sizeof(again) - 1);
+	close(first);
+	await_text(f, f->fd, "\"old\":null,\"new\":\"paused\"");
+	say(f, f->fd, "vm.seen", "{}");
+	assert_non_null(strstr(read_all(f, f->fd), "\"vms\":[{\"name\":\"h1\""));
+	assert_null(strstr(f->in, "running"));
+	close(second);
+}
+
+static void report(struct fixture *f, int fd, int pid)
+{
+	char params[96];
+
+	snprintf(params, sizeof(params), "{\"name\":\"h1\",\"state\":\"running\",\"pid\":%d}",
+		 pid);
+	say(f, fd, "vm.report", params);
+	read_all(f, fd);
+}
+
+static bool is_published(struct fixture *f, int pid)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "\"pid\":%d,", pid);
+	say(f, f->fd, "vm.seen", "{}");
+	return strstr(read_all(f, f->fd), text);
+}
+
+static void process_of_a_vm_is_its_supervisors(void **state)
+{
+	struct fixture *f = *state;
+	int fd = client_connect(f);
+	pid_t child = fork();
+
+	if (!child)
+		for (;;)
+			pause();
+	report(f, fd, getpid());
+	assert_true(is_published(f, getpid()));
+	report(f, fd, child);
+	assert_true(is_published(f, child));
+	report(f, fd, 1);
+	assert_non_null(strstr(f->in, "process 1 is none of process"));
+	assert_false(is_published(f, 1));
+	/* One that has ended: the state counts. */
+	kill(child, SIGKILL);
+	waitpid(child, NULL, 0);
+	report(f, fd, child);
+	assert_non_null(strstr(f->in, "\"result\""));
+	assert_false(is_published(f, child));
+	close(fd);
+}
+
 static void vm_without_its_supervisor_is_gone(void **state)
 {
 	struct fixture *f = *state;
@@ -289,12 +366,10 @@ static void vm_without_its_supervisor_is_gone(void **state)
 
 	say(f, f->fd, "events.subscribe", "{\"kinds\":[\"vm\"]}");
 	read_all(f, f->fd);
-	say(f, fd, "vm.report", "{\"name\":\"h1\",\"state\":\"running\",\"pid\":1234}");
-	await_text(
-		f, f->fd,
-		"\"object\":\"h1\",\"old\":null,\"new\":\"running\",\"reason\":\"\",\"pid\":1234");
-	say(f, f->fd, "vm.seen", "{}");
-	assert_non_null(strstr(read_all(f, f->fd), "\"pid\":1234"));
+	report(f, fd, getpid());
+	await_text(f, f->fd,
+		   "\"object\":\"h1\",\"old\":null,\"new\":\"running\",\"reason\":\"\",\"pid\":");
+	assert_true(is_published(f, getpid()));
 	say(f, fd, "vm.report", "{\"name\":\"h2\",\"state\":\"running\"}");
 	assert_non_null(strstr(read_all(f, fd), "this connection reports vm"));
 	close(fd);
@@ -331,6 +406,8 @@ int main(void)
 		T(moved_address_is_told_and_a_flood_of_them_counted),
 		T(kind_of_moves_has_what_was_left_out),
 		T(message_of_the_log_is_told_from_any_thread),
+		T(name_of_a_vm_is_one_connections),
+		T(process_of_a_vm_is_its_supervisors),
 		T(vm_without_its_supervisor_is_gone),
 		T(vm_that_ended_in_order_is_not_gone),
 	};
