@@ -27,6 +27,7 @@
 #define SWITCH_NAME_MAX	   96 /* LAB@COPY/VM.NIC, each part up to 32, and the end */
 #define SWITCH_LAB_MAX	   72 /* LAB@COPY */
 
+struct keep_ops;
 struct switch_;
 struct bridge;
 struct port;
@@ -37,6 +38,8 @@ struct switch_opts {
 	struct loop *loop;
 	enum switch_mode mode;
 	unsigned n_workers; /* 1 or more; EAL must have that many worker lcores */
+	const struct keep_ops *keep; /* switch/keep.h; NULL: nobody keeps descriptors */
+	void *keep_arg;
 };
 
 /* The EAL must be up (switch/eal.h). Starts the workers. */
