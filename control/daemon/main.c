@@ -110,7 +110,7 @@ static int switch_start(struct process *p, struct err *err)
 	if (rc == 0)
 		rc = event_sources_start(&p->d, err);
 	if (rc == 0 && p->metrics_fd >= 0) {
-		rc = metrics_start(&p->d, p->metrics_fd, err);
+		rc = metrics_start(&p->d, p->metrics_fd, METRICS_DEADLINE_NS, err);
 		p->metrics_fd = -1;
 	}
 	if (rc < 0)

@@ -15,9 +15,16 @@
 #include "base/log.h"
 #include "control/daemon/metrics_page.h"
 
-#define TIMEOUT_S    10
 #define MEMORY_BYTES (16 * 1024)
 #define TYPE	     "text/plain; version=0.0.4; charset=utf-8"
+
+/* One connection, from accept to close: libmicrohttpd's own time-out is of silence, which a byte now and
+ * then puts off for ever. */
+struct metrics_client {
+	struct metrics *metrics;
+	struct loop_timer *deadline;
+	int fd; /* libmicrohttpd's */
+};
 
 struct metrics {
 	struct daemon *daemon;
@@ -28,6 +35,7 @@ struct metrics {
 	struct MHD_Response *page;   /* finished, while those who waited are answered */
 	struct MHD_Connection *waiting[METRICS_CLIENTS];
 	unsigned n_waiting;
+	uint64_t deadline_ns;
 	char where[64];
 };
 
@@ -129,6 +137,51 @@ static void serve(struct metrics *m)
 		loop_timer_add(m->daemon->loop, wait_ms * MS_NS, on_timer, m, &m->timer);
 }
 
+static void on_deadline(void *arg)
+{
+	const struct metrics_client *c = arg;
+	struct metrics *m = c->metrics;
+
+	LOG_INFO_RL("metrics: a client that took more than %u s for its request and page was cut off",
+		    (unsigned)(m->deadline_ns / S_NS));
+	shutdown(c->fd, SHUT_RDWR);
+	serve(m); /* closes it, and c is gone */
+}
+
+static void client_begin(struct metrics *m, struct MHD_Connection *connection, void **slot)
+{
+	int fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+	struct metrics_client *c = calloc(1, sizeof(*c));
+
+	*slot = c;
+	if (c) {
+		c->metrics = m;
+		c->fd = fd;
+	}
+	if (!c || loop_timer_add(m->daemon->loop, m->deadline_ns, on_deadline, c, &c->deadline) < 0)
+		shutdown(fd, SHUT_RDWR);
+}
+
+static void on_connection(void *arg, struct MHD_Connection *connection, void **slot,
+			  enum MHD_ConnectionNotificationCode what)
+{
+	struct metrics_client *c = *slot;
+
+	if (what == MHD_CONNECTION_NOTIFY_STARTED) {
+		client_begin(arg, connection, slot);
+	} else if (c) {
+		loop_timer_del(c->deadline);
+		free(c);
+	}
+}
+
+/* The deadline is a connection's: who wants another page comes again. */
+static void headers_add(struct MHD_Response *r)
+{
+	MHD_add_response_header(r, "Content-Type", TYPE);
+	MHD_add_response_header(r, "Connection", "close");
+}
+
 static enum MHD_Result answer_text(struct MHD_Connection *c, unsigned status, const char *text)
 {
 	struct MHD_Response *r =
@@ -137,7 +190,7 @@ static enum MHD_Result answer_text(struct MHD_Connection *c, unsigned status, co
 
 	if (!r)
 		return MHD_NO;
-	MHD_add_response_header(r, "Content-Type", TYPE);
+	headers_add(r);
 	if (status == MHD_HTTP_METHOD_NOT_ALLOWED)
 		MHD_add_response_header(r, "Allow", "GET, HEAD");
 	rc = MHD_queue_response(c, status, r);
@@ -154,7 +207,7 @@ static void on_page(void *arg, char *text, size_t len)
 	if (text)
 		m->page = MHD_create_response_from_buffer(len, text, MHD_RESPMEM_MUST_FREE);
 	if (m->page)
-		MHD_add_response_header(m->page, "Content-Type", TYPE);
+		headers_add(m->page);
 	else
 		free(text);
 	for (unsigned i = 0; i < m->n_waiting; i++)
@@ -222,7 +275,7 @@ static int http_start(struct metrics *m, int fd)
 		MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL,
 		on_request, m, MHD_OPTION_EXTERNAL_LOGGER, on_message, NULL,
 		MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
-		(unsigned)METRICS_CLIENTS, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)TIMEOUT_S,
+		(unsigned)METRICS_CLIENTS, MHD_OPTION_NOTIFY_CONNECTION, on_connection, m,
 		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)MEMORY_BYTES, MHD_OPTION_END);
 	info = m->http ? MHD_get_daemon_info(m->http, MHD_DAEMON_INFO_EPOLL_FD) : NULL;
 	if (!info)
@@ -230,7 +283,7 @@ static int http_start(struct metrics *m, int fd)
 	return loop_fd_add(m->daemon->loop, info->epoll_fd, EPOLLIN, on_ready, m, &m->watch);
 }
 
-int metrics_start(struct daemon *d, int listen_fd, struct err *err)
+int metrics_start(struct daemon *d, int listen_fd, uint64_t deadline_ns, struct err *err)
 {
 	struct metrics *m = calloc(1, sizeof(*m));
 	union metrics_address address = {0};
@@ -242,6 +295,7 @@ int metrics_start(struct daemon *d, int listen_fd, struct err *err)
 		return err_set(err, -ENOMEM, "out of memory");
 	}
 	m->daemon = d;
+	m->deadline_ns = deadline_ns;
 	d->metrics = m;
 	getsockname(listen_fd, &address.sa, &len);
 	metrics_address_text(&address, m->where, sizeof(m->where));

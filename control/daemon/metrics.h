@@ -7,8 +7,8 @@
  *          thread, and no timer while nobody asks. A request is put aside while the page is made in
  *          slices (control/daemon/metrics_page.h); who asks meanwhile gets the same page.
  * Threads  control only.
- * Trust    Clients are hostile: METRICS_CLIENTS at a time, each silent for at most 10 s, with 16 KiB
- *          for its request. What they send is a path and nothing else. There is no password: whoever
+ * Trust    Clients are hostile: METRICS_CLIENTS at a time, each cut METRICS_DEADLINE_NS after it was
+ *          accepted whatever it sends or reads, with 16 KiB for its request. What they send is a path and nothing else. There is no password: whoever
  *          reaches the address reads the names of ports and VMs, so it is loopback unless another
  *          one is given.
  * Limits   a client that reads slowly keeps its page (9 MB for 4,096 ports) until it is cut.
@@ -19,9 +19,11 @@
 #include <netinet/in.h>
 
 #include "base/err.h"
+#include "base/loop.h"
 #include "control/daemon/daemon.h"
 
-#define METRICS_CLIENTS 8
+#define METRICS_CLIENTS	    8
+#define METRICS_DEADLINE_NS (10 * S_NS)
 
 union metrics_address {
 	struct sockaddr sa;
@@ -35,7 +37,7 @@ int metrics_address_parse(const char *text, union metrics_address *out, struct e
 char *metrics_address_text(const union metrics_address *a, char *buf, size_t size);
 
 /* Serves on listen_fd, which is closed with the server, or on failure here. */
-int metrics_start(struct daemon *d, int listen_fd, struct err *err);
+int metrics_start(struct daemon *d, int listen_fd, uint64_t deadline_ns, struct err *err);
 void metrics_stop(struct daemon *d); /* accepts one that was not started */
 
 /* Where it is served, or NULL. */

@@ -16,6 +16,8 @@
 #include "control/daemon/vms.h"
 #include "tests/unit/lab.h"
 
+#define DEADLINE_NS (2 * S_NS)
+
 struct fixture {
 	struct lab *lab;
 	struct daemon d;
@@ -27,6 +29,7 @@ static int setup(void **state)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
 	socklen_t len = sizeof(f->at);
+	const int size = 1; /* the least there can be: a page does not fit */
 	int fd;
 
 	log_level_set(LOG_LEVEL_ERR);
@@ -37,10 +40,11 @@ static int setup(void **state)
 	assert_int_equal(event_sources_start(&f->d, NULL), 0);
 	assert_int_equal(metrics_address_parse("0", &f->at, NULL), 0);
 	fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size)), 0);
 	assert_int_equal(bind(fd, &f->at.sa, sizeof(f->at.in)), 0);
 	assert_int_equal(listen(fd, 16), 0);
 	assert_int_equal(getsockname(fd, &f->at.sa, &len), 0);
-	assert_int_equal(metrics_start(&f->d, fd, NULL), 0);
+	assert_int_equal(metrics_start(&f->d, fd, DEADLINE_NS, NULL), 0);
 	*state = f;
 	return 0;
 }
@@ -212,6 +216,56 @@ static void silent_clients_do_not_stop_the_loop(void **state)
 	close(fd);
 }
 
+/* A byte now and then is no silence, and still no request. */
+static void slow_clients_keep_nobody_out_for_long(void **state)
+{
+	struct fixture *f = *state;
+	int fds[METRICS_CLIENTS], fd;
+	uint64_t end_ns = loop_now_ns() + 10 * DEADLINE_NS;
+
+	for (unsigned i = 0; i < METRICS_CLIENTS; i++)
+		fds[i] = client_connect(f);
+	loop_once(f->d.loop, 50);
+	fd = client_connect(f);
+	say(fd, GET);
+	f->text[0] = '\0';
+	while (!f->text[0] && loop_now_ns() < end_ns) {
+		for (unsigned i = 0; i < METRICS_CLIENTS; i++)
+			(void)!send(fds[i], "G", 1, MSG_NOSIGNAL);
+		hear(f, fd);
+	}
+	has(f, "200 OK");
+	close(fd);
+	for (unsigned i = 0; i < METRICS_CLIENTS; i++)
+		close(fds[i]);
+}
+
+static void client_that_does_not_read_is_cut(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t end_ns = loop_now_ns() + 10 * DEADLINE_NS;
+	const int size = 1; /* the least that the kernel takes */
+	int fds[METRICS_CLIENTS], fd;
+
+	lab_ports(f->lab, 4);
+	for (unsigned i = 0; i < METRICS_CLIENTS; i++) {
+		fds[i] = socket(AF_INET, SOCK_STREAM, 0);
+		assert_int_equal(
+			setsockopt(fds[i], SOL_SOCKET, SO_RCVBUF, &size, sizeof(size)), 0);
+		assert_int_equal(connect(fds[i], &f->at.sa, sizeof(f->at.in)), 0);
+		say(fds[i], GET);
+	}
+	fd = client_connect(f);
+	say(fd, GET);
+	f->text[0] = '\0';
+	while (!f->text[0] && loop_now_ns() < end_ns)
+		hear(f, fd);
+	has(f, "200 OK");
+	close(fd);
+	for (unsigned i = 0; i < METRICS_CLIENTS; i++)
+		close(fds[i]);
+}
+
 static void end_while_a_page_is_made_leaves_nothing(void **state)
 {
 	struct fixture *f = *state;
@@ -294,6 +348,8 @@ int main(void)
 		T(other_requests_are_refused),
 		T(those_who_ask_at_once_share_a_page),
 		T(silent_clients_do_not_stop_the_loop),
+		T(slow_clients_keep_nobody_out_for_long),
+		T(client_that_does_not_read_is_cut),
 		T(end_while_a_page_is_made_leaves_nothing),
 		cmocka_unit_test(address_is_loopback_unless_one_is_given),
 		cmocka_unit_test(address_of_any_length_is_refused_in_words),
