@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "control/daemon/apply.h"
 #include "control/daemon/objects.h"
 #include "control/daemon/owner.h"
 #include "control/rpc/methods.h"
@@ -84,22 +85,70 @@ json_t *config_to_save(struct daemon *d)
 	return document;
 }
 
-int daemon_save(void *ctx, struct err *err)
+int config_save(struct daemon *d, struct err *err)
 {
-	struct daemon *d = ctx;
-	json_t *document;
+	json_t *document = config_to_save(d);
 	int rc;
 
-	/* What awaits its confirmation must not outlive a crash. */
-	if (d->before_apply)
-		return 0;
-	document = config_to_save(d);
 	if (!document)
 		return err_set(err, -ENOMEM, "out of memory");
 	rc = store_save(&d->store, document, err);
 	json_decref(document);
 	if (rc < 0)
 		LOG_ERR("switch: %s", err->text);
+	return rc;
+}
+
+/* What is saved, without what was never made. */
+static json_t *saved_document(struct daemon *d)
+{
+	static const char *const sections[] = {"bridges", "ports"};
+	const char *name;
+	json_t *document, *settings;
+
+	if (store_saved(&d->store, &document) < 0)
+		return NULL;
+	for (unsigned i = 0; i < 2; i++)
+		json_object_foreach (json_object_get(d->kept_out, sections[i]), name, settings)
+			json_object_del(json_object_get(document, sections[i]), name);
+	return document;
+}
+
+static void on_undone(void *arg, int rc, struct err *err)
+{
+	if (rc < 0)
+		LOG_ERR("switch: a change that cannot be saved stays in effect: %s", err->text);
+}
+
+/* What cannot be saved must not stay: the next start would be without it. */
+static void change_undo(struct daemon *d, struct err *err)
+{
+	json_t *saved = saved_document(d);
+	struct err why = ERR_NONE;
+	struct apply *a;
+	int rc = saved ? apply_plan(d, saved, &a, &why) : -ENOMEM;
+
+	json_decref(saved);
+	if (rc < 0) {
+		err_prefix(err, "the change is in effect until the next start");
+		LOG_ERR("switch: a change that cannot be saved cannot be undone: %s", why.text);
+		return;
+	}
+	err_prefix(err, "nothing was changed");
+	apply_start(a, on_undone, d);
+}
+
+int daemon_save(void *ctx, struct err *err)
+{
+	struct daemon *d = ctx;
+	int rc;
+
+	/* What awaits its confirmation must not outlive a crash. */
+	if (d->before_apply)
+		return 0;
+	rc = config_save(d, err);
+	if (rc < 0 && !d->apply)
+		change_undo(d, err);
 	return rc;
 }
 
@@ -154,6 +203,9 @@ void daemon_restore(struct daemon *d)
 		LOG_WARN("switch: %s", json_string_value(warning));
 	section_restore(d, document, "bridges", &m_bridge_add, bridge_make);
 	section_restore(d, document, "ports", &m_port_add, port_make);
+	/* Whole again where an older one had to be taken. */
+	if (d->store.behind)
+		config_save(d, &err);
 	json_decref(document);
 }
 

@@ -17,6 +17,9 @@ json_t *config_document(struct daemon *d);
 /* What is to be saved: that, and what was kept out at start. */
 json_t *config_to_save(struct daemon *d);
 
+/* Saves it. -errno with a sentence, and what was saved before still is; what runs is not touched. */
+int config_save(struct daemon *d, struct err *err);
+
 /* Settings plus name, as parameters for bridge_make() or port_make(). */
 json_t *config_params(const char *name, const json_t *settings);
 

@@ -64,6 +64,8 @@ struct waiting {
 	double confirm_s;
 	bool back;	/* a rollback, for the event */
 	bool goes_back; /* to what was before an apply that awaits its confirmation */
+	bool undone;	/* what was applied could not be saved, for err */
+	struct err err;
 };
 
 static void go_back(void *arg);
@@ -78,15 +80,41 @@ static void confirm_await(struct daemon *d, json_t *before, double confirm_s)
 	loop_timer_add(d->loop, wait_ns, go_back, d, &d->confirm_timer);
 }
 
+static void on_applied(void *arg, int rc, struct err *err);
+
+/* Back to what was before what cannot be saved. False when there is no way. */
+static bool undo_unsaved(struct waiting *w, struct err *err)
+{
+	struct err why = ERR_NONE;
+	struct apply *a;
+
+	if (apply_plan(w->d, w->before, &a, &why) < 0) {
+		err_prefix(err, "the changes are in effect until the next start");
+		LOG_ERR("switch: changes that cannot be saved cannot be undone: %s", why.text);
+		return false;
+	}
+	w->undone = true;
+	w->err = *err;
+	err_prefix(&w->err, "nothing was changed");
+	apply_start(a, on_applied, w);
+	return true;
+}
+
 static void on_applied(void *arg, int rc, struct err *err)
 {
 	struct waiting *w = arg;
 
-	if (rc < 0) {
+	/* Before anything is said: what cannot be saved is undone as any other failure. */
+	if (rc == 0 && w->confirm_s <= 0 && !w->undone) {
+		rc = config_save(w->d, err);
+		if (rc < 0 && undo_unsaved(w, err))
+			return;
+	}
+	if (rc < 0 || w->undone) {
 		json_decref(w->d->kept_out);
 		w->d->kept_out = json_incref(w->kept_out);
 		json_decref(w->result);
-		rpc_fail(w->call, err);
+		rpc_fail(w->call, w->undone ? &w->err : err);
 	} else {
 		/* What is gone back to is what is saved; until then the timer stays armed. */
 		if (w->goes_back)
@@ -164,14 +192,18 @@ static json_t *confirm_end(struct daemon *d)
 int do_config_confirm(struct rpc_call *call, const json_t *params, json_t **result, struct err *err)
 {
 	struct daemon *d = rpc_ctx(call);
+	int rc;
 
 	if (!d->before_apply)
 		return err_set(err, -ENOENT, "nothing waits to be confirmed");
 	if (d->apply) /* half of it would be kept */
 		return err_set(err, -EBUSY, "too late: the switch is going back already");
+	rc = config_save(d, err);
+	if (rc < 0)
+		return rc; /* it waits on, and goes back when its time is over */
 	json_decref(confirm_end(d));
 	events_publish(d->events, "config.confirm", "configuration", NULL);
-	return daemon_save(d, err);
+	return 0;
 }
 
 static void on_gone_back(void *arg, int rc, struct err *err)

@@ -67,7 +67,8 @@ void daemon_stop_soon(struct daemon *d, const char *why);
 /* With until_unused: begins to wait for the first lease. */
 void daemon_lease_wait(struct daemon *d);
 
-/* Saves the hand-made part when it differs from what is saved; the server's after_change. */
+/* Saves the hand-made part when it differs from what is saved; the server's after_change. -errno with a
+ * sentence: what runs goes back to what is saved. */
 int daemon_save(void *ctx, struct err *err);
 
 /* Makes the objects of the saved configuration. What cannot be made is said and kept out. */

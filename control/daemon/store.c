@@ -7,9 +7,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define NEWEST	   "config.json"
+#define NEXT	   "config.json.new" /* being written */
+#define BEFORE	   "config.json.old" /* the newest but one, until it is moved back */
 #define FORMAT	   1
 #define DUMP_FLAGS (JSON_COMPACT | JSON_SORT_KEYS | JSON_REAL_PRECISION(15))
 #define MAX_BYTES  (16 * 1024 * 1024) /* ten times the settings of 4096 ports */
@@ -33,25 +36,6 @@ static uint64_t checksum(const char *text)
 	return h;
 }
 
-int store_open(struct store *s, const char *dir, struct err *err)
-{
-	s->newest = NULL;
-	s->dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (s->dir_fd < 0)
-		return err_set(err, -errno, "cannot open the state folder \"%s\": %s", dir,
-			       strerror(errno));
-	return 0;
-}
-
-void store_close(struct store *s)
-{
-	if (s->dir_fd >= 0)
-		close(s->dir_fd);
-	s->dir_fd = -1;
-	free(s->newest);
-	s->newest = NULL;
-}
-
 static int write_all(int fd, const char *text, size_t len)
 {
 	while (len) {
@@ -68,10 +52,10 @@ static int write_all(int fd, const char *text, size_t len)
 }
 
 /* Writes and syncs the file that is going to be the newest. */
-static int write_next(struct store *s, const char *text, const char *next)
+static int write_next(struct store *s, const char *text)
 {
 	char head[96];
-	int fd = openat(s->dir_fd, next, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
+	int fd = openat(s->dir_fd, NEXT, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
 	int rc;
 
 	if (fd < 0)
@@ -91,7 +75,8 @@ static int write_next(struct store *s, const char *text, const char *next)
 	return rc;
 }
 
-/* Moves each generation one back; the newest keeps its name too until it is replaced. */
+/* Moves each generation one back; the one that was the newest until now is behind BEFORE. Without older ones
+ * to fall back on, saving goes on all the same. */
 static void rotate(struct store *s)
 {
 	char from[32], to[32];
@@ -99,16 +84,74 @@ static void rotate(struct store *s)
 	for (unsigned n = STORE_GENERATIONS - 1; n > 1; n--)
 		renameat(s->dir_fd, generation_name(n - 1, from, sizeof(from)), s->dir_fd,
 			 generation_name(n, to, sizeof(to)));
-	unlinkat(s->dir_fd, "config.1.json", 0);
-	/* Without an older one to fall back on, saving goes on all the same. */
-	if (linkat(s->dir_fd, NEWEST, s->dir_fd, "config.1.json", 0) < 0)
+	renameat(s->dir_fd, BEFORE, s->dir_fd, generation_name(1, to, sizeof(to)));
+}
+
+/* What a save that a crash ended has left: half a file, and a second name of the newest one, or of the one
+ * before it that has not moved back yet. */
+static void save_end(struct store *s)
+{
+	struct stat newest, before;
+
+	unlinkat(s->dir_fd, NEXT, 0);
+	if (fstatat(s->dir_fd, BEFORE, &before, AT_SYMLINK_NOFOLLOW) < 0)
 		return;
+	if (fstatat(s->dir_fd, NEWEST, &newest, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    newest.st_ino == before.st_ino)
+		unlinkat(s->dir_fd, BEFORE, 0);
+	else
+		rotate(s);
+}
+
+int store_open(struct store *s, const char *dir, struct err *err)
+{
+	s->newest = NULL;
+	s->dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (s->dir_fd < 0)
+		return err_set(err, -errno, "cannot open the state folder \"%s\": %s", dir,
+			       strerror(errno));
+	save_end(s);
+	return 0;
+}
+
+void store_close(struct store *s)
+{
+	if (s->dir_fd >= 0)
+		close(s->dir_fd);
+	s->dir_fd = -1;
+	free(s->newest);
+	s->newest = NULL;
+}
+
+/* Puts the written file in the newest one's place; what fails leaves the newest one there. */
+static int replace_newest(struct store *s)
+{
+	bool linked, fresh;
+	int rc;
+
+	unlinkat(s->dir_fd, BEFORE, 0);
+	/* A file system without hard links keeps no older ones. */
+	linked = linkat(s->dir_fd, NEWEST, s->dir_fd, BEFORE, 0) == 0;
+	fresh = !linked && errno == ENOENT;
+	if (renameat(s->dir_fd, NEXT, s->dir_fd, NEWEST) < 0) {
+		rc = -errno;
+		unlinkat(s->dir_fd, BEFORE, 0);
+		return rc;
+	}
+	if (fsync(s->dir_fd) == 0)
+		return 0;
+	rc = -errno;
+	if (linked)
+		renameat(s->dir_fd, BEFORE, s->dir_fd, NEWEST);
+	else if (fresh)
+		unlinkat(s->dir_fd, NEWEST, 0);
+	return rc;
 }
 
 int store_save(struct store *s, const json_t *document, struct err *err)
 {
-	static const char next[] = "config.json.new";
 	char *text;
+	bool same;
 	int rc;
 
 	if (s->dir_fd < 0)
@@ -116,30 +159,35 @@ int store_save(struct store *s, const json_t *document, struct err *err)
 	text = json_dumps(document, DUMP_FLAGS);
 	if (!text)
 		return err_set(err, -ENOMEM, "out of memory");
-	if (s->newest && !strcmp(s->newest, text)) {
+	same = s->newest && !strcmp(s->newest, text);
+	if (same && !s->behind) {
 		free(text);
 		return 0;
 	}
-	rc = write_next(s, text, next);
-	if (rc == 0) {
-		rotate(s);
-		if (renameat(s->dir_fd, next, s->dir_fd, NEWEST) < 0)
-			rc = -errno;
-	}
-	if (rc == 0 && fsync(s->dir_fd) < 0)
-		rc = -errno;
+	rc = write_next(s, text);
+	if (rc == 0)
+		rc = replace_newest(s);
 	if (rc < 0) {
 		free(text);
-		unlinkat(s->dir_fd, next, 0);
-		err_set(err, rc, "the change is in effect, but could not be saved: %s",
-			strerror(-rc));
-		err_hint(err, "it will be lost with the next start; make room in the state folder "
-			      "and change anything to save it");
+		unlinkat(s->dir_fd, NEXT, 0);
+		if (same) /* an older generation has it */
+			return 0;
+		err_set(err, rc, "the configuration cannot be saved: %s", strerror(-rc));
+		err_hint(err, "make room in the state folder, or mend its file system");
 		return rc;
 	}
+	rotate(s);
 	free(s->newest);
 	s->newest = text;
+	s->behind = false;
 	return 0;
+}
+
+int store_saved(const struct store *s, json_t **document)
+{
+	*document = s->newest ? json_loads(s->newest, 0, NULL) :
+				json_pack("{s{}s{}}", "bridges", "ports");
+	return *document ? 0 : -ENOMEM;
 }
 
 static int read_text(struct store *s, const char *name, char **out)
@@ -215,11 +263,6 @@ int store_read(struct store *s, unsigned n, json_t **document, struct err *err)
 	else if (!text || !sum || strcmp(sum, want))
 		rc = damaged(name, "its checksum is wrong", err);
 	json_decref(doc);
-	if (rc == 0 && n == 0) {
-		free(s->newest);
-		s->newest = text;
-		text = NULL;
-	}
 	free(text);
 	if (rc < 0)
 		json_decref(inner);
@@ -228,27 +271,43 @@ int store_read(struct store *s, unsigned n, json_t **document, struct err *err)
 	return rc;
 }
 
+static void loaded_note(struct store *s, const json_t *document, unsigned n)
+{
+	free(s->newest);
+	s->newest = json_dumps(document, DUMP_FLAGS);
+	s->behind = n > 0;
+}
+
 int store_load(struct store *s, json_t **document, json_t *warnings, struct err *err)
 {
+	bool missing = false;
+	json_t *empty;
+
 	*document = NULL;
 	for (unsigned n = 0; n < STORE_GENERATIONS; n++) {
 		struct err why = ERR_NONE;
 		int rc = store_read(s, n, document, &why);
 
 		if (rc == 0) {
-			if (json_array_size(warnings))
+			loaded_note(s, *document, n);
+			if (missing)
+				json_array_append_new(warnings,
+						      json_string("the saved configuration " NEWEST
+								  " is missing"));
+			if (n > 0)
 				json_array_append_new(
 					warnings,
-					json_sprintf(
-						"the configuration %u changes back was restored",
-						n));
+					json_sprintf("the configuration %u changes back was restored", n));
 			return 0;
 		}
-		if (rc == -ENOENT && n == 0)
-			continue; /* a first start, or a file somebody took away */
-		if (rc == -ENOENT)
-			return 0;
-		json_array_append_new(warnings, json_string(why.text));
+		if (rc != -ENOENT)
+			json_array_append_new(warnings, json_string(why.text));
+		else if (n == 0)
+			missing = true; /* somebody took it away, or nothing was ever saved */
 	}
+	/* A switch that has nothing yet need not save that. */
+	empty = json_pack("{s{}s{}}", "bridges", "ports");
+	loaded_note(s, empty, 0);
+	json_decref(empty);
 	return 0;
 }

@@ -4,7 +4,8 @@
  *
  * What     config.json is the newest, config.1.json the one before, up to config.4.json.
  * How      A new one is written beside, synced, renamed into place, and the folder synced:
- *          a crash at any moment leaves config.json whole, old or new.
+ *          a crash at any moment leaves config.json whole, old or new. Only then the older ones move
+ *          back, so a save that fails changes none of them.
  * Threads  control only.
  * Trust    Files may be damaged: the checksum decides, and the next older one is tried.
  * Limits   STORE_GENERATIONS files.
@@ -13,6 +14,7 @@
 #define CONTROL_DAEMON_STORE_H
 
 #include <jansson.h>
+#include <stdbool.h>
 
 #include "base/err.h"
 
@@ -20,15 +22,20 @@
 
 struct store {
 	int dir_fd;   /* -1: nothing is saved */
-	char *newest; /* the text of the newest generation, to save only what differs */
+	char *newest; /* text: what was loaded or saved last */
+	bool behind;  /* an older generation was loaded: config.json is damaged or missing */
 };
 
 /* Opens dir, which must exist. */
 int store_open(struct store *s, const char *dir, struct err *err);
 void store_close(struct store *s);
 
-/* Saves document as the newest generation, unless it is what the newest holds. */
+/* Saves document as the newest generation, unless it is what the newest holds. -errno with a sentence: every
+ * generation is as before. */
 int store_save(struct store *s, const json_t *document, struct err *err);
+
+/* What was saved or loaded last, nothing at first; a new reference. -ENOMEM. */
+int store_saved(const struct store *s, json_t **document);
 
 /* Reads generation n (0: the newest). -ENOENT when there is none, -EBADMSG when it is damaged. */
 int store_read(struct store *s, unsigned n, json_t **document, struct err *err);

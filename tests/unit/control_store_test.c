@@ -153,6 +153,47 @@ static void torn_newest_is_said_and_the_next_used(void **state)
 	assert_int_equal(loaded(f), 1);
 }
 
+static void missing_newest_is_said_and_the_next_used(void **state)
+{
+	struct fixture *f = *state;
+
+	save(f, 1);
+	save(f, 2);
+	assert_int_equal(unlink(file(f, "config.json")), 0);
+	assert_int_equal(loaded(f), 1);
+	assert_int_equal(json_array_size(f->warnings), 2);
+}
+
+/* What was taken from an older one is written as the newest although it is nothing new. */
+static void restored_one_is_saved_again(void **state)
+{
+	struct fixture *f = *state;
+
+	save(f, 1);
+	save(f, 2);
+	damage(f, "config.json");
+	assert_int_equal(loaded(f), 1);
+	save(f, 1);
+	assert_int_equal(saved(f, 0), 1);
+}
+
+/* A crash between the new name and the older ones' move: the next start moves them. */
+static void interrupted_move_is_ended(void **state)
+{
+	struct fixture *f = *state;
+	char before[96];
+
+	save(f, 1);
+	save(f, 2);
+	snprintf(before, sizeof(before), "%s", file(f, "config.json.old"));
+	assert_int_equal(link(file(f, "config.1.json"), before), 0);
+	assert_int_equal(unlink(file(f, "config.1.json")), 0);
+	store_close(&f->store);
+	assert_int_equal(store_open(&f->store, f->dir, NULL), 0);
+	assert_int_equal(saved(f, 0), 2);
+	assert_int_equal(saved(f, 1), 1);
+}
+
 static void all_damaged_is_an_empty_start(void **state)
 {
 	struct fixture *f = *state;
@@ -173,7 +214,7 @@ static void failed_save_keeps_the_old_one(void **state)
 	/* A dangling link in the way of the file that is to be written. */
 	assert_int_equal(symlink("/nowhere/at/all", file(f, "config.json.new")), 0);
 	assert_true(store_save(&f->store, document, &err) < 0);
-	assert_non_null(strstr(err.text, "could not be saved"));
+	assert_non_null(strstr(err.text, "cannot be saved"));
 	json_decref(document);
 	assert_int_equal(saved(f, 0), 1);
 }
@@ -189,6 +230,9 @@ int main(void)
 		TEST(same_document_is_not_saved_twice),
 		TEST(damaged_newest_is_said_and_the_next_used),
 		TEST(torn_newest_is_said_and_the_next_used),
+		TEST(missing_newest_is_said_and_the_next_used),
+		TEST(restored_one_is_saved_again),
+		TEST(interrupted_move_is_ended),
 		TEST(all_damaged_is_an_empty_start),
 		TEST(failed_save_keeps_the_old_one),
 	};
