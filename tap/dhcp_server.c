@@ -293,6 +293,16 @@ int dhcp_server_start(struct loop *loop, const struct dhcp_server_opts *opts,
 	return 0;
 }
 
+void dhcp_server_rename(struct dhcp_server *s, const char *ifname)
+{
+	snprintf(s->ifname, sizeof(s->ifname), "%s", ifname);
+	argv_make(s);
+	loop_timer_del(s->timer);
+	child_end(s);
+	s->retry_ns = 0;
+	spawn(s);
+}
+
 void dhcp_server_stop(struct dhcp_server *s)
 {
 	if (!s)

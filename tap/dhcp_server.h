@@ -33,6 +33,8 @@ struct dhcp_server_opts {
 /* -ENOENT with a sentence where dnsmasq is not installed. Later failures are told. */
 int dhcp_server_start(struct loop *loop, const struct dhcp_server_opts *opts,
 		      struct dhcp_server **out, struct err *err);
+/* The interface has another name now. */
+void dhcp_server_rename(struct dhcp_server *s, const char *ifname);
 void dhcp_server_stop(struct dhcp_server *s); /* accepts NULL */
 
 #endif

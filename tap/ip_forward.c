@@ -8,8 +8,10 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "tap/host_note.h"
 
 #define SWITCH "/proc/sys/net/ipv4/ip_forward"
+#define NOTE   "forward" /* it was off */
 
 static unsigned n_users;
 static bool was_off;
@@ -36,16 +38,37 @@ static int switch_read(char *value)
 	return rc;
 }
 
+static void off_again(void)
+{
+	int rc = switch_write('0');
+
+	if (rc == 0) {
+		LOG_INFO("switch: switched IPv4 forwarding off again");
+		host_note_del(NOTE);
+	} else {
+		LOG_WARN("switch: IPv4 forwarding stays on, %s: %s", SWITCH, strerror(-rc));
+	}
+}
+
 int ip_forward_take(struct err *err)
 {
 	char value = '1';
 	int rc = n_users ? 0 : switch_read(&value);
 
+	if (!n_users && host_note_is_left(NOTE)) {
+		host_note_add(NOTE, NULL);
+		was_off = true;
+	}
 	if (rc == 0 && value == '0') {
+		rc = host_note_add(NOTE, err);
+		if (rc < 0)
+			return rc;
 		rc = switch_write('1');
-		was_off = rc == 0;
-		if (was_off)
+		was_off = was_off || rc == 0;
+		if (rc == 0)
 			LOG_INFO("switch: switched IPv4 forwarding on (%s)", SWITCH);
+		else if (!was_off)
+			host_note_del(NOTE);
 	}
 	if (rc < 0) {
 		err_set(err, rc, "cannot switch IPv4 forwarding on: %s", strerror(-rc));
@@ -61,6 +84,11 @@ void ip_forward_give(void)
 	if (--n_users || !was_off)
 		return;
 	was_off = false;
-	if (switch_write('0') == 0)
-		LOG_INFO("switch: switched IPv4 forwarding off again");
+	off_again();
+}
+
+void ip_forward_end_left(void)
+{
+	if (!n_users && host_note_is_left(NOTE))
+		off_again();
 }

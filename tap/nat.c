@@ -9,9 +9,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "tap/dhcp_server.h"
 #include "tap/ip_forward.h"
 #include "tap/nat_rules.h"
+#include "tap/nat_watch.h"
 #include "tap/tap.h"
 #include "tap/tap_interface.h"
 
@@ -20,7 +22,9 @@
 
 struct nat {
 	struct tap tap; /* first */
-	char table[16 + IFNAMSIZ];
+	char table[16 + IFNAMSIZ], network[INET_ADDRSTRLEN + 4];
+	char *text; /* of the table, as the kernel had it when it was made */
+	struct nat_watch *watch;
 	char blocked[128]; /* what of the host drops what is forwarded; "" */
 	bool forwards, rules;
 	struct dhcp_server *dhcp;
@@ -108,28 +112,100 @@ static void tell(void *arg, const char *why)
 		tap_note(&n->tap, "%s", "");
 }
 
+static int rules_make(struct nat *n, struct err *err)
+{
+	int rc = nat_rules_set(n->table, n->tap.ifname, n->network, err);
+
+	if (rc < 0)
+		return rc;
+	n->rules = true;
+	free(n->text);
+	n->text = nat_rules_text(n->table);
+	nat_rules_blocked(n->blocked, sizeof(n->blocked));
+	return 0;
+}
+
+/* Somebody has changed nftables: `nft flush ruleset`, say, or a firewall's restart. */
+static void on_rules_changed(void *arg)
+{
+	struct err err = ERR_NONE;
+	struct nat *n = arg;
+
+	if (n->text && nat_rules_whole(n->table, n->text))
+		return;
+	if (rules_make(n, &err) < 0) {
+		LOG_WARN_RL("switch: port \"%s\": somebody has changed nftables table \"%s\", and it "
+			    "cannot be put back: %s",
+			    n->tap.port.name, n->table, err.text);
+		tap_note(&n->tap, "its nftables table was changed and cannot be put back: %s",
+			 err.text);
+		return;
+	}
+	LOG_WARN_RL("switch: port \"%s\": somebody has changed nftables table \"%s\": put back",
+		    n->tap.port.name, n->table);
+	tell(n, NULL);
+}
+
+static int ifname_check(const char *name, struct err *err)
+{
+	for (const char *c = name; *c; c++)
+		if (!isalnum((unsigned char)*c) && !strchr("_-.", *c))
+			return err_set(
+				err, -EINVAL,
+				"\"%.40s\" is no interface name for a nat port: letters, digits, _ - and .",
+				name);
+	return 0;
+}
+
+/* The interface has another name: rules and dnsmasq go by it. */
+static void on_renamed(struct tap *tap)
+{
+	struct nat *n = (struct nat *)tap;
+	char before[sizeof(n->table)];
+	struct err err = ERR_NONE;
+	int rc = ifname_check(tap->ifname, &err);
+
+	memcpy(before, n->table, sizeof(before));
+	if (rc == 0) {
+		snprintf(n->table, sizeof(n->table), "lanyard-%s", tap->ifname);
+		rc = rules_make(n, &err);
+	}
+	if (rc < 0) {
+		memcpy(n->table, before, sizeof(before));
+		LOG_WARN("switch: port \"%s\": its rules stay as they were: %s", tap->port.name,
+			 err.text);
+		tap_note(tap, "its interface was renamed, its rules were not: %s", err.text);
+		return;
+	}
+	if (strcmp(before, n->table))
+		nat_rules_clear(before);
+	dhcp_server_rename(n->dhcp, tap->ifname);
+	tell(n, NULL);
+}
+
 static int parts_make(struct nat *n, const char *address, struct err *err)
 {
 	struct dhcp_server_opts dhcp = {.ifname = n->tap.ifname, .tell = tell, .arg = n};
 	struct in_addr network;
-	char text[INET_ADDRSTRLEN], cidr[INET_ADDRSTRLEN + 4];
+	char text[INET_ADDRSTRLEN];
 	int rc = address_parse(address, &dhcp.address, &dhcp.prefix);
 
 	if (rc < 0)
 		return nat_address_check(address, err);
 	network.s_addr = htonl(dhcp.address & (~0u << (32 - dhcp.prefix)));
 	inet_ntop(AF_INET, &network, text, sizeof(text));
-	snprintf(cidr, sizeof(cidr), "%s/%u", text, dhcp.prefix);
+	snprintf(n->network, sizeof(n->network), "%s/%u", text, dhcp.prefix);
 	snprintf(n->table, sizeof(n->table), "lanyard-%s", n->tap.ifname);
-	rc = nat_rules_set(n->table, n->tap.ifname, cidr, err);
-	n->rules = rc == 0;
+	rc = rules_make(n, err);
 	if (rc == 0)
 		rc = ip_forward_take(err);
 	n->forwards = rc == 0;
 	if (rc == 0)
 		rc = dhcp_server_start(switch_loop(n->tap.port.sw), &dhcp, &n->dhcp, err);
+	if (rc == 0)
+		rc = nat_watch_start(switch_loop(n->tap.port.sw), on_rules_changed, n, &n->watch, err);
 	if (rc == 0) {
-		nat_rules_blocked(n->blocked, sizeof(n->blocked));
+		n->tap.renamed = on_renamed;
 		tell(n, NULL);
 	}
 	return rc;
@@ -138,11 +214,13 @@ static int parts_make(struct nat *n, const char *address, struct err *err)
 /* Accepts what is half-made. */
 static void parts_free(struct nat *n)
 {
+	nat_watch_stop(n->watch);
 	dhcp_server_stop(n->dhcp);
 	if (n->forwards)
 		ip_forward_give();
 	if (n->rules)
 		nat_rules_clear(n->table);
+	free(n->text);
 }
 
 static void nat_destroy(struct port *p)
@@ -165,17 +243,6 @@ static const struct port_ops *nat_ops(void)
 		ops.destroy = nat_destroy;
 	}
 	return &ops;
-}
-
-static int ifname_check(const char *name, struct err *err)
-{
-	for (const char *c = name; *c; c++)
-		if (!isalnum((unsigned char)*c) && !strchr("_-.", *c))
-			return err_set(
-				err, -EINVAL,
-				"\"%.40s\" is no interface name for a nat port: letters, digits, _ - and .",
-				name);
-	return 0;
 }
 
 int nat_port_add(struct switch_ *sw, const struct nat_opts *opts, struct port **out,
@@ -210,4 +277,10 @@ int nat_port_add(struct switch_ *sw, const struct nat_opts *opts, struct port **
 	}
 	*out = &n->tap.port;
 	return 0;
+}
+
+void nat_end_left(void)
+{
+	nat_rules_end_left();
+	ip_forward_end_left();
 }

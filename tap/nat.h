@@ -22,6 +22,9 @@ struct nat_opts {
 
 int nat_address_check(const char *address, struct err *err);
 
+/* Undoes what an earlier process of this run dir has left and no port has made again. */
+void nat_end_left(void);
+
 int nat_port_add(struct switch_ *sw, const struct nat_opts *opts, struct port **out,
 		 struct err *err);
 

@@ -3,12 +3,16 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <jansson.h>
 #include <nftables/libnftables.h>
 
 #include "base/log.h"
+#include "tap/host_note.h"
+
+#define NOTE "table "
 
 static const char ruleset[] =
 	"table ip %1$s\n"
@@ -47,24 +51,85 @@ static int run(const char *commands, struct err *err)
 	return rc;
 }
 
+static const char *note_of(char out[HOST_NOTE_MAX], const char *table)
+{
+	snprintf(out, HOST_NOTE_MAX, NOTE "%.40s", table);
+	return out;
+}
+
 int nat_rules_set(const char *table, const char *ifname, const char *network, struct err *err)
 {
-	char commands[sizeof(ruleset) + 512];
-	int n = snprintf(commands, sizeof(commands), ruleset, table, ifname, network);
+	char commands[sizeof(ruleset) + 512], note[HOST_NOTE_MAX];
+	int n = snprintf(commands, sizeof(commands), ruleset, table, ifname, network), noted, rc;
 
 	if (n < 0 || (size_t)n >= sizeof(commands))
 		return err_set(err, -E2BIG, "the rules of table \"%s\" are too long", table);
-	return run(commands, err);
+	noted = host_note_add(note_of(note, table), err);
+	if (noted < 0)
+		return noted;
+	rc = run(commands, err);
+	if (rc < 0 && !noted)
+		host_note_del(note);
+	return rc;
 }
 
 void nat_rules_clear(const char *table)
 {
 	struct err err = ERR_NONE;
-	char commands[128];
+	char commands[160], note[HOST_NOTE_MAX];
 
-	snprintf(commands, sizeof(commands), "delete table ip %s\n", table);
+	/* Added first: that it has gone already is no failure. */
+	snprintf(commands, sizeof(commands), "add table ip %s\ndelete table ip %s\n", table, table);
 	if (run(commands, &err) < 0)
 		LOG_WARN("switch: table \"%s\" was not deleted: %s", table, err.text);
+	else
+		host_note_del(note_of(note, table));
+}
+
+char *nat_rules_text(const char *table)
+{
+	struct nft_ctx *nft = nft_ctx_new(NFT_CTX_DEFAULT);
+	char command[96], *text = NULL;
+
+	if (!nft)
+		return NULL;
+	nft_ctx_buffer_error(nft);
+	nft_ctx_buffer_output(nft);
+	snprintf(command, sizeof(command), "list table ip %s", table);
+	if (nft_run_cmd_from_buffer(nft, command) == 0)
+		text = strdup(nft_ctx_get_output_buffer(nft));
+	nft_ctx_free(nft);
+	return text;
+}
+
+bool nat_rules_whole(const char *table, const char *was)
+{
+	char *text = nat_rules_text(table), *copy = strdup(was), *line, *save;
+	const char *at = text;
+
+	for (line = at && copy ? strtok_r(copy, "\n", &save) : NULL; line && at;
+	     line = strtok_r(NULL, "\n", &save)) {
+		at = strstr(at, line);
+		at = at ? at + strlen(line) : NULL;
+	}
+	free(text);
+	free(copy);
+	return at != NULL;
+}
+
+static void end_left(const char *note)
+{
+	const char *table = note + strlen(NOTE);
+
+	if (strncmp(note, NOTE "lanyard-", strlen(NOTE "lanyard-")) || strchr(table, ' '))
+		return;
+	LOG_INFO("switch: deleting nftables table \"%s\", left by a switch that ended before", table);
+	nat_rules_clear(table);
+}
+
+void nat_rules_end_left(void)
+{
+	host_note_each_left(end_left);
 }
 
 static bool chain_drops(const json_t *chain)
@@ -82,6 +147,7 @@ bool nat_rules_blocked(char *chain, size_t size)
 	bool found = false;
 	size_t i;
 
+	chain[0] = '\0';
 	if (!nft)
 		return false;
 	nft_ctx_buffer_error(nft);

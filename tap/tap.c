@@ -157,15 +157,12 @@ static void mtu_see(struct tap *t)
 
 /* ---- changes by others ---- */
 
-/* The interface has left this namespace, with our descriptors: goes on listening where it is now. */
-static int follow(struct tap *t)
+/* Listens in another namespace from now on. ns_fd becomes t's, unless that fails. */
+static int listen_in(struct tap *t, int ns_fd, struct err *err)
 {
-	int ns_fd = tun_netns(t->fds[0]), rc;
 	struct netlink *nl;
+	int rc = netlink_get(switch_loop(t->port.sw), ns_fd, &nl, err);
 
-	if (ns_fd < 0)
-		return ns_fd;
-	rc = netlink_get(switch_loop(t->port.sw), ns_fd, &nl, NULL);
 	if (rc < 0) {
 		close(ns_fd);
 		return rc;
@@ -175,8 +172,48 @@ static int follow(struct tap *t)
 	close(t->ns_fd);
 	t->ns_fd = ns_fd;
 	t->nl = nl;
-	t->netns[0] = '\0'; /* whatever it is called, it is not the one that was given */
 	netlink_watch(nl, &t->watcher);
+	return 0;
+}
+
+/* The interface has left this namespace, with our descriptors. */
+static int follow(struct tap *t)
+{
+	int ns_fd = tun_netns(t->fds[0]), rc;
+
+	rc = ns_fd < 0 ? ns_fd : listen_in(t, ns_fd, NULL);
+	if (rc < 0)
+		return rc;
+	t->netns[0] = '\0'; /* whatever it is called, it is not the one that was given */
+	t->away = true;
+	return 0;
+}
+
+static void name_take(struct tap *t, const char name[IFNAMSIZ])
+{
+	if (!strcmp(t->ifname, name))
+		return;
+	memcpy(t->ifname, name, IFNAMSIZ);
+	t->away = true;
+	if (t->renamed)
+		t->renamed(t);
+}
+
+/* There is none any more: the next one is where the settings say, under the name that they give. */
+static int go_home(struct tap *t, struct err *err)
+{
+	int ns_fd, rc;
+
+	if (!t->away)
+		return 0;
+	rc = netns_open(t->home_netns[0] ? t->home_netns : NULL, &ns_fd, err);
+	if (rc == 0)
+		rc = listen_in(t, ns_fd, err);
+	if (rc < 0)
+		return rc;
+	memcpy(t->netns, t->home_netns, sizeof(t->netns));
+	name_take(t, t->home_ifname);
+	t->away = false;
 	return 0;
 }
 
@@ -184,7 +221,7 @@ static void see_link(struct tap *t, const struct netlink_link *link)
 {
 	t->ifindex = link->index;
 	if (link->name[0])
-		memcpy(t->ifname, link->name, sizeof(t->ifname));
+		name_take(t, link->name);
 	t->link_up = link->up;
 	if (link->mtu)
 		port_mtu_tell(&t->port, link->mtu);
@@ -201,6 +238,7 @@ static void look(struct tap *t)
 	if (!tun_attached(t->fds[0])) {
 		queues_stop(t);
 		tap_interface_forget(t);
+		go_home(t, NULL);
 		port_mtu_tell(&t->port, 0);
 		reconcile(t, NULL);
 		return;
@@ -260,7 +298,9 @@ static int tap_admin(struct port *p, bool up, struct err *err)
 
 	t->admin_down = !up;
 	if (up && !t->present) {
-		rc = tap_interface_open(t, p->name, p->kept->mtu, err);
+		rc = go_home(t, err);
+		if (rc == 0)
+			rc = tap_interface_open(t, p->name, p->kept->mtu, err);
 		if (rc == 0)
 			mtu_see(t);
 	} else if (up && !t->link_up) {
@@ -353,6 +393,8 @@ static int names_take(struct tap *t, const struct tap_opts *opts, struct err *er
 	/* Its length is netns_open()'s to check. */
 	if (opts->netns)
 		snprintf(t->netns, sizeof(t->netns), "%s", opts->netns);
+	memcpy(t->home_ifname, t->ifname, sizeof(t->home_ifname));
+	memcpy(t->home_netns, t->netns, sizeof(t->home_netns));
 	return 0;
 }
 

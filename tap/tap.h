@@ -10,7 +10,8 @@
  *          errored   it was set down or deleted by somebody else. Set up again, or made again under its
  *                    name as a persistent tap, it is used at once; `port up` does the same.
  *          down      by the administrator: the host sees no carrier
- *          An interface that is moved to another namespace, or gets another name or MTU, is followed.
+ *          An interface that is moved to another namespace, or gets another name or MTU, is followed;
+ *          deleted there it is made again where its settings say.
  * Threads  control, but for what workers call.
  * Trust    see tap/host_queue.h.
  */
@@ -37,6 +38,7 @@ struct tap {
 	unsigned n_queues;
 	int fds[PORT_QUEUES_MAX];
 	char ifname[IFNAMSIZ], netns[NETNS_NAME_MAX];
+	char home_ifname[IFNAMSIZ], home_netns[NETNS_NAME_MAX]; /* of its settings */
 	char address[64]; /* that was given; "" */
 	unsigned ifindex;
 	unsigned other_ifindex;	  /* of what has its name while it is away; 0 */
@@ -50,6 +52,8 @@ struct tap {
 	bool address_ours;	  /* to be taken away from an adopted one */
 	uint32_t mtu_was;	  /* of an adopted one, before ours; 0: it has not changed */
 	bool was_down;		  /* an adopted one, before we set it up */
+	bool away;		  /* others have moved or renamed it */
+	void (*renamed)(struct tap *t); /* what begins with it hears of another ifname; NULL */
 	struct loop_timer *again; /* one of our name has come, but is not persistent yet */
 	uint64_t again_ns;
 	char note[PORT_REASON_MAX]; /* what is to be said while it is up */

@@ -37,6 +37,13 @@ void tap_interface_name(char out[IFNAMSIZ], const char *port_name)
 
 /* ---- one that we make ---- */
 
+static uint64_t salt_hash; /* 0: none */
+
+void tap_interface_salt(const char *salt)
+{
+	salt_hash = salt[0] ? hash_more(HASH_START, salt, strlen(salt)) : 0;
+}
+
 /* What tells this host from others: two of them may have ports of one name on one network. */
 static size_t host_id(char *out, size_t size)
 {
@@ -61,6 +68,8 @@ static void mac_make(uint8_t mac[6], const char *port_name)
 
 	hash = hash_more(hash, "", 1);
 	hash = hash_more(hash, port_name, strlen(port_name));
+	if (salt_hash)
+		hash = hash_more(hash, (const char *)&salt_hash, sizeof(salt_hash));
 	/* Its last bytes have hardly moved the upper bits. */
 	hash ^= hash >> 32;
 	for (unsigned i = 0; i < 6; i++)

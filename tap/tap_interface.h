@@ -6,12 +6,16 @@
  *          their gateway; and it tells its neighbours when it comes up with an address. One that was
  *          there keeps what it has but for what was asked for, and gets it back when the port is
  *          not made after all.
+ *          Its address is made of this host, the run dir unless that is the usual one, and the port's name.
  * Threads  control only.
  */
 #ifndef TAP_TAP_INTERFACE_H
 #define TAP_TAP_INTERFACE_H
 
 #include "tap/tap.h"
+
+/* Tells this switch from others of this host, which may have ports of the same names. "" is the usual. */
+void tap_interface_salt(const char *salt);
 
 /* The port's name where it fits, else its start and a hash of it. */
 void tap_interface_name(char out[IFNAMSIZ], const char *port_name);

@@ -6,10 +6,29 @@
 #include <string.h>
 
 #include "control/daemon/port_type.h"
+#include "control/rpc/dirs.h"
 #include "tap/dgram.h"
+#include "tap/host_note.h"
 #include "tap/nat.h"
 #include "tap/tap.h"
+#include "tap/tap_interface.h"
 #include "tap/uplink.h"
+
+int host_ports_begin(const char *run_dir, struct err *err)
+{
+	tap_interface_salt(strcmp(run_dir, DIR_ROOT_RUN) ? run_dir : "");
+	return host_note_open(run_dir, err);
+}
+
+void host_ports_settle(void)
+{
+	nat_end_left();
+}
+
+void host_ports_end(void)
+{
+	host_note_close();
+}
 
 static const char *text(const json_t *settings, const char *key)
 {

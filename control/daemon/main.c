@@ -113,9 +113,12 @@ static int switch_start(struct process *p, struct err *err)
 		rc = metrics_start(&p->d, p->metrics_fd, METRICS_DEADLINE_NS, err);
 		p->metrics_fd = -1;
 	}
+	if (rc == 0)
+		rc = host_ports_begin(p->options.run_dir, err);
 	if (rc < 0)
 		return rc;
 	daemon_restore(&p->d);
+	host_ports_settle();
 	return 0;
 }
 
@@ -153,6 +156,7 @@ static void process_end(struct process *p)
 	if (p->d.sw)
 		daemon_forget(&p->d);
 	switch_destroy(p->d.sw);
+	host_ports_end();
 	loop_destroy(p->d.loop);
 	store_close(&p->d.store);
 	if (p->eal)

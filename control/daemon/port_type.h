@@ -31,6 +31,12 @@ extern const struct port_type port_type_link, port_type_vhost_user;
 extern const struct port_type port_type_tap, port_type_dgram, port_type_uplink;
 extern const struct port_type port_type_nat;
 
+/* Before the first port of the host is made: what a switch of this run dir has left behind is found. After
+ * the saved ones were made: what none of them took over is undone. */
+int host_ports_begin(const char *run_dir, struct err *err);
+void host_ports_settle(void);
+void host_ports_end(void);
+
 /* The type of that name, or NULL with a sentence that says which this build has. */
 const struct port_type *port_type_find(const struct port_type *const *types, const char *name,
 				       struct err *err);

@@ -2,10 +2,12 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """A nat port: a guest (a tap in a namespace) gets an address and a way out, and all of it goes again."""
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import time
 
 from hostnet import Net, out, private
 from session import Session, await_true, n_fds, run
@@ -28,6 +30,19 @@ def lab(s, *words):
     s.cli("bridge", "add", "br0")
     port(s, "net", "nat", *words)
     port(s, "g1", "tap", "--netns", "guest")
+
+
+class Mounted:
+    """One file in the place of another, for a while."""
+
+    def __init__(self, what, where):
+        self.what, self.where = what, where
+
+    def __enter__(self):
+        out("mount", "--bind", self.what, self.where)
+
+    def __exit__(self, kind, value, trace):
+        out("umount", self.where)
 
 
 def dnsmasqs(s):
@@ -175,9 +190,80 @@ def killed_switch_leaves_no_dnsmasq_and_replaces_its_table():
         assert out("nft", "list", "table", "ip", "lanyard-net").count("masquerade") == 1
         dhcp(s, guest)
         assert guest.ping("10.50.0.2")
-    assert tables() == []
-    # Forwarding was on when the second one came: it stays as found.
-    out("sysctl", "-q", "-w", "net.ipv4.ip_forward=0")
+    assert tables() == [] and forwarding() == "0", "the second one knows what the first has changed"
+
+
+def what_a_killed_switch_leaves_is_undone_where_no_port_needs_it():
+    with Session() as s:
+        lab(s)
+        port(s, "more", "nat")
+        s.daemon.send_signal(signal.SIGKILL)
+        s.daemon.wait()
+        assert sorted(tables()) == ["lanyard-more", "lanyard-net"] and forwarding() == "1"
+        out("nft", "add", "table", "ip", "lanyard-other")
+        shutil.rmtree(s.state_dir)
+        s.start()
+        try:
+            assert tables() == ["lanyard-other"], "and nobody else's"
+            assert forwarding() == "0" and not os.path.exists(f"{s.run_dir}/host")
+        finally:
+            out("nft", "delete", "table", "ip", "lanyard-other")
+        # Where a port is made again and fails, too.
+        lab(s)
+        s.daemon.send_signal(signal.SIGKILL)
+        s.daemon.wait()
+        with Mounted("/dev/null", "/usr/sbin/dnsmasq"):
+            s.start()
+        assert tables() == [] and forwarding() == "0"
+        # What is noted of another boot or namespace is none of this host's.
+        s.daemon.send_signal(signal.SIGKILL)
+        s.daemon.wait()
+        out("sysctl", "-q", "-w", "net.ipv4.ip_forward=1")
+        with open(f"{s.run_dir}/host", "w") as f:
+            f.write("host 00000000-0000-0000-0000-000000000000 1\nforward\n")
+        with Mounted("/dev/null", "/usr/sbin/dnsmasq"):
+            s.start()
+        assert forwarding() == "1"
+        out("sysctl", "-q", "-w", "net.ipv4.ip_forward=0")
+
+
+def table_that_somebody_takes_away_is_put_back():
+    with Session() as s:
+        lab(s)
+        dhcp(s, guest)
+        assert guest.ping("10.50.0.2")
+        whole = out("nft", "list", "table", "ip", "lanyard-net")
+        out("nft", "flush", "ruleset")
+        await_true("the table is back", lambda: tables() == ["lanyard-net"], 5)
+        await_true("the log says so", lambda: "put back" in s.log_text(), 5)
+        assert guest.ping("10.50.0.2") and out("nft", "list", "table", "ip", "lanyard-net") == whole
+        out("nft", "flush", "chain", "ip", "lanyard-net", "forward")
+        await_true("its rules are back",
+                   lambda: out("nft", "list", "table", "ip", "lanyard-net") == whole, 5)
+        # What others add to it stays.
+        out("nft", "insert", "rule", "ip", "lanyard-net", "forward", "counter")
+        time.sleep(0.3)
+        assert "counter" in out("nft", "list", "table", "ip", "lanyard-net")
+
+
+def renamed_interface_keeps_its_rules_and_its_dnsmasq():
+    with Session() as s:
+        lab(s)
+        dhcp(s, guest)
+        Net().ip("link", "set", "net", "down")
+        Net().ip("link", "set", "net", "name", "way")
+        Net().ip("link", "set", "way", "up")
+        await_true("its table", lambda: tables() == ["lanyard-way"], 5)
+        s.await_port("net", "up", 5)
+        assert '"net"' not in out("nft", "list", "ruleset")
+        assert guest.ping("10.50.0.2") and dhcp(s, guest)[1] == "10.77.0.1"
+        # Deleted, it is made again under the name of its settings.
+        Net().ip("link", "del", "way")
+        s.await_port("net", "errored", 5)
+        s.cli("port", "up", "net")
+        assert s.port("net")["ifname"] == "net" and tables() == ["lanyard-net"]
+        assert dhcp(s, guest)[1] == "10.77.0.1" and guest.ping("10.50.0.2")
+    assert tables() == [] and forwarding() == "0"
 
 
 def chain_of_the_host_that_drops_is_named():
@@ -203,12 +289,9 @@ def what_cannot_be_is_refused_and_leaves_nothing():
                             (["--netns", "guest"], "has no netns")):
             done = port(s, "net", "nat", *words, check=False)
             assert done.returncode in (1, 2) and text in done.stderr, (words, done)
-        out("mount", "--bind", "/dev/null", "/usr/sbin/dnsmasq")
-        try:
+        with Mounted("/dev/null", "/usr/sbin/dnsmasq"):
             done = port(s, "net", "nat", check=False)
             assert "needs dnsmasq, which is not installed" in done.stderr, done
-        finally:
-            out("umount", "/usr/sbin/dnsmasq")
         assert s.json("port", "show") == [] and not Net().link("net")
         assert tables() == [] and forwarding() == "0"
 
@@ -224,5 +307,8 @@ out("sysctl", "-q", "-w", "net.ipv4.ip_forward=0")
 run(guest_gets_an_address_and_a_way_out, only_the_networks_own_addresses_get_out,
     dnsmasq_that_ends_is_started_again,
     why_dnsmasq_does_not_run_is_said, default_network_is_one_that_is_free,
-    killed_switch_leaves_no_dnsmasq_and_replaces_its_table, chain_of_the_host_that_drops_is_named,
+    killed_switch_leaves_no_dnsmasq_and_replaces_its_table,
+    what_a_killed_switch_leaves_is_undone_where_no_port_needs_it,
+    table_that_somebody_takes_away_is_put_back, renamed_interface_keeps_its_rules_and_its_dnsmasq,
+    chain_of_the_host_that_drops_is_named,
     what_cannot_be_is_refused_and_leaves_nothing)

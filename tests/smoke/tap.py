@@ -116,8 +116,15 @@ def interface_is_followed_to_another_namespace_and_name():
         n3.ip("link", "set", "other", "up")
         await_true("the new name", lambda: s.port("t1")["ifname"] == "other", SOON)
         await_state(s, "t1", "up")
+        # Deleted there, it comes back where its settings say.
+        n3.ip("link", "del", "other")
+        await_state(s, "t1", "errored", 'interface "t1" in namespace "n1" was deleted')
+        s.cli("port", "up", "t1")
+        assert n1.addresses("t1") == ["10.9.0.1/24"] and not n3.link("t1") and not n3.link("other")
+        assert (s.port("t1")["ifname"], s.port("t1")["netns"]) == ("t1", "n1")
+        await_true("ping", lambda: n1.ping("10.9.0.2"), 5)
         s.cli("port", "del", "t1")
-        assert not n3.link("other")
+        assert not n1.link("t1")
 
 
 def port_down_takes_the_carrier():
@@ -234,6 +241,11 @@ def made_interface_has_the_same_mac_each_time():
         s.daemon.wait()
         s.start()
         assert n1.link("t1")["address"] == mac
+        # Another switch of this host has ports of the same names.
+        with Session() as other:
+            other.cli("bridge", "add", "br0")
+            tap(other, "t1", "--netns", "n3")
+            assert n3.link("t1")["address"] != mac
         # One that was there keeps its own.
         n1.ip("tuntap", "add", "mine", "mode", "tap")
         n1.ip("link", "set", "mine", "address", "02:00:00:00:00:77")
