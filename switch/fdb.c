@@ -4,49 +4,7 @@
  */
 #include "switch/fdb.h"
 
-#include <errno.h>
-#include <stdlib.h>
-#include <sys/random.h>
-
 #include "switch/fdb_write.h"
-#include "switch/pages.h"
-
-uint64_t fdb_secret[3];
-
-int fdb_create(uint32_t max_macs, uint32_t ageing_s, struct fdb **out)
-{
-	struct fdb *t = calloc(1, sizeof(*t));
-	uint64_t n = 16;
-
-	if (!t)
-		return -ENOMEM;
-	while (!fdb_secret[1])
-		if (getrandom(fdb_secret, sizeof(fdb_secret), 0) == sizeof(fdb_secret))
-			fdb_secret[1] |= 1;
-	/* Load 0.4 at max_macs: two of five ways, so that second buckets stay rare. */
-	while (n * 2 < max_macs)
-		n *= 2;
-	t->mask = n - 1;
-	t->max_macs = max_macs;
-	t->ageing_s = ageing_s;
-	t->size_bytes = n * sizeof(struct bucket);
-	/* Default tables stay with small pages, of which each of a lab's many bridges touches a few. */
-	t->buckets = pages_alloc(t->size_bytes, t->size_bytes > PAGES_HUGE);
-	if (!t->buckets) {
-		free(t);
-		return -ENOMEM;
-	}
-	*out = t;
-	return 0;
-}
-
-void fdb_destroy(struct fdb *t)
-{
-	if (!t)
-		return;
-	pages_free(t->buckets, t->size_bytes);
-	free(t);
-}
 
 static int free_way(struct fdb *t, struct bucket *b, uint32_t now_s)
 {

@@ -8,8 +8,8 @@
  *          bucket; the second is looked at only when the first has ever overflowed. The hash is
  *          two folded 64x64-bit multiplications keyed with a secret of this process: linear
  *          hashes such as CRC let MACs be chosen that collide under every seed.
- *          The table is address space for max_macs at load 0.4 from the start; pages that hold
- *          no entry cost no memory. Where both buckets are full an entry that is in its first one is
+ *          The table is address space for max_macs at load 0.4 from the start; pages that nobody
+ *          looked at cost no memory. Where both buckets are full an entry that is in its first one is
  *          moved to its second: so a table holds max_macs addresses, whatever they are.
  * Fairness When that finds no room either, the entry that makes room is one of the port with most
  *          entries in those buckets, and never one of a port that holds fewer in the table than
@@ -43,6 +43,19 @@ struct fdb;
 int fdb_create(uint32_t max_macs, uint32_t ageing_s, struct fdb **out);
 void fdb_destroy(struct fdb *t); /* accepts NULL */
 
+/* The memory of a table outlives the process with its descriptor: to hand on; stays the table's. Whoever has
+ * handed it on may close it (-1 from then on): the table needs it no more. */
+int fdb_fd(const struct fdb *t);
+void fdb_fd_close(struct fdb *t);
+
+/* What a predecessor left behind fd, which is the table's on success. -EPROTO: it is no table of this build
+ * with this process's secret. Ages go on where now_s does. Entries that are not whole are dropped;
+ * *n_dropped says how many. */
+int fdb_adopt(int fd, uint32_t ageing_s, struct fdb **out, unsigned *n_dropped);
+uint32_t fdb_max_macs(const struct fdb *t);
+/* Forgets all entries, static ones too, of ports that are not there. Returns how many. */
+unsigned fdb_keep(struct fdb *t, bool (*there)(const void *arg, uint16_t port), const void *arg);
+
 /* The key of a MAC in network order at mac[0..5] (8 bytes are read) in VLAN vid. */
 static inline uint64_t fdb_key(const uint8_t *mac, uint16_t vid)
 {
@@ -52,8 +65,9 @@ static inline uint64_t fdb_key(const uint8_t *mac, uint16_t vid)
 	return (k & 0xffffffffffffull) | (uint64_t)vid << 48 | 1ull << 63;
 }
 
-/* The process's secret; set before the first table exists. */
+/* The process's secret, set before the first table exists: a predecessor's, or made then. */
 extern uint64_t fdb_secret[3];
+void fdb_secret_make(void); /* unless there is one */
 
 static inline uint64_t fdb_fold(uint64_t a, uint64_t b)
 {

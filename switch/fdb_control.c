@@ -103,7 +103,6 @@ int fdb_del(struct fdb *t, uint64_t key)
 	return rc;
 }
 
-/* True for buckets that no page holds entries of: not locking them keeps their pages untouched. */
 bool fdb_find(struct fdb *t, uint64_t key, uint32_t now_s, struct fdb_entry *out)
 {
 	struct bucket *b[2];
@@ -134,7 +133,7 @@ static unsigned flush_once(struct fdb *t, uint16_t port, bool statics)
 {
 	unsigned n = 0;
 
-	for (uint64_t at = 0; at <= t->mask; at++) {
+	for (uint64_t at = 0; (at = fdb_page_next(t, at)) <= t->mask; at++) {
 		struct bucket *b = &t->buckets[at];
 
 		if (bucket_empty(b))
@@ -166,6 +165,27 @@ unsigned fdb_flush(struct fdb *t, uint16_t port, bool statics)
 	return n;
 }
 
+unsigned fdb_keep(struct fdb *t, bool (*there)(const void *arg, uint16_t port), const void *arg)
+{
+	unsigned n = 0;
+
+	for (uint64_t at = 0; (at = fdb_page_next(t, at)) <= t->mask; at++) {
+		struct bucket *b = &t->buckets[at];
+
+		if (bucket_empty(b))
+			continue;
+		bucket_lock(b);
+		for (int i = 0; i < FDB_WAYS; i++) {
+			if (!relaxed_load(&b->key[i]) || there(arg, PORT_OF(relaxed_load(&b->port[i]))))
+				continue;
+			way_clear(t, b, i);
+			n++;
+		}
+		bucket_unlock(b);
+	}
+	return n;
+}
+
 /* Drops what has expired in a locked bucket; returns the seconds until the next one does. */
 static uint32_t bucket_sweep(struct fdb *t, struct bucket *b, uint32_t now_s)
 {
@@ -186,7 +206,7 @@ static uint32_t bucket_sweep(struct fdb *t, struct bucket *b, uint32_t now_s)
 
 void fdb_sweep(struct fdb *t, uint64_t *at, uint64_t n_buckets, uint32_t now_s, uint32_t *next_s)
 {
-	for (; n_buckets > 0 && *at <= t->mask; n_buckets--, (*at)++) {
+	for (; n_buckets > 0 && (*at = fdb_page_next(t, *at)) <= t->mask; n_buckets--, (*at)++) {
 		struct bucket *b = &t->buckets[*at];
 		uint32_t here_s = 0; /* a bucket that a worker is in has an address that is new */
 
@@ -235,7 +255,10 @@ unsigned fdb_read(const struct fdb *t, uint64_t *at, struct fdb_entry *out, unsi
 	struct fdb_entry entries[FDB_WAYS];
 	unsigned got = 0;
 
-	for (unsigned left = 65536; left > 0 && *at <= t->mask && got + FDB_WAYS <= n; left--) {
+	for (unsigned left = 65536; left > 0 && got + FDB_WAYS <= n; left--) {
+		*at = fdb_page_next(t, *at);
+		if (*at > t->mask)
+			break;
 		unsigned here = bucket_read(t, &t->buckets[(*at)++], entries, now_s);
 
 		for (unsigned i = 0; i < here; i++)

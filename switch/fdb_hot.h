@@ -37,6 +37,8 @@ struct bucket {
 
 _Static_assert(sizeof(struct bucket) == 64, "one cache line");
 
+#define FDB_PAGE_BUCKETS 64 /* 4096 bytes */
+
 struct fdb {
 	struct bucket *buckets;
 	uint64_t mask;
@@ -55,6 +57,8 @@ struct fdb {
 	unsigned n_noted;
 	struct fdb_move noted[FDB_MOVES_KEPT];
 	_Atomic uint64_t n_left_out;
+	int fd; /* ctl; -1: closed */
+	_Atomic uint8_t touched[]; /* one a page of buckets: anything was ever put in */
 };
 
 #define relaxed_load(p)	    atomic_load_explicit(p, memory_order_relaxed)

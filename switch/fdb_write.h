@@ -52,16 +52,32 @@ static inline void way_clear(struct fdb *t, struct bucket *b, int i)
 	atomic_fetch_add_explicit(&t->moves, 1, memory_order_release);
 }
 
+/* An entry is in b from now on. */
+static inline void way_count(struct fdb *t, const struct bucket *b, uint16_t port)
+{
+	relaxed_store(&t->touched[(uint64_t)(b - t->buckets) / FDB_PAGE_BUCKETS], 1);
+	port_gains(t, port);
+	if (port & STATIC_BIT)
+		relaxed_add(&t->n_static, 1);
+	relaxed_add(&t->n_entries, 1);
+}
+
 static inline void way_set(struct fdb *t, struct bucket *b, int i, uint64_t key, uint16_t port,
 		    uint32_t now_s)
 {
 	relaxed_store(&b->port[i], port);
 	relaxed_store(&b->stamp[i], (uint16_t)now_s);
-	relaxed_store(&b->key[i], key);
-	port_gains(t, port);
-	if (port & STATIC_BIT)
-		relaxed_add(&t->n_static, 1);
-	relaxed_add(&t->n_entries, 1);
+	/* Last: whoever finds the table after a crash sees a whole entry or none. */
+	atomic_store_explicit(&b->key[i], key, memory_order_release);
+	way_count(t, b, port);
+}
+
+/* The bucket at `at` or later whose page anything was ever put in: one past the last when there is none. */
+static inline uint64_t fdb_page_next(const struct fdb *t, uint64_t at)
+{
+	while (at <= t->mask && !relaxed_load(&t->touched[at / FDB_PAGE_BUCKETS]))
+		at = (at / FDB_PAGE_BUCKETS + 1) * FDB_PAGE_BUCKETS;
+	return at;
 }
 
 /*

@@ -4,17 +4,14 @@
 #include <stdint.h>
 #include <sys/mman.h>
 
-void *pages_alloc(size_t size, bool huge)
+/* Address space for size bytes where large pages can begin: what is too much before and behind is given back. */
+static void *reserve(size_t size)
 {
-	/* Large pages begin where their size says: what is too much before and behind is given back. */
-	size_t room = huge ? size + PAGES_HUGE : size, before;
-	uint8_t *p = mmap(NULL, room, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
-			  -1, 0);
+	size_t room = size + PAGES_HUGE, before;
+	uint8_t *p = mmap(NULL, room, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
 	if (p == MAP_FAILED)
 		return NULL;
-	if (!huge)
-		return p;
 	before = -(uintptr_t)p % PAGES_HUGE;
 	if (before)
 		munmap(p, before);
@@ -22,8 +19,33 @@ void *pages_alloc(size_t size, bool huge)
 	size = (size + 4095) / 4096 * 4096;
 	if (room - before > size)
 		munmap(p + size, room - before - size);
-	madvise(p, size, MADV_HUGEPAGE);
 	return p;
+}
+
+static void *map(int fd, int flags, size_t size, bool huge)
+{
+	void *at = huge ? reserve(size) : NULL, *p;
+
+	if (huge && !at)
+		return NULL;
+	p = mmap(at, size, PROT_READ | PROT_WRITE, flags | MAP_NORESERVE | (huge ? MAP_FIXED : 0), fd, 0);
+	if (p == MAP_FAILED) {
+		pages_free(at, size);
+		return NULL;
+	}
+	if (huge)
+		madvise(p, size, MADV_HUGEPAGE);
+	return p;
+}
+
+void *pages_alloc(size_t size, bool huge)
+{
+	return map(-1, MAP_PRIVATE | MAP_ANONYMOUS, size, huge);
+}
+
+void *pages_map(int fd, size_t size, bool huge)
+{
+	return map(fd, MAP_SHARED, size, huge);
 }
 
 void pages_free(void *p, size_t size)

@@ -16,6 +16,8 @@
 
 /* NULL: no memory. */
 void *pages_alloc(size_t size, bool huge);
+/* The same of a file in memory, from its start, for as long as anybody has it open or mapped. */
+void *pages_map(int fd, size_t size, bool huge);
 void pages_free(void *p, size_t size); /* accepts NULL */
 
 #endif
