@@ -124,13 +124,16 @@ static int switch_start(struct process *p, struct err *err)
 
 static int server_start(struct process *p, struct err *err)
 {
-	struct rpc_server_opts opts = {
-		.methods = daemon_methods, .ctx = &p->d, .after_change = daemon_save};
+	struct rpc_server_opts opts = {.methods = daemon_methods,
+				       .ctx = &p->d,
+				       .after_change = daemon_save,
+				       .role = access_role,
+				       .role_ctx = &p->options.access};
 	int rc;
 
 	snprintf(p->socket_path, sizeof(p->socket_path), "%s/%s", p->options.run_dir,
 		 SWITCH_SOCKET);
-	rc = priv_listen(p->socket_path, &opts.listen_fd, err);
+	rc = priv_listen(p->socket_path, &p->options.access, &opts.listen_fd, err);
 	if (rc < 0)
 		return rc;
 	p->socket = true;

@@ -27,6 +27,11 @@ static const struct param params[] = {
 	 "run without a keeper process; the only way there is for now"},
 	{"metrics", PARAM_STRING, 0, 1, 80, "ADDR:PORT",
 	 "serve metrics for Prometheus over HTTP; a port alone means 127.0.0.1 (not served)"},
+	{"socket_owner", PARAM_STRING, 0, 1, 64, "USER", "whose the control socket is (who runs the switch)"},
+	{"socket_group", PARAM_STRING, 0, 1, 64, "GROUP", "group that may use the control socket (none)"},
+	{"view", PARAM_STRING, 0, 1, 1024, "WHO", "users and %groups who may look: alice,%staff"},
+	{"operate", PARAM_STRING, 0, 1, 1024, "WHO", "who may also set ports up and down, capture, flush addresses"},
+	{"admin", PARAM_STRING, 0, 1, 1024, "WHO", "who may do everything"},
 	{"log", PARAM_ENUM, 0, 0, 0, "err|warn|info|debug", "log messages up to this level (info)"},
 	{"until_unused", PARAM_BOOL, 0, 0, 0, NULL, NULL},
 	{"man", PARAM_BOOL, 0, 0, 0, NULL, NULL},
@@ -47,6 +52,10 @@ static const struct method row = {
 	"It ends with status 75 when another switch uses its folders.\n"
 	"SIGTERM, SIGINT or `lanyard stop` end it with everything it made; VMs stay up and find "
 	"their ports again when it comes back.\n"
+	"Without --view, --operate and --admin, whoever can open the control socket may do everything: root, its "
+	"owner, and its group where one is given. With any of them everybody can open it (but for --socket-group), "
+	"and the lists say who may do what; root, its owner and who runs the switch may do everything. The man page "
+	"of lanyard says which role each command needs.\n"
 	"With several workers, each queue of a port belongs to the one that has least to do when it "
 	"starts. Once a worker was more than 85 % busy for a second while another was below 60 %, the "
 	"queue that evens them out goes over, without losing a frame: one a second at most, and none "
@@ -90,6 +99,28 @@ static const char *text_of(const json_t *values, const char *name)
 	return json_string_value(json_object_get(values, name));
 }
 
+static int access_take(const json_t *values, struct access *a, struct err *err)
+{
+	static const enum role roles[] = {ROLE_VIEW, ROLE_OPERATE, ROLE_ADMIN};
+	const char *owner = text_of(values, "socket_owner"), *group = text_of(values, "socket_group");
+	int rc = 0;
+
+	access_init(a);
+	if (owner)
+		rc = access_owner_set(a, owner, err);
+	if (rc == 0 && group)
+		rc = access_group_set(a, group, err);
+	for (unsigned i = 0; rc == 0 && i < 3; i++) {
+		const char *list = text_of(values, role_name(roles[i]));
+		char option[16];
+
+		snprintf(option, sizeof(option), "--%s", role_name(roles[i]));
+		if (list)
+			rc = access_add(a, option, roles[i], list, err);
+	}
+	return rc;
+}
+
 static int values_take(const json_t *values, struct options *o, struct err *err)
 {
 	const char *workers = text_of(values, "workers"), *mode = text_of(values, "mode");
@@ -103,6 +134,8 @@ static int values_take(const json_t *values, struct options *o, struct err *err)
 			       err);
 	if (rc == 0 && workers)
 		rc = cpus_parse(workers, o, err);
+	if (rc == 0)
+		rc = access_take(values, &o->access, err);
 	if (rc == 0 && metrics) {
 		o->serve_metrics = true;
 		rc = metrics_address_parse(metrics, &o->metrics, err);

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 
 #include "base/err.h"
+#include "control/daemon/access.h"
 #include "control/daemon/metrics.h"
 #include "switch/eal.h"
 #include "switch/switch.h"
@@ -24,6 +25,7 @@ struct options {
 	bool pinned; /* cpus holds one a worker */
 	enum switch_mode mode;
 	enum eal_hugepages hugepages;
+	struct access access;
 	bool serve_metrics;
 	union metrics_address metrics; /* where to */
 	bool until_unused;

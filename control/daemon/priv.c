@@ -10,6 +10,7 @@
 #include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -56,9 +57,20 @@ int priv_dir_lock(const char *dir, const char *name, int *out, struct err *err)
 	return 0;
 }
 
-int priv_listen(const char *path, int *fd, struct err *err)
+int priv_listen(const char *path, const struct access *a, int *fd, struct err *err)
 {
-	return rpc_listen(path, fd, err);
+	int rc = rpc_listen(path, fd, err);
+
+	if (rc < 0)
+		return rc;
+	/* Nobody but us gets in before it is the one that it shall belong to. */
+	if (chown(path, a->owner, a->group) < 0 || chmod(path, access_mode(a)) < 0) {
+		rc = err_set(err, -errno, "cannot give \"%s\" to its owner and group: %s", path, strerror(errno));
+		err_hint(err, "only root gives a file away, and a user to groups of their own");
+		close(*fd);
+		unlink(path);
+	}
+	return rc;
 }
 
 int priv_listen_tcp(const union metrics_address *a, int *out, struct err *err)

@@ -10,14 +10,15 @@
 #define CONTROL_DAEMON_PRIV_H
 
 #include "base/err.h"
+#include "control/daemon/access.h"
 #include "control/daemon/metrics.h"
 
 /* Makes dir and its parents, and takes the lock file `name` in it for as long as *fd is open.
  * -EBUSY with the holder's pid when another process has it. */
 int priv_dir_lock(const char *dir, const char *name, int *fd, struct err *err);
 
-/* Binds and listens on the control socket. */
-int priv_listen(const char *path, int *fd, struct err *err);
+/* Binds and listens on the control socket, whose file gets owner, group and mode. */
+int priv_listen(const char *path, const struct access *a, int *fd, struct err *err);
 /* Binds and listens on a TCP address. -EADDRINUSE, -EADDRNOTAVAIL, -EACCES in words. */
 int priv_listen_tcp(const union metrics_address *a, int *fd, struct err *err);
 void priv_unlink(const char *path);

@@ -195,7 +195,8 @@ static json_t *list_methods(const struct rpc_server *s)
 
 	for (const struct rpc_method *m = s->methods; m->method; m++)
 		json_array_append_new(list,
-				      json_pack("{ss ss sb sb so}", "name", m->method->rpc,
+				      json_pack("{ss ss ss sb sb so}", "name", m->method->rpc, "role",
+						role_name(role_needed(m->method)),
 						"summary", m->method->summary, "mutates",
 						(m->method->flags & METHOD_MUTATES) != 0, "paged",
 						(m->method->flags & METHOD_PAGED) != 0, "params",
@@ -220,6 +221,17 @@ static const struct rpc_method *find(const struct rpc_server *s, const char *nam
 	return NULL;
 }
 
+static int role_check(const struct rpc_call *call, struct err *err)
+{
+	enum role has = call->conn->role, needs = role_needed(call->method->method);
+
+	if (has >= needs)
+		return 0;
+	err_set(err, -EACCES, "user %u may %s here, and %s needs %s", call->conn->uid, role_name(has),
+		call->method->method->rpc, role_name(needs));
+	return err_hint(err, "whoever runs the switch gives that with lanyard-switch --%s", role_name(needs));
+}
+
 static void dispatch(struct rpc_call *call, const char *name, const json_t *params)
 {
 	struct rpc_conn *c = call->conn;
@@ -234,6 +246,11 @@ static void dispatch(struct rpc_call *call, const char *name, const json_t *para
 	call->method = find(c->server, name, &err);
 	if (!call->method) {
 		finish(call, RPC_METHOD_NOT_FOUND, NULL, &err);
+		return;
+	}
+	rc = role_check(call, &err);
+	if (rc < 0) {
+		finish(call, rc, NULL, &err);
 		return;
 	}
 	if (!params)

@@ -41,7 +41,7 @@ static void conn_free(struct rpc_conn *c)
 		malloc_trim(0);
 }
 
-int conn_create(struct rpc_server *s, int fd)
+int conn_create(struct rpc_server *s, int fd, enum role role, uid_t uid)
 {
 	struct rpc_conn *c = calloc(1, sizeof(*c));
 	int rc;
@@ -50,6 +50,8 @@ int conn_create(struct rpc_server *s, int fd)
 		return -ENOMEM;
 	c->server = s;
 	c->fd = fd;
+	c->role = role;
+	c->uid = uid;
 	c->out_fd = -1;
 	c->events = EPOLLIN;
 	c->born_ns = loop_now_ns();

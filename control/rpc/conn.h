@@ -28,6 +28,8 @@ struct rpc_server {
 	const struct rpc_method *methods;
 	void *ctx;
 	int (*after_change)(void *ctx, struct err *err);
+	role_fn role;
+	void *role_ctx;
 	unsigned n_conns;
 	LIST_HEAD(, rpc_conn) conns; /* youngest first */
 };
@@ -37,6 +39,8 @@ struct rpc_conn {
 	struct rpc_server *server;
 	struct loop_fd *watch;
 	int fd;
+	enum role role;
+	uid_t uid; /* the client's */
 	uint32_t events; /* what the watch waits for */
 	uint64_t born_ns, n_requests;
 	char *in;
@@ -75,7 +79,8 @@ struct rpc_call {
 	int given_fd; /* goes with the answer; -1: none */
 };
 
-int conn_create(struct rpc_server *s, int fd);
+/* uid: whose connection it is, for sentences. */
+int conn_create(struct rpc_server *s, int fd, enum role role, uid_t uid);
 /* Cuts the connection; told: whether its disconnect function is called. */
 void conn_close(struct rpc_conn *c, bool told);
 /* Queues one line and its end, and sends what the socket takes. */

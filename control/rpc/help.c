@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "control/rpc/role.h"
+
 #define COLUMNS	    80
 #define TEXT_COLUMN 26 /* where explanations begin */
 #define WORDS_MAX   160
@@ -194,6 +196,8 @@ void man_method(FILE *f, const char *prog, const struct method *m)
 		fputs(".PP\n", f);
 		man_text(f, m->details);
 	}
+	if (role_needed(m) < ROLE_ADMIN)
+		fprintf(f, ".PP\nNeeds no more than the role\n.BR %s .\n", role_name(role_needed(m)));
 }
 
 void man_head(FILE *f, const char *name, unsigned section, const char *summary)

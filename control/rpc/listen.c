@@ -80,12 +80,12 @@ int rpc_listen(const char *path, int *out, struct err *err)
 	if (fd < 0)
 		return err_set(err, -errno, "cannot make a socket: %s", strerror(errno));
 	/* The socket's own mode, given before bind(2), is what the file never exceeds. */
-	if (fchmod(fd, 0660) < 0 || bind(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0) {
+	if (fchmod(fd, 0600) < 0 || bind(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0) {
 		rc = -errno;
 		err_set(err, rc, "cannot bind \"%s\": %s", path, strerror(-rc));
 		goto fail;
 	}
-	if (chmod(path, 0660) < 0 || listen(fd, BACKLOG) < 0) {
+	if (chmod(path, 0600) < 0 || listen(fd, BACKLOG) < 0) {
 		rc = -errno;
 		err_set(err, rc, "cannot listen on \"%s\": %s", path, strerror(-rc));
 		unlink(path);

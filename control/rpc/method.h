@@ -61,6 +61,9 @@ enum method_flags {
 	METHOD_LOCAL = 1 << 2,	 /* carried out by the CLI; no server has it */
 	METHOD_HIDDEN = 1 << 3,	 /* no CLI command of its own */
 	METHOD_SLOW = 1 << 4,	 /* may take minutes; the CLI waits for it */
+	/* Whose it is, see control/rpc/role.h; neither: an admin's. */
+	METHOD_VIEW = 1 << 5,
+	METHOD_OPERATE = 1 << 6,
 };
 
 struct method {

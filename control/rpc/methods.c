@@ -76,7 +76,7 @@ static const struct param bridge_list_params[] = {
 	END,
 };
 const struct method m_bridge_list = {"bridge.list",	 "bridge show", "Show bridges",
-				     bridge_list_params, METHOD_PAGED,	NULL};
+				     bridge_list_params, METHOD_VIEW | METHOD_PAGED,	NULL};
 
 /* ---- ports ---- */
 
@@ -132,9 +132,9 @@ const struct method m_port_del = {"port.del",	   "port del",	   "Delete a port",
 				  port_one_params, METHOD_MUTATES, NULL};
 const struct method m_port_up = {
 	"port.up",	 "port up",	 "Let a port forward again; heals an errored one",
-	port_one_params, METHOD_MUTATES, NULL};
+	port_one_params, METHOD_OPERATE | METHOD_MUTATES, NULL};
 const struct method m_port_down = {"port.down",	    "port down",    "Stop a port from forwarding",
-				   port_one_params, METHOD_MUTATES, NULL};
+				   port_one_params, METHOD_OPERATE | METHOD_MUTATES, NULL};
 
 static const struct param port_set_params[] = {
 	PORT_NAME,
@@ -155,7 +155,7 @@ static const struct param port_list_params[] = {
 	END,
 };
 const struct method m_port_list = {"port.list",	     "port show",  "Show ports",
-				   port_list_params, METHOD_PAGED, NULL};
+				   port_list_params, METHOD_VIEW | METHOD_PAGED, NULL};
 
 /* ---- forwarding database ---- */
 
@@ -166,7 +166,7 @@ static const struct param fdb_list_params[] = {
 };
 const struct method m_fdb_list = {
 	"fdb.list",	 "fdb show",   "Show which address is on which port",
-	fdb_list_params, METHOD_PAGED, NULL};
+	fdb_list_params, METHOD_VIEW | METHOD_PAGED, NULL};
 
 #define FDB_MAC                                                                                    \
 	{"mac", PARAM_MAC, PARAM_POSITIONAL | PARAM_REQUIRED, 0, 0, "MAC", "the address"},         \
@@ -194,7 +194,7 @@ static const struct param fdb_flush_params[] = {
 	END,
 };
 const struct method m_fdb_flush = {"fdb.flush",	     "fdb flush", "Forget learned addresses",
-				   fdb_flush_params, 0,		  NULL};
+				   fdb_flush_params, METHOD_OPERATE, NULL};
 
 /* ---- counters ---- */
 
@@ -205,10 +205,10 @@ static const struct param stats_ports_params[] = {
 	END,
 };
 const struct method m_stats_ports = {
-	"stats.ports", NULL, "Counters of ports", stats_ports_params, METHOD_PAGED | METHOD_HIDDEN,
+	"stats.ports", NULL, "Counters of ports", stats_ports_params, METHOD_VIEW | METHOD_PAGED | METHOD_HIDDEN,
 	NULL};
 const struct method m_stats_workers = {"stats.workers", NULL, "What the workers do", NULL,
-				       METHOD_HIDDEN,	NULL};
+				       METHOD_VIEW | METHOD_HIDDEN,	NULL};
 
 /* ---- configuration ---- */
 
@@ -217,7 +217,7 @@ const struct method m_config_list = {"config.list",
 				     NULL,
 				     "The hand-made objects with their settings",
 				     page_params,
-				     METHOD_PAGED | METHOD_HIDDEN,
+				     METHOD_VIEW | METHOD_PAGED | METHOD_HIDDEN,
 				     NULL};
 
 static const struct param config_apply_params[] = {
@@ -251,10 +251,10 @@ const struct method m_config_rollback = {"config.rollback",
 /* ---- daemon ---- */
 
 const struct method m_daemon_status = {"daemon.status", NULL, "What this process is and does", NULL,
-				       METHOD_HIDDEN,	NULL};
+				       METHOD_VIEW | METHOD_HIDDEN,	NULL};
 const struct method m_daemon_facts = {
 	"daemon.facts", NULL,	       "Findings about the running switch, for doctor",
-	NULL,		METHOD_HIDDEN, NULL};
+	NULL,		METHOD_VIEW | METHOD_HIDDEN, NULL};
 const struct method m_daemon_stop = {
 	"daemon.stop", "stop", "End the switch with everything it made; VMs stay up",
 	NULL,	       0,      NULL};
@@ -284,7 +284,7 @@ const struct method m_events_subscribe = {
 	NULL,
 	"Be told of what happens, as notifications \"event\" on this connection",
 	events_subscribe_params,
-	METHOD_HIDDEN,
+	METHOD_VIEW | METHOD_HIDDEN,
 	NULL};
 
 static const struct param vm_report_params[] = {
@@ -308,4 +308,4 @@ const struct method m_vm_report = {
 	METHOD_HIDDEN,
 	NULL};
 const struct method m_vm_seen = {
-	"vm.seen", NULL, "The VMs whose supervisors are connected", NULL, METHOD_HIDDEN, NULL};
+	"vm.seen", NULL, "The VMs whose supervisors are connected", NULL, METHOD_VIEW | METHOD_HIDDEN, NULL};

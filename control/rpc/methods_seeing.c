@@ -14,7 +14,7 @@ const struct method m_capture_start = {
 	NULL,
 	"Let frames of ports be read from memory that comes with the answer, while this connection lasts",
 	capture_start_params,
-	METHOD_HIDDEN,
+	METHOD_OPERATE | METHOD_HIDDEN,
 	NULL,
 };
 
@@ -55,7 +55,7 @@ static const struct param mirror_list_params[] = {
 	{.name = NULL},
 };
 const struct method m_mirror_list = {"mirror.list",	 "mirror show", "Show mirrors",
-				     mirror_list_params, METHOD_PAGED,	NULL};
+				     mirror_list_params, METHOD_VIEW | METHOD_PAGED,	NULL};
 
 static const struct param bridge_trace_params[] = {
 	{"bridge", PARAM_NAME, PARAM_POSITIONAL | PARAM_REQUIRED, 0, 0, "BR", "the bridge"},
@@ -68,7 +68,7 @@ const struct method m_bridge_trace = {
 	"trace",
 	"Say what would happen to a frame, and why",
 	bridge_trace_params,
-	0,
+	METHOD_VIEW,
 	"FRAME is one text: eth src MAC dst MAC [vlan VID [pcp N]] [type 0xNNNN | ip src A dst B [tcp|udp "
 	"sport N dport N]] [len N]. MAC may be broadcast, A and B are IPv4 or IPv6 addresses.\n"
 	"The switch decides as it would for a frame that came from P now, and follows it over links; nothing "

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -17,13 +18,13 @@
 #define SILENT_NS      S_NS /* a client that wants something has asked by then */
 
 /* Tells a client that was not taken why, without waiting for it. */
-static void refuse(int fd, const char *text, const char *hint)
+static void refuse(int fd, int code, const char *text, const char *hint)
 {
 	struct err err = ERR_NONE;
 	size_t len;
 	char *line;
 
-	err_set(&err, -EAGAIN, "%s", text);
+	err_set(&err, code, "%s", text);
 	err_hint(&err, "%s", hint);
 	line = call_error_line(NULL, &err, &len);
 	if (line) {
@@ -61,8 +62,28 @@ static void refuse_with_spare(struct rpc_server *s)
 	close(s->spare_fd);
 	fd = accept4(s->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	if (fd >= 0)
-		refuse(fd, "the server is out of file descriptors", "try again later");
+		refuse(fd, -EAGAIN, "the server is out of file descriptors", "try again later");
 	s->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
+/* Takes a client that has connected, or tells it why not. */
+static void admit(struct rpc_server *s, int fd)
+{
+	enum role role = ROLE_ADMIN;
+	uid_t uid = 0;
+	char text[80];
+
+	if (s->role)
+		role = role_of_peer(fd, s->role, s->role_ctx, &uid);
+	if (role == ROLE_NONE) {
+		snprintf(text, sizeof(text), "user %u has no role here", uid);
+		refuse(fd, -EACCES, text, "lanyard-switch has --view, --operate and --admin for that");
+	} else if (s->n_conns >= CLIENTS_MAX && !make_room(s)) {
+		LOG_WARN_RL("rpc: a client was refused, %d are connected", CLIENTS_MAX);
+		refuse(fd, -EAGAIN, "256 clients are connected already", "try again later");
+	} else if (conn_create(s, fd, role, uid) < 0) {
+		refuse(fd, -EAGAIN, "out of memory", "try again later");
+	}
 }
 
 static void on_accept(void *arg, int listen_fd, uint32_t events)
@@ -79,13 +100,7 @@ static void on_accept(void *arg, int listen_fd, uint32_t events)
 		}
 		if (fd < 0)
 			return; /* EAGAIN, or a client that has gone already */
-		if (s->n_conns >= CLIENTS_MAX && !make_room(s)) {
-			LOG_WARN_RL("rpc: a client was refused, %d are connected", CLIENTS_MAX);
-			refuse(fd, "256 clients are connected already", "try again later");
-			continue;
-		}
-		if (conn_create(s, fd) < 0)
-			refuse(fd, "out of memory", "try again later");
+		admit(s, fd);
 	}
 }
 
@@ -102,6 +117,8 @@ int rpc_server_create(struct loop *loop, const struct rpc_server_opts *opts,
 	s->methods = opts->methods;
 	s->ctx = opts->ctx;
 	s->after_change = opts->after_change;
+	s->role = opts->role;
+	s->role_ctx = opts->role_ctx;
 	LIST_INIT(&s->conns);
 	s->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	rc = loop_fd_add(loop, s->listen_fd, EPOLLIN, on_accept, s, &s->watch);

@@ -22,6 +22,7 @@
 #include "base/err.h"
 #include "base/loop.h"
 #include "control/rpc/method.h"
+#include "control/rpc/role.h"
 
 /* JSON-RPC 2.0, section 5.1. */
 #define RPC_PARSE_ERROR	     -32700
@@ -58,6 +59,9 @@ struct rpc_server_opts {
 	/* Called after a METHOD_MUTATES handler succeeded, before its reply; may be NULL. A
 	 * failure (-errno with err) becomes the reply. */
 	int (*after_change)(void *ctx, struct err *err);
+	/* What a new client may do; asked once, before its first request. NULL: everything. */
+	role_fn role;
+	void *role_ctx;
 };
 
 /* On failure listen_fd is still the caller's. */
@@ -114,7 +118,7 @@ int rpc_take_fd(struct rpc_call *call, unsigned i);
 /* Sends a copy of fd with the result of this call (SCM_RIGHTS, with its first byte). One a call. -errno. */
 int rpc_give_fd(struct rpc_call *call, int fd);
 
-/* Makes dir's parents, unlinks a dead socket, binds with mode 0660 and listens. Refuses a path
+/* Makes dir's parents, unlinks a dead socket, binds with mode 0600 and listens. Refuses a path
  * too long for sun_path in words, and one on which somebody still answers (-EADDRINUSE). */
 int rpc_listen(const char *path, int *fd, struct err *err);
 
