@@ -50,7 +50,7 @@ static bool indirect_load(struct vu_ring *r, const struct vring_desc *table, uns
 	uint8_t *va = vu_mem_at(r->mem, at, &here);
 
 	if (unlikely(!va || here < sizeof(*out) || at % 8)) {
-		vu_ring_fault_set(r, VU_FAULT_ADDRESS, at, sizeof(*out));
+		vu_ring_fault_set(r, va ? VU_FAULT_INDIRECT_PLACE : VU_FAULT_ADDRESS, at, sizeof(*out));
 		return false;
 	}
 	*out = desc_load((const struct vring_desc *)va);

@@ -95,6 +95,10 @@ void vu_ring_fault_text(const struct vu_ring *r, char *text, size_t size)
 	case VU_FAULT_INDIRECT_FEATURE:
 		snprintf(text, size, "descriptor %llu is indirect, which was not negotiated", a);
 		break;
+	case VU_FAULT_INDIRECT_PLACE:
+		snprintf(text, size, "an indirect descriptor at guest address 0x%llx is not aligned to 8 bytes, "
+			 "or lies in two regions", a);
+		break;
 	case VU_FAULT_HEADER_SHORT:
 		snprintf(text, size, "the chain at descriptor %llu has %llu bytes, less than the %u of a virtio-net header",
 			 a, b, r->hdr_len);

@@ -64,6 +64,7 @@ enum vu_ring_fault {
 	VU_FAULT_INDIRECT,	 /* a: head, b: bytes of its table */
 	VU_FAULT_INDIRECT_NESTED, /* a: head */
 	VU_FAULT_INDIRECT_FEATURE, /* a: head */
+	VU_FAULT_INDIRECT_PLACE,   /* a: guest address */
 	VU_FAULT_HEADER_SHORT,	 /* a: head, b: bytes */
 	VU_FAULT_CHAIN_EMPTY,	 /* a: head */
 	VU_FAULT_MEMORY_LOST,

@@ -32,9 +32,9 @@ def need(*programs):
 
 
 def binary(name):
-    for place in ("control/cli", "control/daemon", "vm-launcher", "tests", "bench"):
+    for place in ("control/cli", "control/daemon", "vm-launcher", "tests", "tests/evil", "bench"):
         path = os.path.abspath(os.path.join(BUILD, place, name))
-        if os.access(path, os.X_OK):
+        if os.path.isfile(path) and os.access(path, os.X_OK):
             return path
     sys.exit(f"{name} is not built in {BUILD}")
 

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "tests/evil/raw.h"
+
+#include <string.h>
+#include <unistd.h>
+
+void raw_desc(struct fe *fe, unsigned ring, unsigned i, uint64_t gpa, uint32_t len, unsigned flags,
+	      unsigned next)
+{
+	fe->rings[ring].desc[i] = (struct vring_desc){gpa, len, (uint16_t)flags, (uint16_t)next};
+}
+
+uint64_t raw_frame(struct fe *fe, unsigned i)
+{
+	struct fe_ring *r = &fe->rings[TX_RING];
+	uint8_t *buf = r->bufs + (size_t)i * r->stride;
+
+	memset(buf, 0, fe->hdr_len + 60);
+	memcpy(buf + fe->hdr_len, BROADCAST EVIL_MAC "\x88\xb6", 14);
+	return fe_gpa(fe, buf);
+}
+
+void raw_offer(struct fe *fe, unsigned ring, unsigned head)
+{
+	struct fe_ring *r = &fe->rings[ring];
+
+	r->avail->ring[r->next_avail & (r->size - 1)] = (uint16_t)head;
+	raw_idx(fe, ring, 1);
+}
+
+void raw_idx(struct fe *fe, unsigned ring, unsigned by)
+{
+	struct fe_ring *r = &fe->rings[ring];
+
+	r->next_avail = (uint16_t)(r->next_avail + by);
+	__atomic_store_n(&r->avail->idx, r->next_avail, __ATOMIC_RELEASE);
+	fe_kick(fe, ring);
+}
+
+bool raw_used(struct fe *fe, unsigned ring, unsigned n)
+{
+	struct fe_ring *r = &fe->rings[ring];
+
+	for (uint64_t end_ns = loop_now_ns() + 5 * S_NS;
+	     (uint16_t)(__atomic_load_n(&r->used->idx, __ATOMIC_ACQUIRE) - r->last_used) < n;) {
+		if (loop_now_ns() > end_ns)
+			return false;
+		usleep(500);
+	}
+	return true;
+}
+
+void raw_send(struct scene *s, struct fe *fe, unsigned len)
+{
+	uint8_t f[65536] = BROADCAST "\x02\0\0\0\xe0\2\x88\xb6";
+
+	if (!fe_send(fe, 0, f, len))
+		evil_fail(s, "the neighbour's ring is full");
+}
