@@ -4,7 +4,21 @@
  */
 #include "base/hot.h"
 
+#ifdef __x86_64__
+#include <cpuid.h>
+#endif
+
 enum hot_isa hot_isa_used;
+
+#ifdef __x86_64__
+/* Those that clang has no name for in __builtin_cpu_supports(). */
+static bool cpu_has_bits(unsigned leaf, unsigned wanted)
+{
+	unsigned a, b, c, d;
+
+	return __get_cpuid(leaf, &a, &b, &c, &d) && (c & wanted) == wanted;
+}
+#endif
 
 static bool cpu_has(enum hot_isa isa)
 {
@@ -13,8 +27,7 @@ static bool cpu_has(enum hot_isa isa)
 	if (isa == HOT_ISA_V3)
 		return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") &&
 		       __builtin_cpu_supports("bmi2") && __builtin_cpu_supports("fma") &&
-		       __builtin_cpu_supports("f16c") && __builtin_cpu_supports("lzcnt") &&
-		       __builtin_cpu_supports("movbe");
+		       cpu_has_bits(1, bit_F16C | bit_MOVBE) && cpu_has_bits(0x80000001, bit_LZCNT);
 	if (isa == HOT_ISA_V4)
 		return cpu_has(HOT_ISA_V3) && __builtin_cpu_supports("avx512f") &&
 		       __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512cd") &&

@@ -24,8 +24,10 @@ void vu_device_init(struct vu_device *d, struct port *p, unsigned n_pairs)
 	d->port = p;
 	d->dev = &((struct vu_kept *)p->kept->driver)->dev;
 	vu_dev_init(d->dev, features, n_pairs, 0);
-	for (unsigned i = 0; i < VU_QUEUES_MAX; i++)
-		d->queues[i].kick_fd = d->queues[i].ring.call_fd = d->queues[i].err_fd = -1;
+	for (unsigned i = 0; i < VU_QUEUES_MAX; i++) {
+		d->queues[i].kick_fd = d->queues[i].err_fd = -1;
+		d->queues[i].ring.call_fd = -1;
+	}
 	vu_mem_guard_install();
 }
 

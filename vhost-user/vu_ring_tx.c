@@ -271,10 +271,12 @@ hot_inline unsigned put_plain(struct vu_ring *r, const struct places *p, unsigne
 	for (i = 0; i < n_places; i++) {
 		const struct frame *f = &frames[d[i].frame];
 		const uint32_t len = delivery_len(f, &d[i]), n = f->head_len;
-		uint8_t *va = p->va[i], *to = va + hdr_len;
+		uint8_t *va, *to;
 
 		if (unlikely(p->room[i] < len + hdr_len))
 			break;
+		va = p->va[i];
+		to = va + hdr_len;
 		memset(va, 0, 8);
 		memcpy(va + 8, &hdr_end, 4);
 		if (likely(d[i].as_is && n >= 32 && !f->offload.bits)) {
