@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/unit/proto_rules.h"
 #include "vhost-user/vu_proto.h"
 
 #define FEATURES                                                                          \
@@ -167,128 +168,17 @@ static bool says(const char *part)
 
 /* ---- every request ---- */
 
-static const struct vu_msg *now; /* what CHECK names */
-static unsigned now_fds;
-
-#define CHECK(cond)                                                                               \
-	do {                                                                                      \
-		if (!(cond))                                                                      \
-			fail_msg("request %u flags 0x%x size %u, %u descriptors: %s (%s)",        \
-				 now->request, now->flags, now->size, now_fds, #cond, res.text);  \
-	} while (0)
-
-static bool is_get(uint32_t request)
-{
-	return request == VU_GET_FEATURES || request == VU_GET_PROTOCOL_FEATURES ||
-	       request == VU_GET_QUEUE_NUM || request == VU_GET_VRING_BASE ||
-	       request == VU_GET_MAX_MEM_SLOTS;
-}
-
-static bool is_served(uint32_t request)
-{
-	return request && request <= VU_REM_MEM_REG && request != 6 && request != 7 &&
-	       request != 19 && !(request > 20 && request < 36);
-}
-
-static void check_reply(const struct vu_dev *after)
-{
-	bool ack = now->flags & VU_NEED_REPLY && after->proto_features & ACK;
-
-	if (res.verdict == VU_VIOLATION)
-		CHECK(!res.has_reply);
-	else if (res.verdict == VU_OK && is_get(now->request))
-		CHECK(res.has_reply);
-	else
-		CHECK(res.has_reply == ack);
-	/* Without an answer a refused front end would go on as if it had been obeyed. */
-	if (res.verdict == VU_REFUSED && is_served(now->request))
-		CHECK(ack);
-	if (!res.has_reply)
-		return;
-	CHECK(res.reply.request == now->request);
-	CHECK(res.reply.flags == (VU_VERSION | VU_REPLY));
-	CHECK(res.reply.size == 8);
-	if (!is_get(now->request))
-		CHECK(!res.reply.u.u64 == (res.verdict == VU_OK));
-}
-
-static void check_action(const struct vu_dev *after, const struct vu_fd_fact *facts,
-			 const struct vu_action *a)
-{
-	CHECK(a->fd < (int)now_fds && a->fd >= -1);
-	CHECK(a->ring < after->n_rings);
-	CHECK(a->slot < VU_MEM_SLOTS);
-	if (a->type == VU_ACT_MEM_ADD) {
-		CHECK(a->slot < after->n_regions);
-		CHECK(a->fd >= 0 && facts[a->fd].kind == VU_FD_FILE);
-	} else if (a->fd >= 0) {
-		CHECK(facts[a->fd].kind == VU_FD_EVENT);
-	}
-	if (a->type == VU_ACT_RING_START)
-		CHECK(vu_ring_runs(after, a->ring));
-}
-
-static void check_memory(const struct vu_dev *d)
-{
-	CHECK(d->n_regions <= VU_MEM_SLOTS);
-	for (unsigned i = 0; i < d->n_regions; i++) {
-		const struct vu_mem_region *a = &d->regions[i];
-
-		CHECK(a->size && a->gpa + a->size > a->gpa && a->uva + a->size > a->uva);
-		CHECK(a->mmap_offset + a->size >= a->size);
-		for (unsigned k = 0; k < i; k++) {
-			const struct vu_mem_region *b = &d->regions[k];
-
-			CHECK(a->gpa >= b->gpa + b->size || b->gpa >= a->gpa + a->size);
-			CHECK(a->uva >= b->uva + b->size || b->uva >= a->uva + a->size);
-		}
-	}
-}
-
-static void check_rings(const struct vu_dev *d)
-{
-	static const struct vu_ring_state none;
-
-	CHECK(!(d->features & ~d->features_offered));
-	for (unsigned i = 0; i < VU_QUEUES_MAX; i++) {
-		const struct vu_ring_state *r = &d->rings[i];
-
-		CHECK(!(r->num & (r->num - 1)) && r->num <= VU_RING_MAX);
-		if (r->phase == VU_RING_STARTED)
-			CHECK(r->num && r->has_addr && d->phase == VU_NEGOTIATED);
-		if (i >= d->n_rings)
-			CHECK(!memcmp(r, &none, sizeof(none)));
-	}
-}
-
 static void check_step(const struct vu_dev *before, const struct vu_msg *m,
 		       const struct vu_fd_fact *facts, unsigned n_fds)
 {
 	static struct vu_dev dev;
+	const char *broken;
 
-	now = m;
-	now_fds = n_fds;
 	memcpy(&dev, before, sizeof(dev));
-	vu_step(&dev, m, facts, n_fds, &res);
-	CHECK(res.n_actions <= VU_ACTIONS_MAX);
-	for (unsigned i = 0; i < res.n_actions; i++)
-		check_action(&dev, facts, &res.actions[i]);
-	check_reply(&dev);
-	if (res.verdict != VU_OK) {
-		CHECK(res.text[0] && strnlen(res.text, sizeof(res.text)) < sizeof(res.text));
-		CHECK(res.n_actions == (res.verdict == VU_REFUSED &&
-					dev.refused_logged != before->refused_logged));
-		dev.refused_logged = before->refused_logged;
-		CHECK(!memcmp(&dev, before, sizeof(dev)));
-		return;
-	}
-	if (acted(VU_ACT_MEM_CLEAR) || acted(VU_ACT_MEM_ADD) || acted(VU_ACT_MEM_DEL))
-		CHECK(res.actions[res.n_actions - 1].type == VU_ACT_RINGS_RESOLVE);
-	if (m->request == VU_SET_MEM_TABLE)
-		CHECK(dev.n_regions == n_fds);
-	if (memcmp(dev.regions, before->regions, sizeof(dev.regions)))
-		check_memory(&dev);
-	check_rings(&dev);
+	broken = proto_rules_step(&dev, m, facts, n_fds, &res);
+	if (broken)
+		fail_msg("request %u flags 0x%x size %u, %u descriptors: %s (%s)", m->request,
+			 m->flags, m->size, n_fds, broken, res.text);
 }
 
 #define N_STATES 7
