@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -15,6 +16,7 @@
 #include "control/daemon/page.h"
 
 #define EVENTS_QUEUED 8192 /* all ports of a full switch change at once, and as much again */
+#define TURN_EVENTS   64   /* sent in a round of the loop: others have their turn, too */
 #define LOST_RETRY_NS S_NS
 #define DUMP_FLAGS    (JSON_COMPACT | JSON_REAL_PRECISION(15))
 
@@ -39,7 +41,7 @@ struct events {
 	bool walking, moves_wanted;
 	pthread_mutex_t lock; /* of the rest */
 	json_t *queue[EVENTS_QUEUED];
-	size_t n_queued;
+	size_t first, n_queued; /* from first on, round the end */
 	uint64_t n_lost; /* found no room in the queue */
 };
 
@@ -81,14 +83,14 @@ void events_publish(struct events *e, const char *kind, const char *object, json
 	pthread_mutex_lock(&e->lock);
 	first = !e->n_queued && !e->n_lost;
 	if (event && e->n_queued < EVENTS_QUEUED) {
-		e->queue[e->n_queued++] = event;
+		e->queue[(e->first + e->n_queued++) % EVENTS_QUEUED] = event;
 		event = NULL;
 	} else {
 		e->n_lost++;
 	}
 	pthread_mutex_unlock(&e->lock);
 	json_decref(event);
-	/* Cannot fill up: control reads it back to zero. */
+	/* Cannot fill up: control reads it back to zero before it is written again. */
 	if (first && write(e->fd, &one, sizeof(one)) < 0)
 		return;
 }
@@ -130,38 +132,73 @@ static char *line_of(json_t *event)
 	return line;
 }
 
-/* Sends event with what was lost before it. line: the event without that. */
-static void subscriber_send(struct subscriber *s, json_t *event, const char *line)
-{
-	char *own = NULL;
+/* Events that go out together, each with its line. */
+struct turn {
+	json_t *events[TURN_EVENTS];
+	char *lines[TURN_EVENTS];
+	size_t n;
+};
 
-	if (s->n_lost) {
-		json_t *copy = json_copy(event);
-
-		json_object_set_new(copy, "lost", json_integer((json_int_t)s->n_lost));
-		own = line_of(copy);
-		json_decref(copy);
-		line = own;
-	}
-	if (line && rpc_notify(s->conn, line, strlen(line)))
-		s->n_lost = 0;
-	else
-		s->n_lost++;
-	free(own);
-}
-
-static void event_send(struct events *e, json_t *event)
+static bool matches(const struct subscriber *s, const json_t *event)
 {
 	const char *kind = json_string_value(json_object_get(event, "kind"));
 	const char *object = json_string_value(json_object_get(event, "object"));
-	char *line = line_of(event);
-	struct subscriber *s;
 
-	LIST_FOREACH (s, &e->subscribers, link)
-		if (s->conn && kind_matches(s->kinds, kind) &&
-		    object_matches(s->objects, object ? object : ""))
-			subscriber_send(s, event, line);
-	free(line);
+	return kind_matches(s->kinds, kind) && object_matches(s->objects, object ? object : "");
+}
+
+/* event's line with what s has lost before it; allocated. */
+static char *line_with_lost(const struct subscriber *s, json_t *event)
+{
+	json_t *copy = json_copy(event);
+	char *line;
+
+	json_object_set_new(copy, "lost", json_integer((json_int_t)s->n_lost));
+	line = line_of(copy);
+	json_decref(copy);
+	return line;
+}
+
+/* Lines of what is for s, *n of them, as one text without the last one's end; NULL: none, or no memory. */
+static char *text_for(const struct subscriber *s, const struct turn *t, size_t *len, uint64_t *n)
+{
+	char *text = NULL;
+	FILE *all = open_memstream(&text, len);
+	bool ok = all;
+
+	*n = 0;
+	for (size_t i = 0; i < t->n; i++) {
+		char *own = NULL;
+		const char *line = t->lines[i];
+
+		if (!matches(s, t->events[i]))
+			continue;
+		if (!*n && s->n_lost)
+			line = own = line_with_lost(s, t->events[i]);
+		ok = ok && line && fprintf(all, "%s%s", *n ? "\n" : "", line) > 0;
+		free(own);
+		++*n;
+	}
+	if (all && fclose(all) == EOF)
+		ok = false;
+	if (ok && *n)
+		return text;
+	free(text);
+	return NULL;
+}
+
+/* In one write: all of it or, where that is too much to wait for it, nothing. */
+static void subscriber_send(struct subscriber *s, const struct turn *t)
+{
+	uint64_t n;
+	size_t len;
+	char *text = text_for(s, t, &len, &n);
+
+	if (text && rpc_notify(s->conn, text, len))
+		s->n_lost = 0;
+	else
+		s->n_lost += n;
+	free(text);
 }
 
 static void subscriber_free(struct subscriber *s)
@@ -214,30 +251,47 @@ static void walk_end(struct events *e)
 		loop_timer_add(e->loop, LOST_RETRY_NS, on_lost, e, &e->lost_timer);
 }
 
+/* Takes the next events off the queue; with the last of them, what found no room behind it. */
+static void turn_take(struct events *e, struct turn *t, uint64_t *n_lost)
+{
+	uint64_t n;
+
+	*n_lost = 0;
+	pthread_mutex_lock(&e->lock);
+	for (t->n = 0; t->n < TURN_EVENTS && e->n_queued; e->n_queued--) {
+		t->events[t->n++] = e->queue[e->first];
+		e->first = (e->first + 1) % EVENTS_QUEUED;
+	}
+	if (!e->n_queued) {
+		*n_lost = e->n_lost;
+		e->n_lost = 0;
+		/* Not before: it brings us here again for the rest. */
+		if (read(e->fd, &n, sizeof(n)) < 0)
+			n = 0;
+	}
+	pthread_mutex_unlock(&e->lock);
+}
+
 static void on_queue(void *arg, int fd, uint32_t ready)
 {
-	static json_t *queue[EVENTS_QUEUED]; /* the control thread's own */
 	struct events *e = arg;
 	struct subscriber *s;
-	uint64_t n, n_lost;
-	size_t n_queued;
+	uint64_t n_lost;
+	struct turn t;
 
-	if (read(fd, &n, sizeof(n)) < 0)
-		return;
-	pthread_mutex_lock(&e->lock);
-	n_queued = e->n_queued;
-	n_lost = e->n_lost;
-	memcpy(queue, e->queue, n_queued * sizeof(json_t *));
-	e->n_queued = 0;
-	e->n_lost = 0;
-	pthread_mutex_unlock(&e->lock);
+	turn_take(e, &t, &n_lost);
+	for (size_t i = 0; i < t.n; i++)
+		t.lines[i] = line_of(t.events[i]);
 	e->walking = true;
-	for (size_t i = 0; i < n_queued; i++) {
-		event_send(e, queue[i]);
-		json_decref(queue[i]);
-	}
-	LIST_FOREACH (s, &e->subscribers, link)
+	LIST_FOREACH (s, &e->subscribers, link) {
+		if (s->conn)
+			subscriber_send(s, &t);
 		s->n_lost += n_lost;
+	}
+	for (size_t i = 0; i < t.n; i++) {
+		free(t.lines[i]);
+		json_decref(t.events[i]);
+	}
 	walk_end(e);
 }
 
@@ -344,7 +398,7 @@ void events_destroy(struct events *e)
 	if (e->fd >= 0)
 		close(e->fd);
 	for (size_t i = 0; i < e->n_queued; i++)
-		json_decref(e->queue[i]);
+		json_decref(e->queue[(e->first + i) % EVENTS_QUEUED]);
 	pthread_mutex_destroy(&e->lock);
 	free(e);
 }

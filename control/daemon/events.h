@@ -4,9 +4,9 @@
  *
  * What     An event is {time, kind, object, …}: time in seconds since 1970, kind "port.state",
  *          "mac.move" … (control/daemon/event_sources.c makes them), object whom it is about.
- * How      Published events wait in one queue until the loop's next round, which sends each to the
- *          subscribers whose kinds it matches, as JSON-RPC notifications "event". Without a
- *          subscriber nothing is built or kept.
+ * How      Published events wait in one queue. Each round of the loop sends up to 64 of them to the
+ *          subscribers whose kinds they match, as JSON-RPC notifications "event", with one write for
+ *          each. Without a subscriber nothing is built or kept.
  * Threads  events_publish(), events_wanted(): any. The rest: control.
  * Trust    A subscriber that does not read costs RPC_NOTIFY_MAX_BYTES: what finds no room is
  * counted and said with the next event that does ("lost"), within a second of its reading again.

@@ -181,6 +181,44 @@ static void nothing_is_built_without_a_listener(void **state)
 	assert_false(events_wanted(f->d.events));
 }
 
+static unsigned n_of(const char *text, const char *part)
+{
+	unsigned n = 0;
+
+	for (; (text = strstr(text, part)); text++)
+		n++;
+	return n;
+}
+
+/* 1,000 events are many turns, between which others have theirs. */
+static void flood_is_told_a_turn_at_a_time(void **state)
+{
+	struct fixture *f = *state;
+	unsigned n_seen = 0, n_most = 0;
+
+	say(f, f->fd, "events.subscribe", "{\"kinds\":[\"test\"]}");
+	read_all(f, f->fd);
+	for (int i = 0; i < 1000; i++)
+		events_publish(f->d.events, i % 4 ? "test.odd" : "other", "x",
+			       json_pack("{si}", "number", i));
+	for (unsigned i = 0; i < 1000 && n_seen < 750; i++) {
+		char last[32];
+		unsigned n;
+
+		rounds(f, 1);
+		read_all(f, f->fd);
+		n = n_of(f->in, "\"kind\":\"test.odd\"");
+		assert_int_equal(n, n_of(f->in, "\n"));
+		n_most = n > n_most ? n : n_most;
+		n_seen += n;
+		/* In their order. */
+		snprintf(last, sizeof(last), "\"number\":%u}", (n_seen - 1) / 3 * 4 + (n_seen - 1) % 3 + 1);
+		assert_true(!n || strstr(f->in, last));
+	}
+	assert_int_equal(n_seen, 750);
+	assert_in_range(n_most, 1, 64);
+}
+
 static void slow_reader_is_told_how_much_it_lost(void **state)
 {
 	struct fixture *f = *state;
@@ -199,7 +237,7 @@ static void slow_reader_is_told_how_much_it_lost(void **state)
 		if (i % 1000 == 0)
 			rounds(f, 2);
 	}
-	rounds(f, 4);
+	rounds(f, n / 64 + 4);
 	/* Others are served meanwhile. */
 	say(f, f->fd, "daemon.status", "{}");
 	for (unsigned i = 0; i < 300 && n_seen + n_lost < n; i++) {
@@ -402,6 +440,7 @@ int main(void)
 		T(only_wanted_kinds_are_told),
 		T(only_wanted_objects_are_told),
 		T(nothing_is_built_without_a_listener),
+		T(flood_is_told_a_turn_at_a_time),
 		T(slow_reader_is_told_how_much_it_lost),
 		T(moved_address_is_told_and_a_flood_of_them_counted),
 		T(kind_of_moves_has_what_was_left_out),
