@@ -91,7 +91,7 @@ static bool port_holds(const struct memory *m, const struct arena_port *p)
 	       memchr(p->owner.lab, '\0', sizeof(p->owner.lab)) &&
 	       p->bridge < SWITCH_BRIDGES_MAX && m->bridges[p->bridge].used &&
 	       (p->peer == ARENA_NONE || (p->peer < SWITCH_PORTS_MAX && m->ports[p->peer].used)) &&
-	       vlan_policy_check(&p->vlan, NULL) == 0;
+	       vlan_policy_check(&p->vlan, NULL) == 0 && port_policy_check(&p->policy, NULL) == 0;
 }
 
 static bool bridge_holds(const struct arena_bridge *b)

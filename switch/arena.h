@@ -23,10 +23,11 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "switch/policy.h"
 #include "switch/switch.h"
 #include "switch/vlan.h"
 
-#define ARENA_VERSION	   1 /* count up with every change of a struct here or of a driver's */
+#define ARENA_VERSION	   2 /* count up with every change of a struct here or of a driver's */
 #define ARENA_DRIVER_BYTES 4096
 #define ARENA_NONE	   UINT16_MAX /* no slot */
 
@@ -52,6 +53,7 @@ struct arena_port {
 	char name[SWITCH_NAME_MAX];
 	char type[16];
 	struct vlan_policy vlan;
+	struct port_policy policy;
 	struct arena_owner owner;
 	alignas(64) uint8_t driver[ARENA_DRIVER_BYTES]; /* the driver's own struct; zero at first */
 };

@@ -239,6 +239,8 @@ static uint64_t key_of(const uint8_t mac[6], uint16_t vid)
 int bridge_fdb_add(struct bridge *br, const uint8_t mac[6], uint16_t vid, struct port *port,
 		   struct err *err)
 {
+	const struct port *owner;
+
 	if (mac[0] & 1)
 		return err_set(err, -EINVAL, "bridge \"%s\": a group address cannot be on one port",
 			       br->name);
@@ -251,6 +253,14 @@ int bridge_fdb_add(struct bridge *br, const uint8_t mac[6], uint16_t vid, struct
 	if (!vlan_policy_carries(&port->kept->vlan, vid)) {
 		err_set(err, -EINVAL, "port \"%s\" does not carry vlan %u", port->name, vid);
 		return err_hint(err, "add the VLAN to the port first");
+	}
+	owner = port_policy_owner(br, mac, vid);
+	if (owner) {
+		err_set(err, -EEXIST,
+			"bridge \"%s\": this address is guarded by port \"%s\", which alone has it in vlan %u",
+			br->name, owner->name, vid);
+		err_hint(err, owner == port ? "it needs no entry" : "give that port guard off first");
+		return -EEXIST;
 	}
 	if (fdb_add(br->fdb, key_of(mac, vid), port->id, switch_now_s(br->sw)) < 0)
 		return err_set(err, -ENOSPC,

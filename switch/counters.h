@@ -34,6 +34,26 @@
 	X(RX_VLAN_NO_NATIVE, "vlan_no_native",                                                 \
 	  "untagged, but the trunk has no native VLAN; set one or send tagged")                \
 	X(RX_VLAN_RESERVED, "vlan_reserved", "tagged with VID 4095, which 802.1Q reserves")    \
+	X(RX_GUARD_MAC, "guard_mac",                                                           \
+	  "its source is not the NIC's address; undo that in the guest, or `port set P guard=off` for " \
+	  "a guest that bridges or has addresses of its own (launched ones: --nic BR,guard=off)") \
+	X(RX_GUARD_IP, "guard_ip",                                                             \
+	  "its IP source is none of the port's addresses; `port set P ip=` gives it more")     \
+	X(RX_GUARD_ARP, "guard_arp",                                                           \
+	  "claims an IP address for a MAC where one of them is not the port's; "               \
+	  "`port set P ip=` gives it more")                                                    \
+	X(RX_GUARD_DHCP, "guard_dhcp",                                                         \
+	  "sent by a DHCP server, and the port's guard lets none in; `port set P guard=` without dhcp") \
+	X(RX_GUARD_RA, "guard_ra",                                                             \
+	  "an IPv6 router's advertisement or redirect, or headers that could hide one; "       \
+	  "`port set P guard=` without ra for a router")                                       \
+	X(RX_MAC_OWNED, "mac_owned",                                                           \
+	  "its source is the address of another port of the bridge that has guard mac; "       \
+	  "two machines with one address?")                                                    \
+	X(RX_MAC_LIMIT, "mac_limit",                                                           \
+	  "its source would be one address more than the port's max-macs")                     \
+	X(RX_ISOLATED, "isolated",                                                             \
+	  "sent from an isolated port to isolated ports alone, which exchange nothing")        \
 	X(RX_SAME_PORT, "same_port", "its destination is on the port it came from")            \
 	X(RX_NO_PORT, "no_port", "no other port of its VLAN is up, so there is nobody to flood to") \
 	X(RX_COPY_LIMIT, "copy_limit",                                                         \

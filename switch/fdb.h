@@ -116,6 +116,10 @@ void fdb_ageing_set(struct fdb *t, uint32_t ageing_s);
 /* A static entry; moves one that exists. -ENOSPC when its buckets hold static entries only. */
 int fdb_add(struct fdb *t, uint64_t key, uint16_t port, uint32_t now_s);
 int fdb_del(struct fdb *t, uint64_t key); /* -ENOENT */
+/* The port of a static entry, or FDB_NO_PORT. */
+uint16_t fdb_static_port(struct fdb *t, uint64_t key);
+/* Forgets key unless it was learned on this port: who owns an address needs no static entry. */
+void fdb_disown(struct fdb *t, uint64_t key, uint16_t port);
 /* Forgets entries of port (FDB_NO_PORT: of all); static ones too with statics. Returns how many. */
 unsigned fdb_flush(struct fdb *t, uint16_t port, bool statics);
 /* Drops expired entries of up to n_buckets buckets from *at on; *at becomes 0 after the last. Lowers
@@ -136,6 +140,7 @@ unsigned fdb_read(const struct fdb *t, uint64_t *at, struct fdb_entry *out, unsi
 /* The live entry of key; false: there is none. */
 bool fdb_find(struct fdb *t, uint64_t key, uint32_t now_s, struct fdb_entry *out);
 
+uint32_t fdb_n_of_port(const struct fdb *t, uint16_t port); /* any thread; static ones included */
 uint32_t fdb_n_entries(const struct fdb *t); /* expired ones not yet swept included */
 uint32_t fdb_n_learned(const struct fdb *t); /* of these, those that can expire */
 uint64_t fdb_n_full(const struct fdb *t);

@@ -103,6 +103,37 @@ int fdb_del(struct fdb *t, uint64_t key)
 	return rc;
 }
 
+/* Without a lock: buckets that hold no entry need no page. Entries only move from the first to the second. */
+static bool may_have(const struct fdb *t, uint64_t key)
+{
+	uint64_t hash = fdb_hash(key);
+
+	return way_of(first_bucket(t, hash), key) >= 0 || way_of(second_bucket(t, hash), key) >= 0;
+}
+
+uint16_t fdb_static_port(struct fdb *t, uint64_t key)
+{
+	struct fdb_entry e;
+
+	return may_have(t, key) && fdb_find(t, key, 0, &e) && e.is_static ? e.port : FDB_NO_PORT;
+}
+
+void fdb_disown(struct fdb *t, uint64_t key, uint16_t port)
+{
+	struct bucket *b[2];
+
+	if (!may_have(t, key))
+		return;
+	pair_lock(t, fdb_hash(key), b);
+	for (int k = 0; k < 2; k++) {
+		int i = way_of(b[k], key);
+
+		if (i >= 0 && relaxed_load(&b[k]->port[i]) != port)
+			way_clear(t, b[k], i);
+	}
+	pair_unlock(b);
+}
+
 bool fdb_find(struct fdb *t, uint64_t key, uint32_t now_s, struct fdb_entry *out)
 {
 	struct bucket *b[2];
@@ -267,6 +298,11 @@ unsigned fdb_read(const struct fdb *t, uint64_t *at, struct fdb_entry *out, unsi
 	if (*at > t->mask)
 		*at = 0;
 	return got;
+}
+
+uint32_t fdb_n_of_port(const struct fdb *t, uint16_t port)
+{
+	return relaxed_load(&t->n_port[port]);
 }
 
 uint32_t fdb_n_entries(const struct fdb *t)

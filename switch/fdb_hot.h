@@ -180,17 +180,22 @@ static inline bool refresh(struct bucket *b, uint64_t key, uint16_t port, uint32
 /* The rare half of learning: an address that is new here, or has moved. False when it was not learned. */
 bool fdb_learn_slow(struct fdb *t, uint64_t key, uint64_t hash, uint16_t port, uint32_t now_s);
 
-/* False when it was not learned: another worker was in the bucket, or there is no room. */
-static inline bool fdb_learn_inline(struct fdb *t, uint64_t key, uint64_t hash, uint16_t port, uint32_t now_s)
+/* True when key is known on this port, or static: there is nothing to learn. */
+static inline bool fdb_refresh_inline(struct fdb *t, uint64_t key, uint64_t hash, uint16_t port, uint32_t now_s)
 {
 	struct bucket *b = first_bucket(t, hash);
 
 	if (__builtin_expect(refresh(b, key, port, now_s), 1))
 		return true;
-	if (relaxed_load(&b->seq) & SEQ_OVERFLOW &&
-	    refresh(second_bucket(t, hash), key, port, now_s))
-		return true;
-	return fdb_learn_slow(t, key, hash, port, now_s);
+	return relaxed_load(&b->seq) & SEQ_OVERFLOW &&
+	       refresh(second_bucket(t, hash), key, port, now_s);
+}
+
+/* False when it was not learned: another worker was in the bucket, or there is no room. */
+static inline bool fdb_learn_inline(struct fdb *t, uint64_t key, uint64_t hash, uint16_t port, uint32_t now_s)
+{
+	return fdb_refresh_inline(t, key, hash, port, now_s) ||
+	       fdb_learn_slow(t, key, hash, port, now_s);
 }
 
 #endif

@@ -11,8 +11,10 @@
 #include "switch/decided.h"
 #include "switch/fdb_hot.h"
 #include "switch/flow.h"
+#include "switch/guard.h"
 #include "switch/hold.h"
 #include "switch/internal.h"
+#include "switch/owners.h"
 #include "switch/run.h"
 #include "switch/watched.h"
 
@@ -166,6 +168,26 @@ static inline void stage(struct forward *fw, const struct view_port *vp, const s
 	}
 }
 
+/* What run_forward() does for most sources at once. Returns FRAME_NO_DROP or an enum rx_drop. */
+static uint8_t learn(struct forward *fw, const struct view_port *in, uint64_t key, uint64_t hash,
+		     bool *learned)
+{
+	uint8_t drop;
+	bool done;
+
+	WATCH(if (fw->trace) return traced_learn(fw, in, key);)
+	done = fdb_refresh_inline(in->bridge->fdb, key, hash, in->id, fw->now_s);
+	if (!done) {
+		drop = learn_refused(fw->view, in, key);
+		if (drop != FRAME_NO_DROP)
+			return drop;
+		done = fdb_learn_slow(in->bridge->fdb, key, hash, in->id, fw->now_s);
+	}
+	if (learned)
+		*learned = done;
+	return FRAME_NO_DROP;
+}
+
 /* A run whose frames may not all be let in alike crosses a link one by one. */
 static void link_cross_each(struct forward *fw, struct journey *j, const struct view_port *vp,
 			    struct shape s, unsigned depth);
@@ -180,8 +202,8 @@ static void link_cross(struct forward *fw, struct journey *j, const struct view_
 	struct delivery d = shape_delivery(s, f, run->first);
 	int shift = delivery_shift(&d);
 	bool too_long = run->len_largest + (uint32_t)shift > vp->len_max;
-	/* A second tag lies behind what makes frames alike. */
-	bool apart = too_long || (s.off > 12 && head_u16(f, s.off) == VLAN_TPID);
+	/* A second tag lies behind what makes frames alike, and guards look behind it anyway. */
+	bool apart = too_long || in->guarded || (s.off > 12 && head_u16(f, s.off) == VLAN_TPID);
 	struct port_counters *out_c = counters(fw, vp), *in_c = counters(fw, in);
 	uint64_t key, bytes = run->bytes + (uint64_t)((int64_t)shift * run->n);
 	uint8_t drop;
@@ -208,16 +230,18 @@ static void link_cross(struct forward *fw, struct journey *j, const struct view_
 	drop = shape_enter(&s, f, in);
 	if (drop == FRAME_NO_DROP && is_reserved(f->head, in->bridge->forward_reserved))
 		drop = RX_RESERVED_ADDRESS;
+	if (drop == FRAME_NO_DROP && in->guarded)
+		drop = guard_frame(&in->guard, fw->burst, run->first, s.off);
+	key = fdb_key(f->head + 6, s.vid);
+	if (drop == FRAME_NO_DROP)
+		drop = learn(fw, in, key, fdb_hash(key), NULL);
 	if (drop != FRAME_NO_DROP) {
 		in_c->rx_drops[drop] += run->n;
 		WATCH(watched_drop_in(fw, in, run->first, run->n, d, drop);)
 		return;
 	}
-	key = fdb_key(f->head + 6, s.vid);
 	WATCH(struct delivery came = j->came;
-	      j->came = d;
-	      if (!traced_learn(fw, in, key)))
-		fdb_learn(in->bridge->fdb, key, fdb_hash(key), in->id, fw->now_s);
+	      j->came = d;)
 	bridge_forward(fw, j, in, s, fdb_hash(fdb_key(f->head, s.vid)), depth + 1);
 	WATCH(j->came = came;)
 }
@@ -263,18 +287,41 @@ WATCH(static struct delivery shape_left(const struct forward *fw, const struct j
 	return shape_delivery(shape_leave(s, f, vp), f, j->run->first);
 })
 
+/* The run comes no further than in. */
+static void run_drop(struct forward *fw, const struct journey *j, const struct view_port *in, uint8_t drop)
+{
+	counters(fw, in)->rx_drops[drop] += j->run->n;
+	WATCH(watched_drop_in(fw, in, j->run->first, j->run->n, j->came, drop);)
+}
+
+/* Why a flood reached nobody. */
+static uint8_t flood_ended(const struct journey *j, const struct view_port *in, struct shape s)
+{
+	const struct view_bridge *br = in->bridge;
+
+	if (j->n_copies >= COPIES_MAX)
+		return RX_COPY_LIMIT;
+	for (unsigned i = 0; in->isolated && i < br->n_members; i++)
+		if (br->members[i] != in && br->members[i]->isolated &&
+		    vlan_policy_carries(&br->members[i]->vlan, s.vid))
+			return RX_ISOLATED;
+	return RX_NO_PORT;
+}
+
 static void flood(struct forward *fw, struct journey *j, const struct view_port *in,
 		  struct shape s, unsigned depth)
 {
 	const struct view_bridge *br = in->bridge;
 	struct port_counters *c = counters(fw, in);
+	const bool isolated = in->isolated;
 	unsigned n = j->run->n;
 	bool offered = false;
 
 	for (unsigned i = 0; i < br->n_members; i++) {
 		const struct view_port *vp = br->members[i];
 
-		if (vp == in || !vlan_policy_carries(&vp->vlan, s.vid))
+		if (vp == in || !vlan_policy_carries(&vp->vlan, s.vid) ||
+		    unlikely(isolated && vp->isolated))
 			continue;
 		if (j->n_copies >= COPIES_MAX) {
 			/* Once for all members that come after it: their number is not bounded. */
@@ -289,9 +336,7 @@ static void flood(struct forward *fw, struct journey *j, const struct view_port 
 	if (offered)
 		c->rx_forwarded += n;
 	else
-		c->rx_drops[j->n_copies >= COPIES_MAX ? RX_COPY_LIMIT : RX_NO_PORT] += n;
-	WATCH(if (!offered) watched_drop_in(fw, in, j->run->first, n, j->came,
-					    j->n_copies >= COPIES_MAX ? RX_COPY_LIMIT : RX_NO_PORT);)
+		run_drop(fw, j, in, flood_ended(j, in, s));
 }
 
 /* The run is in VLAN s.vid of in's bridge: sends it where it belongs and counts it for in. */
@@ -309,6 +354,10 @@ static void bridge_forward(struct forward *fw, struct journey *j, const struct v
 		return;
 	}
 	id = fdb_lookup_inline(in->bridge->fdb, fdb_key(f->head, s.vid), dst_hash, fw->now_s);
+	if (id == FDB_NO_PORT && in->bridge->owners) {
+		vp = owner_of(fw->view, in->bridge, fdb_key(f->head, s.vid));
+		id = vp ? vp->id : FDB_NO_PORT;
+	}
 	WATCH(id = traced_lookup(fw, in, f, s.vid, id);)
 	if (id == FDB_NO_PORT) {
 		WATCH(traced(fw, TRACE_UNKNOWN, in, s.vid, NULL);)
@@ -317,8 +366,7 @@ static void bridge_forward(struct forward *fw, struct journey *j, const struct v
 	}
 	vp = fw->view->by_id[id];
 	if (vp == in) {
-		c->rx_drops[RX_SAME_PORT] += j->run->n;
-		WATCH(watched_drop_in(fw, in, j->run->first, j->run->n, j->came, RX_SAME_PORT);)
+		run_drop(fw, j, in, RX_SAME_PORT);
 		return;
 	}
 	/* A port that has left this bridge or VLAN since it was learned: as if unknown. */
@@ -327,9 +375,8 @@ static void bridge_forward(struct forward *fw, struct journey *j, const struct v
 		flood(fw, j, in, s, depth);
 		return;
 	}
-	if (j->n_copies >= COPIES_MAX) {
-		c->rx_drops[RX_COPY_LIMIT] += j->run->n;
-		WATCH(watched_drop_in(fw, in, j->run->first, j->run->n, j->came, RX_COPY_LIMIT);)
+	if (vp->isolated & in->isolated || j->n_copies >= COPIES_MAX) {
+		run_drop(fw, j, in, vp->isolated & in->isolated ? RX_ISOLATED : RX_COPY_LIMIT);
 		return;
 	}
 	WATCH(traced(fw, TRACE_KNOWN, in, s.vid, vp);)
@@ -399,7 +446,7 @@ static bool known_unicast(struct forward *fw, const struct view_port *in, const 
 	WATCH(id = traced_lookup(fw, in, f, run->shape.vid, id);)
 	vp = likely(id != FDB_NO_PORT) ? fw->view->by_id[id] : NULL;
 	if (unlikely(!vp || vp == in || vp->bridge != in->bridge || vp->peer ||
-		     !vlan_policy_carries(&vp->vlan, run->shape.vid)))
+		     vp->isolated & in->isolated || !vlan_policy_carries(&vp->vlan, run->shape.vid)))
 		return false;
 	WATCH(traced(fw, TRACE_KNOWN, in, run->shape.vid, vp);)
 	d = shape_delivery(shape_leave(run->shape, f, vp), f, run->first);
@@ -414,13 +461,15 @@ static void run_forward(struct forward *fw, const struct view_port *in, const st
 			uint64_t epoch)
 {
 	struct journey j = {.run = run};
-
 	/* Who was not learned is to be learned with the next frame: nothing is kept that would stop that. */
-	bool learned = WATCH(!traced_learn(fw, in, run->src_key) &&) fdb_learn_inline(
-		in->bridge->fdb, run->src_key, run->src_hash, in->id, fw->now_s);
+	bool learned = false;
+	uint8_t drop = learn(fw, in, run->src_key, run->src_hash, &learned);
 
 	WATCH(j.came = frame_as_is();)
-
+	if (unlikely(drop != FRAME_NO_DROP)) {
+		run_drop(fw, &j, in, drop);
+		return;
+	}
 	if (likely(known_unicast(fw, in, run, epoch, learned)))
 		counters(fw, in)->rx_forwarded += run->n;
 	else
@@ -434,11 +483,14 @@ void HOT_NAME(forward_burst)(struct forward *fw, const struct view_port *in, uns
 	struct port_counters *c = counters(fw, in);
 	struct run runs[BURST_MAX];
 	uint64_t bytes;
-	unsigned n_runs = runs_cut(fw, in, runs, &bytes);
+	unsigned n_runs;
 
+	WATCH(watched_received(fw, in);)
+	if (unlikely(in->guarded))
+		guard_burst(&in->guard, fw->burst);
+	n_runs = runs_cut(fw, in, runs, &bytes);
 	c->rx_bytes += bytes;
 	c->rx_frames += fw->burst->n;
-	WATCH(watched_received(fw, in);)
 	runs_find(fw, in, runs, n_runs, epoch);
 	for (unsigned i = 0; i < n_runs; i++) {
 		struct run *run = &runs[i];

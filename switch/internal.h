@@ -26,6 +26,7 @@ struct bridge {
 	struct fdb *fdb;
 	unsigned n_ports;
 	unsigned index; /* in the view being built */
+	unsigned n_owners; /* likewise: ports with guard mac */
 	uint64_t sweep_at;
 	uint32_t sweep_next_s; /* from the end of a sweep to the next address that will expire */
 	bool sweeping;

@@ -73,6 +73,9 @@ int link_add(struct switch_ *sw, const struct port_opts *opts, struct bridge *pe
 	if (snprintf(name, sizeof(name), "%s~peer", opts->name) >= (int)sizeof(name))
 		return err_set(err, -EINVAL, "port \"%s\": the name leaves no room for its other end's",
 			       opts->name);
+	rc = port_policy_link_check(opts->name, &opts->policy, err);
+	if (rc < 0)
+		return rc;
 	l = calloc(1, sizeof(*l));
 	if (!l)
 		return err_set(err, -ENOMEM, "port \"%s\": out of memory", opts->name);

@@ -56,6 +56,7 @@ static void kept_fill(struct port *p, const struct port_opts *opts)
 	k->bridge = (uint16_t)arena_bridge_index(p->sw->arena, p->bridge->kept);
 	k->peer = ARENA_NONE;
 	k->vlan = opts->vlan;
+	k->policy = opts->policy;
 	k->mtu = opts->mtu;
 	k->down = opts->down;
 	arena_port_use(k);
@@ -95,6 +96,8 @@ int port_init(struct port *p, struct switch_ *sw, const struct port_opts *opts,
 		return rc;
 	}
 	rc = mtu_check(opts->name, opts->mtu, err);
+	if (rc == 0)
+		rc = port_policy_allowed(opts->bridge, opts->name, NULL, &opts->vlan, &opts->policy, err);
 	if (rc < 0)
 		return rc;
 	p->counters = aligned_alloc(64, size);
@@ -115,6 +118,7 @@ int port_init(struct port *p, struct switch_ *sw, const struct port_opts *opts,
 	p->bridge->n_ports++;
 	TAILQ_INSERT_TAIL(&sw->ports, p, link);
 	switch_publish(sw);
+	port_policy_settle(p);
 	port_change_tell(p, SWITCH_PORT_MADE, p->state);
 	carrier_update(p->bridge, p);
 	return 0;
@@ -297,6 +301,7 @@ void port_info(const struct port *p, struct port_info *info)
 	info->state = p->state;
 	info->reason = p->reason;
 	info->vlan = p->kept->vlan;
+	info->policy = &p->kept->policy;
 	info->mtu = p->kept->mtu ? p->kept->mtu : p->mtu_told;
 	info->carrier = p->carrier;
 	if (p->ops->info)
@@ -363,6 +368,9 @@ int port_vlan_set(struct port *p, const struct vlan_policy *vlan, struct err *er
 		err_prefix(err, "port \"%s\"", p->name);
 		return rc;
 	}
+	rc = port_policy_allowed(p->bridge, p->name, p, vlan, &p->kept->policy, err);
+	if (rc < 0)
+		return rc;
 	p->kept->vlan = *vlan;
 	if (p->peer)
 		p->peer->kept->vlan = *vlan;
@@ -372,6 +380,7 @@ int port_vlan_set(struct port *p, const struct vlan_policy *vlan, struct err *er
 			p->peer->kept->vlan = old;
 		return err_set(err, -ENOMEM, "port \"%s\": out of memory", p->name);
 	}
+	port_policy_settle(p);
 	return 0;
 }
 

@@ -20,6 +20,7 @@
 #include "base/err.h"
 #include "base/loop.h"
 #include "switch/counters.h"
+#include "switch/policy.h"
 #include "switch/vlan.h"
 
 #define SWITCH_PORTS_MAX   4096
@@ -105,6 +106,7 @@ struct port_opts {
 	const char *name;
 	struct bridge *bridge;
 	struct vlan_policy vlan;
+	struct port_policy policy;
 	uint32_t mtu; /* bytes; 0: none given */
 	bool down;    /* by the administrator: it begins so, without carrier and traffic */
 };
@@ -120,6 +122,7 @@ struct port_info {
 	const char *ifname, *netns, *address; /* of the host's side, or NULL */
 	const char *peer;   /* the other end's socket, or NULL */
 	struct vlan_policy vlan;
+	const struct port_policy *policy;
 	uint32_t mtu;	   /* bytes, given or else told by the peer; 0: neither */
 	unsigned n_queues; /* queue pairs in use */
 	uint64_t features; /* negotiated virtio feature bits; 0 where there are none */

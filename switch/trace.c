@@ -7,6 +7,7 @@
 #include "switch/classify.h"
 #include "switch/decided.h"
 #include "switch/internal.h"
+#include "switch/owners.h"
 #include "switch/pages.h"
 #include "switch/watched.h"
 
@@ -64,6 +65,17 @@ uint16_t trace_looked_up(struct forward *fw, const struct view_port *in, uint16_
 
 	/* It is sent to itself: what was entered by hand stays, all else would have been learned on `in`. */
 	return entry_of(t, in, t->burst.frames[0].head, vid).is_static ? id : in->id;
+}
+
+uint8_t traced_learn(struct forward *fw, const struct view_port *in, uint64_t key)
+{
+	struct fdb_entry e;
+	bool known = fdb_find(in->bridge->fdb, key, fw->now_s, &e) && (e.is_static || e.port == in->id);
+	uint8_t drop = known ? FRAME_NO_DROP : learn_refused(fw->view, in, key);
+
+	if (drop == FRAME_NO_DROP)
+		trace_tell(fw, TRACE_LEARN, in, key >> 48 & 0xfff, NULL, NULL, 0);
+	return drop;
 }
 
 static void frame_put(struct trace *t, const uint8_t *bytes, uint32_t len)

@@ -18,7 +18,7 @@ enum trace_kind {
 	TRACE_ENTERED,	  /* port lets it in, into vid */
 	TRACE_DROPPED_IN, /* port counts it with reason (enum rx_drop) */
 	TRACE_LEARN,	  /* port is looked at as its source's: see src */
-	TRACE_KNOWN,	  /* its destination is on `to`: see dst */
+	TRACE_KNOWN,	  /* its destination is on `to`: see dst; not found there: `to` owns it */
 	TRACE_GROUP,	  /* its destination is a group: to all others of the VLAN */
 	TRACE_UNKNOWN,	  /* its destination is not known: to all others of the VLAN */
 	TRACE_STALE, /* its destination was learned on `to` (may be NULL), which has left the VLAN

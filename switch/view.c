@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "switch/internal.h"
+#include "switch/owners.h"
 #include "switch/watch.h"
 
 #define ETH_AND_TAGS 22 /* bytes: header and two tags, what a port's MTU does not count */
@@ -29,6 +30,50 @@ static void view_port_fill(struct view_port *vp, struct port *p)
 	if (p->peer)
 		vp->n_txq = p->state == PORT_UP;
 	vp->multi_queue = vp->n_txq > 1;
+	vp->guard = p->kept->policy.guard;
+	vp->guarded = vp->guard.checks;
+	vp->isolated = p->kept->policy.isolated;
+	vp->max_macs = p->kept->policy.max_macs;
+}
+
+static bool is_owner(const struct port *p)
+{
+	return p->kept->policy.guard.checks & GUARD_MAC;
+}
+
+/* Counts the owners of each bridge and lays out their slots: how many all have. */
+static size_t owners_lay_out(struct switch_ *sw, struct view *v)
+{
+	uint64_t *next = v->owners;
+	struct bridge *br;
+	struct port *p;
+	size_t sum = 0;
+
+	TAILQ_FOREACH(p, &sw->ports, link)
+		p->bridge->n_owners = 0;
+	TAILQ_FOREACH(p, &sw->ports, link)
+		p->bridge->n_owners += is_owner(p);
+	TAILQ_FOREACH(br, &sw->bridges, link) {
+		uint32_t n = br->n_ports && br->n_owners ? owners_slots(br->n_owners) : 0;
+
+		sum += n;
+		if (!next || !n)
+			continue;
+		v->bridges[br->index].owners = next;
+		v->bridges[br->index].owners_mask = n - 1;
+		next += n;
+	}
+	return sum;
+}
+
+static void owners_fill(struct switch_ *sw, struct view *v)
+{
+	struct port *p;
+
+	owners_lay_out(sw, v);
+	TAILQ_FOREACH(p, &sw->ports, link)
+		if (is_owner(p))
+			owners_put(&v->bridges[p->bridge->index], p->kept->policy.guard.mac, p->id);
 }
 
 static void view_sources_fill(struct switch_ *sw, struct view *v)
@@ -85,6 +130,7 @@ static void view_fill(struct switch_ *sw, struct view *v)
 		if (v->by_id[p->id]->n_txq)
 			vb->members[vb->n_members++] = v->by_id[p->id];
 	}
+	owners_fill(sw, v);
 	view_sources_fill(sw, v);
 	watch_view_fill(sw, v);
 }
@@ -109,7 +155,8 @@ int view_build(struct switch_ *sw, struct view **out)
 	v->bridges = calloc(sw->n_bridges + 1, sizeof(*v->bridges));
 	v->members = calloc(n_ports + 1, sizeof(struct view_port *));
 	v->sources = calloc(n_sources + 1, sizeof(*v->sources));
-	if (!v->ports || !v->bridges || !v->members || !v->sources) {
+	v->owners = calloc(owners_lay_out(sw, v) + 1, sizeof(*v->owners));
+	if (!v->owners || !v->ports || !v->bridges || !v->members || !v->sources) {
 		view_free(v);
 		return -ENOMEM;
 	}
@@ -126,5 +173,6 @@ void view_free(struct view *v)
 	free(v->bridges);
 	free(v->members);
 	free(v->sources);
+	free(v->owners);
 	free(v);
 }

@@ -33,10 +33,13 @@ struct view_port {
 	uint8_t n_txq; /* running receive rings of the guest (a link that runs: 1); 0: not up */
 	uint8_t txq[PORT_QUEUES_MAX];
 	bool multi_queue; /* more than one runs: flows are spread */
+	bool guarded, isolated;
 	uint32_t len_max; /* bytes of the longest frame */
 	struct vlan_policy vlan;
 	uint16_t source[PORT_QUEUES_MAX]; /* its place among its worker's sources, where it is one */
 	struct view_watch watch;
+	uint32_t max_macs; /* 0: no limit */
+	struct guard guard;
 };
 
 struct view_bridge {
@@ -44,6 +47,8 @@ struct view_bridge {
 	uint16_t forward_reserved;
 	unsigned n_members;	    /* that run */
 	struct view_port **members;
+	uint64_t *owners; /* switch/owners.h; NULL: none */
+	uint32_t owners_mask;
 };
 
 /* A ring of a worker. */
@@ -68,6 +73,7 @@ struct view {
 	struct view_bridge *bridges;
 	struct view_port **members; /* backing store of bridges[].members */
 	struct view_source *sources;
+	uint64_t *owners; /* … and of bridges[].owners */
 	const struct watch *watches[WATCHES_MAX]; /* NULL: none */
 	unsigned n_workers;
 	struct view_sources worker[]; /* n_workers */

@@ -132,13 +132,7 @@ static inline uint16_t traced_lookup(struct forward *fw, const struct view_port 
 	return trace_looked_up(fw, in, vid, id);
 }
 
-/* True when this is a trace: nothing is learned. key is the sender's. */
-static inline bool traced_learn(struct forward *fw, const struct view_port *in, uint64_t key)
-{
-	if (likely(!fw->trace))
-		return false;
-	trace_tell(fw, TRACE_LEARN, in, key >> 48 & 0xfff, NULL, NULL, 0);
-	return true;
-}
+/* Of a trace: nothing is learned. key is the sender's; FRAME_NO_DROP, or why it would be dropped. */
+uint8_t traced_learn(struct forward *fw, const struct view_port *in, uint64_t key);
 
 #endif

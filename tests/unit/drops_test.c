@@ -179,6 +179,84 @@ static void rx_no_port(void **state)
 	assert_int_equal(lab_counters(lab, 0).rx_drops[RX_NO_PORT], 1);
 }
 
+/* ---- guards and limits ---- */
+
+static void policy(struct lab *lab, unsigned i, struct port_policy p)
+{
+	if (p.guard.checks)
+		memcpy(p.guard.mac, (const uint8_t[6]){2, 0, 0, 0, 0, 1}, 6);
+	if (p.guard.checks)
+		p.guard.n_addresses = 1;
+	assert_int_equal(port_policy_set(port(lab, i), &p, NULL), 0);
+}
+
+/* An empty packet of this type (and next header or protocol) from the NIC's own MAC. */
+static void send_packet(struct lab *lab, unsigned type, uint8_t version, unsigned at, uint8_t next,
+			uint8_t first)
+{
+	uint8_t f[80] = {0};
+
+	frame_make(f, 0xff, 1, -1, sizeof(f));
+	memset(f + 14, 0, sizeof(f) - 14);
+	f[12] = (uint8_t)(type >> 8);
+	f[13] = (uint8_t)type;
+	f[14] = version;
+	f[at] = next;
+	f[version >> 4 == 6 ? 54 : 35] = first;
+	fake_inject(lab->port[0], f, sizeof(f));
+	fake_settle(lab->sw);
+}
+
+static void rx_guards(void **state)
+{
+	struct lab *lab = *state;
+
+	lab_ports(lab, 2);
+	policy(lab, 0, (struct port_policy){.guard.checks = GUARD_ALL});
+	lab_send(lab, 0, 0xff, 2, -1);
+	send_packet(lab, 0x0800, 0x65, 23, 0, 0);	/* no IPv4 header */
+	send_packet(lab, 0x0806, 0, 23, 0, 0);		/* no ARP for Ethernet and IPv4 */
+	send_packet(lab, 0x0800, 0x45, 23, 17, 67);	/* UDP from a server's port */
+	send_packet(lab, 0x86dd, 0x60, 20, 58, 134);	/* RA */
+	assert_int_equal(lab_counters(lab, 0).rx_drops[RX_GUARD_MAC], 1);
+	assert_int_equal(lab_counters(lab, 0).rx_drops[RX_GUARD_IP], 1);
+	assert_int_equal(lab_counters(lab, 0).rx_drops[RX_GUARD_ARP], 1);
+	assert_int_equal(lab_counters(lab, 0).rx_drops[RX_GUARD_DHCP], 1);
+	assert_int_equal(lab_counters(lab, 0).rx_drops[RX_GUARD_RA], 1);
+}
+
+static void rx_mac_owned(void **state)
+{
+	struct lab *lab = *state;
+
+	lab_ports(lab, 2);
+	policy(lab, 0, (struct port_policy){.guard.checks = GUARD_MAC});
+	lab_send(lab, 1, 0xff, 1, -1);
+	assert_int_equal(lab_counters(lab, 1).rx_drops[RX_MAC_OWNED], 1);
+}
+
+static void rx_mac_limit(void **state)
+{
+	struct lab *lab = *state;
+
+	lab_ports(lab, 2);
+	policy(lab, 0, (struct port_policy){.max_macs = 1});
+	lab_send(lab, 0, 0xff, 1, -1);
+	lab_send(lab, 0, 0xff, 2, -1);
+	assert_int_equal(lab_counters(lab, 0).rx_drops[RX_MAC_LIMIT], 1);
+}
+
+static void rx_isolated(void **state)
+{
+	struct lab *lab = *state;
+
+	lab_ports(lab, 2);
+	policy(lab, 0, (struct port_policy){.isolated = true});
+	policy(lab, 1, (struct port_policy){.isolated = true});
+	lab_send(lab, 0, 0xff, 1, -1);
+	assert_int_equal(lab_counters(lab, 0).rx_drops[RX_ISOLATED], 1);
+}
+
 /* ---- to a port ---- */
 
 static void tx_ring_full(void **state)
@@ -348,6 +426,10 @@ int main(void)
 		LAB(rx_vlan_reserved),
 		LAB(rx_same_port),
 		LAB(rx_no_port),
+		LAB(rx_guards),
+		LAB(rx_mac_owned),
+		LAB(rx_mac_limit),
+		LAB(rx_isolated),
 		LAB(tx_ring_full),
 		LAB(tx_not_up),
 		LAB(tx_too_long),
