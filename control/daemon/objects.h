@@ -30,7 +30,7 @@ int bridge_change(struct bridge *br, const json_t *settings, struct err *err);
 int port_make(struct daemon *d, const json_t *params, struct err *err);
 /* Either end of a link drops both. */
 int port_drop(struct port *p, struct err *err);
-/* Makes VLANs, MTU and down those given; the rest of settings must be what it was. */
+/* Makes VLANs, guards and limits, MTU and down those given; the rest of settings must be what it was. */
 int port_change(struct port *p, const json_t *settings, struct err *err);
 
 /* A page of all ports from params' cursor on, each as json() has it. */

@@ -7,6 +7,7 @@
 #include "control/daemon/objects.h"
 #include "control/daemon/owner.h"
 #include "control/daemon/page.h"
+#include "control/daemon/policy_params.h"
 #include "control/daemon/vlan_params.h"
 #include "control/rpc/methods.h"
 
@@ -75,7 +76,8 @@ static json_t *mtu_note(const struct port *p)
 
 int do_port_set(struct rpc_call *call, const json_t *params, json_t **result, struct err *err)
 {
-	static const char *const keys[] = {"access", "trunk", "native", "tunnel", "mtu", NULL};
+	static const char *const keys[] = {"access", "trunk", "native", "tunnel", "mtu",
+					   POLICY_KEYS, NULL};
 	struct port_info info;
 	json_t *settings;
 	struct port *p;
@@ -171,6 +173,7 @@ static json_t *port_json(const struct port *p)
 		json_object_set_new(
 			out, "listen",
 			json_boolean(json_is_true(json_object_get(owner->settings, "listen"))));
+	policy_to_json(info.policy, out);
 	text_set(out, "device", info.device);
 	text_set(out, "ifname", info.ifname);
 	text_set(out, "netns", info.netns);

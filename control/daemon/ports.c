@@ -8,6 +8,7 @@
 #include "control/daemon/objects.h"
 #include "control/daemon/owner.h"
 #include "control/daemon/page.h"
+#include "control/daemon/policy_params.h"
 #include "control/daemon/vlan_params.h"
 #include "control/rpc/methods.h"
 #include "switch/port.h"
@@ -15,9 +16,9 @@
 /* Parameters of every port type; the rest are a type's own. */
 static const char *const common_keys[] = {"name",  "bridge", "type",	  "access",
 					  "trunk", "native", "tunnel",	  "mtu",
-					  "down",  "lab",    "transient", "mirror", "mirror_direction", "mirror_filter", NULL};
+					  "down",  "lab",    "transient", "mirror", "mirror_direction", "mirror_filter", POLICY_KEYS, NULL};
 /* Those that can be changed while the port lives. */
-static const char *const set_keys[] = {"access", "trunk", "native", "tunnel", "mtu", "down", "mirror", "mirror_direction", "mirror_filter", NULL};
+static const char *const set_keys[] = {"access", "trunk", "native", "tunnel", "mtu", "down", "mirror", "mirror_direction", "mirror_filter", POLICY_KEYS, NULL};
 
 static bool in_words(const char *const *words, const char *word)
 {
@@ -31,6 +32,7 @@ int port_settings_check(struct daemon *d, const json_t *settings, struct err *er
 {
 	const char *name = json_string_value(json_object_get(settings, "type")), *key;
 	const struct port_type *type = port_type_find(d->types, name, err);
+	struct port_policy policy;
 	struct vlan_policy vlan;
 	json_t *value;
 
@@ -45,6 +47,8 @@ int port_settings_check(struct daemon *d, const json_t *settings, struct err *er
 		if (rc < 0)
 			return rc;
 	}
+	if (policy_from_settings(settings, &policy, err) < 0)
+		return -EINVAL;
 	return vlan_from_settings(settings, &vlan, err);
 }
 
@@ -96,6 +100,8 @@ static int port_create(struct daemon *d, const char *name, struct owner *owner, 
 	opts.down = json_is_true(json_object_get(settings, "down"));
 	opts.mtu = (uint32_t)json_integer_value(json_object_get(settings, "mtu"));
 	rc = vlan_from_settings(settings, &opts.vlan, err);
+	if (rc == 0)
+		rc = policy_from_settings(settings, &opts.policy, err);
 	if (rc == 0)
 		rc = bridges_resolve(d, owner, &opts.bridge, err);
 	if (rc < 0)
@@ -187,11 +193,16 @@ bool port_settings_alike(const json_t *a, const json_t *b)
 static int port_move(struct port *p, const json_t *from, const json_t *to, struct err *err)
 {
 	bool down = json_is_true(json_object_get(to, "down"));
+	struct port_policy policy;
 	struct vlan_policy vlan;
 	int rc = vlan_from_settings(to, &vlan, err);
 
 	if (rc == 0)
+		rc = policy_from_settings(to, &policy, err);
+	if (rc == 0)
 		rc = port_vlan_set(p, &vlan, err);
+	if (rc == 0 && policy_differs(from, to))
+		rc = port_policy_set(p, &policy, err);
 	if (rc == 0 && !json_equal(json_object_get(from, "mtu"), json_object_get(to, "mtu")))
 		rc = port_mtu_set(p, (uint32_t)json_integer_value(json_object_get(to, "mtu")), err);
 	if (rc == 0 && down != json_is_true(json_object_get(from, "down")))
@@ -245,7 +256,8 @@ int settings_merge(const json_t *settings, const json_t *texts, const struct met
 
 		if (!p) {
 			rc = param_unknown(row->params, key, err);
-		} else if (!strcmp(text, "none") && p->type == PARAM_INT) {
+		} else if ((!strcmp(text, "none") && p->type == PARAM_INT) ||
+			   policy_key_ends(key, text)) {
 			json_object_del(merged, key);
 			/* Nothing said means native 1: a trunk without one says its VLANs. */
 			if (!strcmp(key, "native") && !has_mode(merged))
@@ -253,6 +265,8 @@ int settings_merge(const json_t *settings, const json_t *texts, const struct met
 						    json_pack("[[ii]]", 1, VLAN_VID_MAX));
 		} else {
 			rc = param_value(p, text, &typed, err);
+			if (rc == 0 && p->type == PARAM_LIST)
+				typed = json_pack("[o]", typed);
 			if (rc == 0)
 				json_object_set_new(merged, key, typed);
 			else

@@ -117,6 +117,8 @@ static void say_step(char *text, size_t size, const struct trace_step *s)
 	case TRACE_KNOWN:
 		say(text, size, "its destination is on %s", name_or(s->to));
 		say_age(text, size, &s->dst);
+		if (!s->dst.found)
+			say(text, size, ", which owns it (guard mac)");
 		break;
 	case TRACE_GROUP:
 		say(text, size, "its destination is a group: to all other ports of VLAN %u",

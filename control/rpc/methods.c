@@ -106,6 +106,13 @@ static const struct param port_add_params[] = {
 	{"queues", PARAM_INT, 0, 1, 8, "N", "vhost-user: offer N queue pairs (8); tap, uplink: have N (1)"},
 	{"mtu", PARAM_INT, 0, 68, 65535, "N", "largest payload of a frame in bytes (no limit)"},
 	{"down", PARAM_BOOL, 0, 0, 0, NULL, "make it, but leave it down"},
+	{"guard", PARAM_STRING, 0, 1, 64, "LIST",
+	 "let in only what names its own sender: mac,ip,arp,dhcp,ra or off (off)"},
+	{"mac", PARAM_MAC, 0, 0, 0, "MAC", "guard: the NIC's address; no other port of the bridge has it"},
+	{"ip", PARAM_LIST, 0, 1, 512, "A", "guard: IPv4 and IPv6 addresses that it may have"},
+	{"max_macs", PARAM_INT, 0, 1, BRIDGE_MACS_MAX, "N",
+	 "let in at most so many source addresses (no limit)"},
+	{"isolated", PARAM_BOOL, 0, 0, 0, NULL, "exchange no frames with other isolated ports"},
 	{"mirror", PARAM_LIST, 0, 0, 0, "P2", "deliver copies of what P2 receives and is sent, as `mirror add`"},
 	{"mirror_direction", PARAM_ENUM, 0, 0, 0, "in|out|both", "of what the ports receive or are sent (both)"},
 	{"mirror_filter", PARAM_STRING, 0, 1, 512, "FILTER", "only frames that match, see pcap-filter(7)"},
@@ -138,8 +145,8 @@ const struct method m_port_down = {"port.down",	    "port down",    "Stop a port
 
 static const struct param port_set_params[] = {
 	PORT_NAME,
-	SETTINGS("access=, trunk=, native=, tunnel= or mtu=, as in port add; native=none and "
-		 "mtu=none take them away"),
+	SETTINGS("access=, trunk=, native=, tunnel=, mtu=, guard=, mac=, ip=, max-macs= or "
+		 "isolated=, as in port add; native=none, mtu=none … take them away"),
 	END,
 };
 const struct method m_port_set = {"port.set",	   "port set",	   "Change a port",
