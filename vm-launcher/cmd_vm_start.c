@@ -21,8 +21,8 @@ static const struct param start_params[] = {
 	{"name", PARAM_NAME, PARAM_POSITIONAL | PARAM_REQUIRED, 0, 0, "NAME", "the VM"},
 	VM_OPTION_ROWS,
 	{"nic", PARAM_LIST, 0, 0, 0, "NIC",
-	 "a NIC: BR[,access=10][,trunk=10,20-29][,native=1][,mac=..][,model=e1000][,mtu=9000], or "
-	 "user[,ssh=2222]"},
+	 "a NIC: BR[,access=10][,trunk=10,20-29][,native=1][,mac=..][,model=e1000][,mtu=9000]"
+	 "[,guard=off], or user[,ssh=2222]"},
 	{.name = NULL},
 };
 

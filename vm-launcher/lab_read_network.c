@@ -72,7 +72,8 @@ static int link_bridges(const struct yaml_doc *doc, struct lab *lab, unsigned n,
 			const struct yaml_node *link, const struct end *ends, struct err *err)
 {
 	/* The VLAN words of port.add, by its own rows. */
-	static const char *const words[] = {"access", "trunk", "native", "tunnel", "mtu"};
+	static const char *const words[] = {"access", "trunk", "native",   "tunnel",
+					    "mtu",    "guard", "isolated", "max_macs"};
 	char name[VM_NAME_BYTES], short_name[24];
 	json_t *params = json_object(), *value;
 
@@ -130,6 +131,8 @@ static int link_guests(const struct yaml_doc *doc, struct lab *lab, unsigned n,
 		memset(nic, 0, sizeof(*nic));
 		snprintf(nic->bridge, sizeof(nic->bridge), "%s",
 			 lab_full_name(lab, short_name, name, sizeof(name)));
+		/* Everything passes. */
+		snprintf(nic->guard, sizeof(nic->guard), "off");
 		vm->n_nics++;
 		vm_spec_number(vm);
 	}
@@ -141,7 +144,8 @@ static int read_link(const struct yaml_doc *doc, struct lab *lab, unsigned n,
 		     const struct yaml_node *link, struct err *err)
 {
 	static const char *const keys[] = {"between", "access", "trunk", "native",
-					   "tunnel",  "mtu",	NULL};
+					   "tunnel",  "mtu",	"guard",
+					   "isolated", "max_macs", NULL};
 	const struct yaml_node *between;
 	struct end ends[2];
 

@@ -28,6 +28,7 @@ static const struct param nic_rows[] = {
 	{"mac", PARAM_MAC, 0, 0, 0, NULL, "its address"},
 	{"model", PARAM_STRING, 0, 1, 31, NULL, "the card: " NIC_MODEL_NAMES},
 	{"mtu", PARAM_INT, 0, 68, 65535, NULL, "largest payload of a frame in bytes"},
+	{"guard", PARAM_STRING, 0, 1, 18, NULL, "what the port checks: mac,ip,arp,dhcp,ra or off (mac)"},
 	{"ssh", PARAM_INT, 0, 1, 65535, NULL, "to: user: host port that leads to the guest's 22"},
 	{.name = NULL},
 };
@@ -93,6 +94,23 @@ static int read_card(const struct yaml_doc *doc, const struct yaml_node *node,
 	return 0;
 }
 
+static int read_guard(const struct yaml_doc *doc, const struct yaml_node *node,
+		      const json_t *params, struct vm_nic *n, struct err *err)
+{
+	const char *guard = json_string_value(json_object_get(params, "guard"));
+	struct err why = ERR_NONE;
+
+	if (!guard)
+		return 0;
+	if (n->user)
+		return yaml_fail(doc, node, err, "QEMU's user network has no guard");
+	snprintf(n->guard, sizeof(n->guard), "%s", guard);
+	if (vm_nic_guard_check(n, &why) == 0)
+		return 0;
+	yaml_fail(doc, node, err, "%.250s", why.text);
+	return why.hint[0] ? err_hint(err, "%.200s", why.hint) : -EINVAL;
+}
+
 static int fill_nic(const struct yaml_doc *doc, const struct lab *lab, const struct yaml_node *node,
 		    const json_t *params, struct vm_nic *n, struct err *err)
 {
@@ -117,9 +135,10 @@ static int fill_nic(const struct yaml_doc *doc, const struct lab *lab, const str
 	n->ssh_port = (int)json_integer_value(json_object_get(params, "ssh"));
 	if (n->ssh_port && !n->user)
 		return yaml_fail(doc, yaml_get(node, "ssh"), err, "ssh: belongs to `to: user`");
-	if (read_vlans(doc, node, params, n, err) < 0 || read_card(doc, node, params, n, err) < 0)
+	if (read_vlans(doc, node, params, n, err) < 0 || read_card(doc, node, params, n, err) < 0 ||
+	    read_ips(doc, yaml_get(node, "ip"), json_object_get(params, "ip"), n, err) < 0)
 		return -EINVAL;
-	return read_ips(doc, yaml_get(node, "ip"), json_object_get(params, "ip"), n, err);
+	return read_guard(doc, yaml_get(node, "guard"), params, n, err);
 }
 
 static int read_nics(const struct yaml_doc *doc, const struct lab *lab,

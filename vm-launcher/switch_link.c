@@ -35,6 +35,26 @@ struct switch_link {
 	} facts[VM_NICS_MAX];
 };
 
+/* The addresses of a lab file's `ip:` without their lengths. */
+static json_t *guarded_ips(const struct vm_nic *n)
+{
+	json_t *list = json_array();
+
+	for (unsigned k = 0; k < n->n_ips; k++)
+		json_array_append_new(list, json_stringn(n->ips[k], strcspn(n->ips[k], "/")));
+	return list;
+}
+
+static void guard_add(const struct vm_nic *n, json_t *params)
+{
+	if (!strcmp(n->guard, "off"))
+		return;
+	json_object_set_new(params, "guard", json_string(n->guard));
+	json_object_set_new(params, "mac", json_string(n->mac));
+	if (n->n_ips)
+		json_object_set_new(params, "ip", guarded_ips(n));
+}
+
 static json_t *port_params(const struct switch_link *l, unsigned i)
 {
 	const struct vm_nic *n = &l->spec->nics[i];
@@ -67,6 +87,7 @@ static json_t *port_params(const struct switch_link *l, unsigned i)
 		json_object_set_new(p, "trunk", json_string(n->trunk));
 	if (n->native)
 		json_object_set_new(p, "native", json_integer(n->native));
+	guard_add(n, p);
 	return p;
 }
 

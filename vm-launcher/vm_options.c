@@ -73,7 +73,7 @@ static int set_mac(struct vm_nic *n, const char *mac, struct err *err)
 static int set_key(struct vm_nic *n, const char *key, const char *value, struct err *err)
 {
 	static const char *const known[] = {"access", "trunk", "native", "mac",
-					    "model",  "mtu",   "ssh"};
+					    "model",  "mtu",   "ssh", "guard"};
 	const char *near;
 
 	if (!strcmp(key, "access") || !strcmp(key, "native")) {
@@ -84,6 +84,10 @@ static int set_key(struct vm_nic *n, const char *key, const char *value, struct 
 	}
 	if (!strcmp(key, "trunk")) {
 		snprintf(n->trunk, sizeof(n->trunk), "%s", value);
+		return 0;
+	}
+	if (!strcmp(key, "guard")) {
+		snprintf(n->guard, sizeof(n->guard), "%s", value);
 		return 0;
 	}
 	if (!strcmp(key, "mac"))
@@ -111,27 +115,36 @@ static int set_key(struct vm_nic *n, const char *key, const char *value, struct 
 	return near ? err_hint(err, "did you mean \"%s\"?", near) : -EINVAL;
 }
 
-/* `trunk=10,20-29` has commas of its own: what begins with a digit belongs to the trunk. */
+/* A word that goes on with the list before it: false where it does not fit any more. */
+static bool list_append(char *list, size_t size, const char *word)
+{
+	size_t len = strlen(list);
+
+	return snprintf(list + len, size - len, ",%s", word) < (int)(size - len);
+}
+
+/* `trunk=10,20-29` and `guard=mac,ip` have commas of their own: what has no `=` belongs to the list before
+ * it, to a trunk if it begins with a digit. */
 static int set_words(struct vm_nic *n, char *rest, struct err *err)
 {
-	char *save = NULL;
-	bool in_trunk = false;
+	char *save = NULL, *list = NULL;
+	size_t size = 0;
 
 	for (char *word = strtok_r(rest, ",", &save); word; word = strtok_r(NULL, ",", &save)) {
 		char *value = strchr(word, '=');
 		int rc;
 
-		if (!value && in_trunk && isdigit((unsigned char)word[0])) {
-			size_t len = strlen(n->trunk);
-
-			snprintf(n->trunk + len, sizeof(n->trunk) - len, ",%s", word);
+		if (!value && list && (list == n->guard || isdigit((unsigned char)word[0]))) {
+			if (!list_append(list, size, word))
+				return err_set(err, -EINVAL, "\"%.40s\" makes its list too long", word);
 			continue;
 		}
 		if (!value)
 			return err_set(err, -EINVAL, "\"%.40s\" is no setting like access=10",
 				       word);
 		*value++ = '\0';
-		in_trunk = !strcmp(word, "trunk");
+		list = !strcmp(word, "trunk") ? n->trunk : !strcmp(word, "guard") ? n->guard : NULL;
+		size = list == n->trunk ? sizeof(n->trunk) : sizeof(n->guard);
 		rc = set_key(n, word, value, err);
 		if (rc < 0)
 			return rc;
@@ -146,6 +159,8 @@ static int check_vlans(const struct vm_nic *n, struct err *err)
 
 	if (n->user && (n->access || n->trunk[0] || n->native))
 		return err_set(err, -EINVAL, "QEMU's user network has no vlans");
+	if (n->user && n->guard[0])
+		return err_set(err, -EINVAL, "QEMU's user network has no guard");
 	if (n->access && (n->trunk[0] || n->native))
 		return err_set(err, -EINVAL, "access excludes trunk and native");
 	if (n->trunk[0] && vids_from_text(n->trunk, set, &why) < 0)
@@ -195,6 +210,8 @@ int vm_nic_parse(struct vm_spec *s, const char *text, const char *prefix, struct
 		rc = check_vlans(n, err);
 	if (rc == 0)
 		rc = vm_nic_check(n, err);
+	if (rc == 0 && n->guard[0])
+		rc = vm_nic_guard_check(n, err);
 	if (rc < 0) {
 		err_prefix(err, "nic \"%.60s\"", text);
 		return rc;

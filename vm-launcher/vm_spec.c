@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "control/rpc/guards.h"
 #include "vm-launcher/hash.h"
 #include "vm-launcher/nic_model.h"
 
@@ -56,6 +57,8 @@ void vm_spec_number(struct vm_spec *s)
 			snprintf(n->port, sizeof(n->port), "%.90s.%s", s->name, n->name);
 		if (!n->mac[0])
 			derive_mac(s, i, n->mac);
+		if (!n->guard[0])
+			snprintf(n->guard, sizeof(n->guard), "mac");
 		if (!n->model[0])
 			snprintf(n->model, sizeof(n->model), "virtio");
 	}
@@ -70,6 +73,19 @@ bool vm_mac_is_valid(const char *text)
 			return false;
 	/* The lowest bit of the first byte marks a group address. */
 	return !(strtol((char[]){text[1], 0}, NULL, 16) & 1);
+}
+
+int vm_nic_guard_check(const struct vm_nic *n, struct err *err)
+{
+	uint8_t checks;
+	int rc = guards_from_text(n->guard, &checks, err);
+
+	if (rc == 0 && guards_need_addresses(checks) && !n->n_ips) {
+		err_set(err, -EINVAL, "guard \"%s\" has no address to compare with", n->guard);
+		err_hint(err, "a lab file's `ip:` gives the NIC addresses");
+		return -EINVAL;
+	}
+	return rc;
 }
 
 bool vm_cidr_is_valid(const char *text)
@@ -99,9 +115,9 @@ static json_t *nic_to_json(const struct vm_nic *n)
 
 	for (unsigned i = 0; i < n->n_ips; i++)
 		json_array_append_new(ips, json_string(n->ips[i]));
-	return json_pack("{s:s,s:b,s:s,s:s,s:s,s:s,s:i,s:i,s:s,s:i,s:i,s:o}", "name", n->name,
+	return json_pack("{s:s,s:b,s:s,s:s,s:s,s:s,s:s,s:i,s:i,s:s,s:i,s:i,s:o}", "name", n->name,
 			 "user", n->user, "bridge", n->bridge, "port", n->port, "mac", n->mac,
-			 "model", n->model, "mtu", n->mtu, "access", n->access, "trunk", n->trunk, "native", n->native, "ssh_port", n->ssh_port,
+			 "guard", n->guard, "model", n->model, "mtu", n->mtu, "access", n->access, "trunk", n->trunk, "native", n->native, "ssh_port", n->ssh_port,
 			 "ips", ips);
 }
 
@@ -149,22 +165,23 @@ static int copy_text(char *to, size_t size, const json_t *from, const char *key,
 
 static int nic_from_json(struct vm_nic *n, const json_t *doc, struct err *err)
 {
-	const char *name, *bridge, *port, *mac, *trunk, *model = "virtio";
+	const char *name, *bridge, *port, *mac, *trunk, *model = "virtio", *guard = "mac";
 	const struct nic_model *known;
 	json_t *ips;
 	int user;
 
 	memset(n, 0, sizeof(*n));
-	/* Files of before there were models and MTUs are read too. */
-	if (json_unpack((json_t *)doc, "{s:s,s:b,s:s,s:s,s:s,s?s,s?i,s:i,s:s,s:i,s:i,s:o}", "name",
+	/* Files of before there were models, MTUs and guards are read too. */
+	if (json_unpack((json_t *)doc, "{s:s,s:b,s:s,s:s,s:s,s?s,s?s,s?i,s:i,s:s,s:i,s:i,s:o}", "name",
 			&name, "user", &user, "bridge", &bridge, "port", &port, "mac", &mac,
-			"model", &model, "mtu", &n->mtu, "access", &n->access, "trunk", &trunk,
+			"guard", &guard, "model", &model, "mtu", &n->mtu, "access", &n->access, "trunk", &trunk,
 			"native", &n->native, "ssh_port", &n->ssh_port, "ips", &ips) < 0 ||
 	    !json_is_array(ips) || json_array_size(ips) > VM_IPS_MAX)
 		return err_set(err, -EINVAL, "VM file: a NIC is incomplete");
 	n->user = user != 0;
 	if (strlen(name) >= sizeof(n->name) || strlen(bridge) >= sizeof(n->bridge) ||
 	    strlen(port) >= sizeof(n->port) || strlen(trunk) >= sizeof(n->trunk) ||
+	    strlen(guard) >= sizeof(n->guard) ||
 	    !vm_mac_is_valid(mac))
 		return err_set(err, -EINVAL,
 			       "VM file: NIC \"%.16s\" has a text that is too long or a "
@@ -175,6 +192,7 @@ static int nic_from_json(struct vm_nic *n, const json_t *doc, struct err *err)
 		return err_set(err, -EINVAL, "VM file: NIC \"%s\" has an unknown model or mtu",
 			       name);
 	snprintf(n->model, sizeof(n->model), "%s", model);
+	snprintf(n->guard, sizeof(n->guard), "%s", guard);
 	snprintf(n->name, sizeof(n->name), "%s", name);
 	snprintf(n->bridge, sizeof(n->bridge), "%s", bridge);
 	snprintf(n->port, sizeof(n->port), "%s", port);
@@ -191,7 +209,7 @@ static int nic_from_json(struct vm_nic *n, const json_t *doc, struct err *err)
 				       "VM file: \"%s\" is not an address with /length",
 				       n->ips[n->n_ips]);
 	}
-	return 0;
+	return vm_nic_guard_check(n, err);
 }
 
 int vm_spec_from_json(struct vm_spec *s, const json_t *doc, struct err *err)

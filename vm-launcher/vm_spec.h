@@ -36,6 +36,7 @@ struct vm_nic {
 	int access;	 /* VID, 0: not given */
 	char trunk[256]; /* VIDS, empty: not given */
 	int native;	 /* VID, 0: not given */
+	char guard[24];	 /* what the port's guard checks; "off" */
 	int ssh_port;	 /* host port that leads to the guest's 22; 0: none */
 	unsigned n_ips;
 	char ips[VM_IPS_MAX][64]; /* CIDR, set through the agent */
@@ -78,6 +79,9 @@ int vm_spec_from_json(struct vm_spec *s, const json_t *doc, struct err *err);
 
 /* True for six pairs of hex digits that are a unicast address. */
 bool vm_mac_is_valid(const char *text);
+
+/* That n->guard is a list of guards, and that there is what they compare with. */
+int vm_nic_guard_check(const struct vm_nic *n, struct err *err);
 
 /* True for an IPv4 or IPv6 address with /len. */
 bool vm_cidr_is_valid(const char *text);
