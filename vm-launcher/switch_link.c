@@ -18,11 +18,13 @@
 #define CALL_TIMEOUT_MS 2000
 #define RETRY_FIRST_NS	(250 * MS_NS)
 #define RETRY_MAX_NS	(2 * S_NS)
+#define RETRY_IDLE_NS	(5 * S_NS) /* of a VM that needs no switch, and would only be seen in it */
 
 struct switch_link {
 	struct loop *loop;
 	const char *run_dir, *id;
 	const struct vm_spec *spec;
+	unsigned n_ports;
 	struct rpc_client *client; /* NULL: gone */
 	struct loop_fd *watch;
 	struct loop_timer *retry;
@@ -212,7 +214,8 @@ static void on_client(void *arg, int fd, uint32_t events)
 
 	if (events_take(l) && !(events & (EPOLLRDHUP | EPOLLHUP)))
 		return;
-	LOG_WARN("the switch is gone; trying to find it again");
+	if (l->n_ports)
+		LOG_WARN("the switch is gone; trying to find it again");
 	drop(l);
 	l->retry_ns = RETRY_FIRST_NS;
 	loop_timer_add(l->loop, l->retry_ns, on_retry, l, &l->retry);
@@ -273,14 +276,12 @@ void switch_link_report(struct switch_link *l, json_t *report)
 	report_send(l);
 }
 
-static int attach(struct switch_link *l, bool first, struct err *err)
+/* The lease, the ports and what happens to them. */
+static int ports_attach(struct switch_link *l, bool first, struct err *err)
 {
 	char who[VM_NAME_BYTES + 8];
-	int rc = switch_connect(l->run_dir, CALL_TIMEOUT_MS, &l->client, err);
+	int rc;
 
-	if (rc < 0)
-		return rc;
-	rpc_timeout_set(l->client, CALL_TIMEOUT_MS);
 	snprintf(who, sizeof(who), "vm %s", l->spec->name);
 	rc = rpc_call(l->client, "lease.hold", json_pack("{s:s}", "name", who), NULL, err);
 	if (rc == 0)
@@ -293,8 +294,19 @@ static int attach(struct switch_link *l, bool first, struct err *err)
 		if (rc == 0)
 			rc = ports_add(l, first, err);
 	}
-	if (rc == 0)
-		rc = ports_look(l, err);
+	return rc < 0 ? rc : ports_look(l, err);
+}
+
+static int attach(struct switch_link *l, bool first, struct err *err)
+{
+	int rc = switch_connect(l->run_dir, CALL_TIMEOUT_MS, &l->client, err);
+
+	if (rc < 0)
+		return rc;
+	rpc_timeout_set(l->client, CALL_TIMEOUT_MS);
+	/* One without ports keeps no switch alive. */
+	if (l->n_ports)
+		rc = ports_attach(l, first, err);
 	if (rc == 0)
 		rc = loop_fd_add(l->loop, rpc_client_fd(l->client), EPOLLIN | EPOLLRDHUP, on_client,
 				 l, &l->watch);
@@ -314,16 +326,18 @@ static int attach(struct switch_link *l, bool first, struct err *err)
 static void on_retry(void *arg)
 {
 	struct switch_link *l = arg;
+	uint64_t most_ns = l->n_ports ? RETRY_MAX_NS : RETRY_IDLE_NS;
 	struct err err = ERR_NONE;
 	int rc = attach(l, false, &err);
 
 	if (rc == 0) {
-		LOG_INFO("the switch is back");
+		if (l->n_ports)
+			LOG_INFO("the switch is back");
 		return;
 	}
-	if (rc != -ENOENT && rc != -ECONNREFUSED)
+	if (l->n_ports && rc != -ENOENT && rc != -ECONNREFUSED)
 		LOG_WARN_RL("the ports cannot be made again: %s", err.text);
-	l->retry_ns = l->retry_ns * 2 > RETRY_MAX_NS ? RETRY_MAX_NS : l->retry_ns * 2;
+	l->retry_ns = l->retry_ns * 2 > most_ns ? most_ns : l->retry_ns * 2;
 	loop_timer_add(l->loop, l->retry_ns, on_retry, l, &l->retry);
 }
 
@@ -331,16 +345,10 @@ int switch_link_open(struct loop *loop, const char *run_dir, const char *id,
 		     const struct vm_spec *spec, const struct switch_link_opts *opts,
 		     struct switch_link **out, struct err *err)
 {
-	struct switch_link *l;
-	unsigned n_ports = 0;
+	struct switch_link *l = calloc(1, sizeof(*l));
 	int rc;
 
 	*out = NULL;
-	for (unsigned i = 0; i < spec->n_nics; i++)
-		n_ports += !spec->nics[i].user;
-	if (!n_ports)
-		return 0;
-	l = calloc(1, sizeof(*l));
 	if (!l)
 		return err_set(err, -ENOMEM, "vm \"%s\": out of memory", spec->name);
 	l->loop = loop;
@@ -348,9 +356,14 @@ int switch_link_open(struct loop *loop, const char *run_dir, const char *id,
 	l->id = id;
 	l->spec = spec;
 	l->opts = *opts;
-	for (unsigned i = 0; i < spec->n_nics; i++)
+	for (unsigned i = 0; i < spec->n_nics; i++) {
+		l->n_ports += !spec->nics[i].user;
 		l->facts[i].mtu_running = spec->nics[i].mtu;
+	}
+	l->retry_ns = RETRY_FIRST_NS;
 	rc = attach(l, true, err);
+	if (rc < 0 && !l->n_ports)
+		rc = loop_timer_add(loop, l->retry_ns, on_retry, l, &l->retry);
 	if (rc < 0) {
 		free(l);
 		return rc;
@@ -373,7 +386,7 @@ void switch_link_close(struct switch_link *l)
 
 const char *switch_link_state(const struct switch_link *l)
 {
-	if (!l)
+	if (!l || !l->n_ports)
 		return "unused";
 	return l->client ? "connected" : "gone";
 }
@@ -402,7 +415,7 @@ static void port_complaint(struct switch_link *l, const struct vm_nic *n, char *
 const char *switch_link_complaint(struct switch_link *l, char *buf, size_t size)
 {
 	buf[0] = '\0';
-	if (l && !l->client)
+	if (l && l->n_ports && !l->client)
 		snprintf(buf, size, "the switch is gone");
 	for (unsigned i = 0; l && !buf[0] && i < l->spec->n_nics; i++)
 		if (!l->spec->nics[i].user)

@@ -6,6 +6,8 @@
  *          a lease, so that a switch that was started for this VM ends with it. When the switch
  *          goes away the link tries again, after 250 ms and then up to 2 s, and makes the ports
  *          anew.
+ *          A VM without ports is only seen in the switch, while one runs: it holds no lease, and misses
+ *          no switch.
  *          While it is open it hears of what happens to the ports, and says what matters to the guest:
  *          its carrier and its MTU.
  * How      Calls block, each for at most two seconds: a switch that hangs delays the answers of
@@ -33,7 +35,7 @@ struct switch_link_opts {
 	void *arg;
 };
 
-/* spec must outlive the link. *out is NULL, with 0, for a VM that has no port. */
+/* spec must outlive the link. For a VM without ports there need not be a switch. */
 int switch_link_open(struct loop *loop, const char *run_dir, const char *id,
 		     const struct vm_spec *spec, const struct switch_link_opts *opts,
 		     struct switch_link **out, struct err *err);
@@ -45,7 +47,7 @@ void switch_link_close(struct switch_link *l);
  * back. Accepts NULL. */
 void switch_link_report(struct switch_link *l, json_t *report);
 
-/* "unused", "connected" or "gone". Accepts NULL. */
+/* "unused" by a VM without ports, "connected" or "gone". Accepts NULL. */
 const char *switch_link_state(const struct switch_link *l);
 
 /* A sentence about the first port that is not connected to QEMU's side, into buf. */

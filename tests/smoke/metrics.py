@@ -172,5 +172,34 @@ def vm_is_seen():
         s.cli("vm", "rm", "h1", check=False)
 
 
+def vm_without_ports_is_seen_too():
+    with Session("--metrics", "0") as s:
+        s.cli("vm", "start", "u1", "--nic", "user", "--memory", "128M")
+        # QEMU's process is told once it runs.
+        await_true("the VM is on the page", lambda: 'lanyard_vm_cpu_seconds_total{vm="u1"}' in page(s))
+        assert 'lanyard_vm_state{vm="u1",state="running"} 1\n' in page(s), page(s)
+        assert s.json("status")["daemon"]["leases"] == 0
+        assert s.json("vm", "show", "u1")["switch"] == "unused"
+        # Nor does it miss the switch, and is there again with the next one.
+        s.cli("stop")
+        s.daemon.wait(10)
+        assert s.json("vm", "show", "u1")["state"] == "running"
+        s.start("--metrics", "0")
+        await_true("the VM is on the page again",
+                   lambda: 'lanyard_vm_state{vm="u1",state="running"}' in page(s))
+        s.spawn(binary("lanyard"), "--json", "events", env=s.env, stdout=open(s.path("events"), "wb"))
+
+        def told(text):
+            with open(s.path("events")) as f:
+                return text in f.read()
+
+        await_true("events are told", lambda: s.cli("bridge", "add", "b") and s.cli("bridge", "del", "b") and
+                   told("bridge.add"))
+        s.cli("vm", "kill", "u1")
+        await_true("the VM's end is told", lambda: told('"object":"u1","old":"running","new":"stopped"'))
+        s.cli("vm", "rm", "u1")
+
+
 need("qemu-system-x86_64", "busybox", "qemu-ga")
-session.run(prometheus_agrees_with_stats, wrong_address_is_a_sentence, vm_is_seen)
+session.run(prometheus_agrees_with_stats, wrong_address_is_a_sentence, vm_is_seen,
+            vm_without_ports_is_seen_too)
