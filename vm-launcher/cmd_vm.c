@@ -146,6 +146,16 @@ static int run_stop(struct cli *cli, const json_t *params, json_t **result, stru
 
 static int run_kill(struct cli *cli, const json_t *params, json_t **result, struct err *err)
 {
+	char full[VM_NAME_BYTES];
+	int rc = cmd_vm_name(cli, params, full, err);
+
+	if (rc == 0)
+		rc = vm_client_revive(cli->run_dir, full, err);
+	if (rc < 0)
+		return cmd_vm_exit(rc);
+	if (rc > 0)
+		fprintf(stderr, "lanyard: vm \"%s\": its supervisor did not answer and was replaced\n",
+			full);
 	return stop(cli, params, "vm.kill", NULL, CALL_MS, result, err);
 }
 

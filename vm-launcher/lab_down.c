@@ -30,8 +30,15 @@ static int remove_vm(struct cli *cli, const char *name, struct err *err)
 {
 	int rc = -EBUSY;
 
-	for (int i = 0; rc == -EBUSY && i < REMOVE_TRIES; i++)
+	for (int i = 0; rc == -EBUSY && i < REMOVE_TRIES; i++) {
 		rc = vm_client_remove(cli->run_dir, cli->state_dir, name, err);
+		if (rc == -EBUSY && i == 0 && vm_client_revive(cli->run_dir, name, NULL) > 0) {
+			fprintf(stderr,
+				"lanyard: vm \"%s\": its supervisor did not answer and was replaced\n",
+				name);
+			end_vm(cli, name);
+		}
+	}
 	return rc;
 }
 

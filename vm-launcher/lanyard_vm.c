@@ -2,9 +2,10 @@
 /*
  * lanyard-vm: the supervisor of one VM. Started by `lanyard`, not by people.
  *
- * How      lanyard-vm RUN_DIR ID LOCK_FD REPORT_FD. LOCK_FD holds the VM's lock: it lives as long
- * as this process, so whoever gets the lock knows that nobody supervises the VM. On REPORT_FD one
- * line says "ok", or why not, once the VM's socket answers.
+ * How      lanyard-vm RUN_DIR ID LOCK_FD REPORT_FD [STORE_LOCK_FD]. LOCK_FD holds the VM's lock: it lives
+ * as long as this process and its guard (vm_guard.h), so whoever gets the lock knows that nobody
+ * supervises the VM. STORE_LOCK_FD is QEMU's to hold (vm_store.h). On REPORT_FD one line says "ok", or
+ * why not, once the VM's socket answers.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -20,6 +21,7 @@
 #include "base/log.h"
 #include "vm-launcher/file.h"
 #include "vm-launcher/vm.h"
+#include "vm-launcher/vm_guard.h"
 
 #define SPEC_BYTES_MAX (1 << 20)
 
@@ -33,6 +35,8 @@ static int load_spec(struct vm *vm, struct err *err)
 	if (rc < 0)
 		return rc;
 	rc = vm_spec_from_json(&vm->spec, json_object_get(doc, "spec"), err);
+	if (rc == 0)
+		vm_take_up(vm, doc);
 	json_decref(doc);
 	return rc;
 }
@@ -74,6 +78,8 @@ static int watch_signals(struct vm *vm, struct err *err)
 
 static void report(int fd, const char *text)
 {
+	if (fd < 0)
+		return;
 	/* The CLI may be gone; the VM starts all the same. */
 	if (dprintf(fd, "%s\n", text) < 0)
 		LOG_DEBUG("nobody waits for the start");
@@ -96,18 +102,24 @@ static int set_up(struct vm *vm, struct err *err)
 
 int main(int argc, char **argv)
 {
-	static struct vm vm = {.qemu_pidfd = -1, .qemu_err_fd = -1};
+	static struct vm vm = {.qemu_pidfd = -1, .qemu_err_fd = -1, .store_lock_fd = -1};
 	struct err err = ERR_NONE;
 	int lock_fd, report_fd;
 
-	lock_fd = argc == 5 ? fd_of(argv[3]) : -1;
-	report_fd = argc == 5 ? fd_of(argv[4]) : -1;
+	lock_fd = argc == 5 || argc == 6 ? fd_of(argv[3]) : -1;
+	report_fd = argc == 5 || argc == 6 ? fd_of(argv[4]) : -1;
+	vm.store_lock_fd = argc == 6 ? fd_of(argv[5]) : -1;
 	if (lock_fd < 0 || report_fd < 0) {
 		fprintf(stderr, "lanyard-vm is started by `lanyard vm start` and `lanyard up`\n");
 		return 2;
 	}
 	fcntl(lock_fd, F_SETFD, FD_CLOEXEC);
 	fcntl(report_fd, F_SETFD, FD_CLOEXEC);
+	if (vm.store_lock_fd >= 0)
+		fcntl(vm.store_lock_fd, F_SETFD, FD_CLOEXEC);
+	/* Who waits for the first one has its answer. */
+	if (vm_guard(report_fd) > 0)
+		report_fd = -1;
 	vm.run_dir = argv[1];
 	snprintf(vm.id, sizeof(vm.id), "%s", argv[2]);
 	vm.start_ns = loop_now_ns();
@@ -117,9 +129,17 @@ int main(int argc, char **argv)
 		report(report_fd, err.text);
 		return 1;
 	}
-	vm_save(&vm);
 	report(report_fd, "ok");
-	vm_start(&vm);
+	if (vm_is_over(&vm)) {
+		vm_release(&vm); /* the one before was killed after that, and before it was through */
+		return 0;
+	}
+	if (vm.adopted) {
+		vm_adopt(&vm);
+	} else {
+		vm_save(&vm);
+		vm_start(&vm);
+	}
 	loop_run(vm.loop);
 	vm_release(&vm);
 	loop_destroy(vm.loop);

@@ -88,15 +88,15 @@ static void add_machine(struct qemu_argv *a, const struct vm_spec *s)
 static void add_channels(struct qemu_argv *a, const char *vectors)
 {
 	add(a, "-chardev");
-	add(a, "socket,id=qmp,fd=%d", QEMU_FD_QMP);
+	add(a, "socket,id=qmp,fd=%d,server=on,wait=off", QEMU_FD_QMP);
 	add(a, "-mon");
 	add(a, "chardev=qmp,mode=control");
 	add(a, "-chardev");
-	add(a, "socket,id=console,fd=%d", QEMU_FD_CONSOLE);
+	add(a, "socket,id=console,fd=%d,server=on,wait=off", QEMU_FD_CONSOLE);
 	add(a, "-serial");
 	add(a, "chardev:console");
 	add(a, "-chardev");
-	add(a, "socket,id=agent,fd=%d", QEMU_FD_AGENT);
+	add(a, "socket,id=agent,fd=%d,server=on,wait=off", QEMU_FD_AGENT);
 	add(a, "-device");
 	add(a, "virtio-serial-pci,id=serial0%s", vectors);
 	add(a, "-device");

@@ -17,7 +17,13 @@
 #define QEMU_ARGS_MAX 128
 
 /* Descriptors in the QEMU process. */
-enum qemu_fd { QEMU_FD_QMP = 3, QEMU_FD_CONSOLE = 4, QEMU_FD_AGENT = 5, QEMU_FD_END = 6 };
+enum qemu_fd {
+	QEMU_FD_QMP = 3, /* listening sockets: a later supervisor can connect, too */
+	QEMU_FD_CONSOLE = 4,
+	QEMU_FD_AGENT = 5,
+	QEMU_FD_LOCK = 6, /* held, no more: see vm_store_lock() */
+	QEMU_FD_END = 7
+};
 
 struct qemu_argv {
 	char *v[QEMU_ARGS_MAX + 1]; /* ends with NULL */

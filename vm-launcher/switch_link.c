@@ -240,6 +240,7 @@ static int ports_look(struct switch_link *l, struct err *err)
 	for (unsigned i = 0; i < l->spec->n_nics; i++) {
 		json_t *items = NULL;
 		const json_t *port;
+		const char *state;
 		int rc;
 
 		if (l->spec->nics[i].user)
@@ -249,6 +250,8 @@ static int ports_look(struct switch_link *l, struct err *err)
 		if (rc < 0)
 			return rc;
 		port = json_array_get(items, 0);
+		state = json_string_value(json_object_get(port, "state"));
+		l->facts[i].down = state && !strcmp(state, "down");
 		l->opts.carrier(l->opts.arg, i, !json_is_false(json_object_get(port, "carrier")));
 		json_decref(items);
 	}
@@ -361,8 +364,8 @@ int switch_link_open(struct loop *loop, const char *run_dir, const char *id,
 		l->facts[i].mtu_running = spec->nics[i].mtu;
 	}
 	l->retry_ns = RETRY_FIRST_NS;
-	rc = attach(l, true, err);
-	if (rc < 0 && !l->n_ports)
+	rc = attach(l, !opts->keep_ports, err);
+	if (rc < 0 && (opts->keep_ports || !l->n_ports))
 		rc = loop_timer_add(loop, l->retry_ns, on_retry, l, &l->retry);
 	if (rc < 0) {
 		free(l);

@@ -32,6 +32,9 @@ struct switch_link_opts {
 	void (*carrier)(void *arg, unsigned i, bool on);
 	/* From its next start on the guest has this MTU on its NIC i; 0: its own. */
 	void (*mtu)(void *arg, unsigned i, int mtu);
+	/* The ports are there, made by a supervisor before this one: only what is missing is made, and a switch
+	 * that does not answer is waited for. */
+	bool keep_ports;
 	void *arg;
 };
 

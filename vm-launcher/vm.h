@@ -5,8 +5,8 @@
  * What     QEMU and what is connected to it: QMP, the console, the agent, the ports in the switch.
  * How      One process a VM, so that the end of no other process touches it. The state is also
  *          written to RUN_DIR/vm/<id>.json at each change, for a time when nobody answers.
- *          QEMU dies with its supervisor (PR_SET_PDEATHSIG): a guest that nobody can reach any more
- *          would hold its disk and its name.
+ *          QEMU outlives its supervisor: its channels are sockets that it listens on, and that file says
+ *          which process it is, so that another supervisor takes the VM over (vm_adopt()).
  * Threads  one; everything runs in the loop.
  * Trust    QEMU and guest are hostile, see qmp.h, agent.h and console.h.
  */
@@ -62,6 +62,8 @@ struct vm {
 	int64_t started_at; /* seconds since 1970 */
 	/* QEMU */
 	pid_t qemu_pid; /* 0: none */
+	uint64_t qemu_start; /* see process_id.h */
+	int store_lock_fd; /* to be held by QEMU; -1: none */
 	int qemu_pidfd, qemu_err_fd;
 	struct loop_fd *qemu_watch, *qemu_err_watch;
 	char qemu_errors[VM_QEMU_ERRORS_BYTES]; /* the last it said on stderr */
@@ -71,6 +73,8 @@ struct vm {
 	bool timed_out;	      /* QEMU did not come up before the deadline */
 	bool no_memory;	      /* QEMU ended for want of memory */
 	bool end_wanted;      /* stop or kill: the end of QEMU is no failure */
+	bool adopted;	      /* another supervisor has started QEMU: it is no child of this one */
+	bool was_ready;	      /* and its addresses were set then */
 	struct loop_timer *deadline, *insist, *linger;
 	double stop_within_s;
 	/* the rest */
@@ -91,20 +95,29 @@ void vm_state_set(struct vm *vm, enum vm_state state, const char *fmt, ...)
 void vm_ready_set(struct vm *vm, bool ready);
 bool vm_is_over(const struct vm *vm);
 json_t *vm_status(const struct vm *vm);
-void vm_save(const struct vm *vm);
+int vm_save(const struct vm *vm); /* failures are logged, too */
+/* What a supervisor before this one has saved. True, and adopted, where it had started QEMU and the VM is
+ * not over. */
+bool vm_take_up(struct vm *vm, const json_t *doc);
 void vm_report(struct vm *vm); /* to the switch */
 /* Answers call when it is so, or after timeout_s with -ETIMEDOUT. 0 or -errno. */
 int vm_await(struct vm *vm, struct rpc_call *call, int what, double timeout_s);
 
 /* vm_run.c */
 void vm_start(struct vm *vm);
+/* Instead: QEMU runs, or did, as vm_take_up() has found. */
+void vm_adopt(struct vm *vm);
 void vm_kill(struct vm *vm, const char *reason);
 void vm_release(struct vm *vm);
 
 /* vm_qemu.c: the process */
 int vm_qemu_spawn(struct vm *vm, const struct qmp_opts *qmp_opts, struct err *err);
+/* Connects to one that runs. -ESRCH: it has ended. */
+int vm_qemu_adopt(struct vm *vm, const struct qmp_opts *qmp_opts, struct err *err);
+void vm_qemu_kill(struct vm *vm);
 void vm_qemu_release(struct vm *vm);
-void vm_on_qemu_end(struct vm *vm, int wait_status); /* in vm_run.c */
+/* In vm_run.c; -1: nobody knows, it was another one's child. */
+void vm_on_qemu_end(struct vm *vm, int wait_status);
 /* The last line QEMU said on stderr, into buf. */
 const char *vm_qemu_last_words(const struct vm *vm, char *buf, size_t size);
 

@@ -15,18 +15,21 @@
 #include "control/rpc/switch_find.h"
 #include "vm-launcher/file.h"
 #include "vm-launcher/lock_file.h"
-#include "vm-launcher/process.h"
+#include "vm-launcher/process_id.h"
 #include "vm-launcher/vm_path.h"
 #include "vm-launcher/vm_status.h"
 #include "vm-launcher/vm_store.h"
+#include "vm-launcher/vm_supervise.h"
 
 #define FILE_BYTES_MAX	   (1 << 20)
 #define CONNECT_TIMEOUT_MS 1000
 #define STATUS_TIMEOUT_MS  5000 /* a supervisor may be waiting two seconds for the switch */
-#define REPORT_TIMEOUT_MS  10000
 #define LOCK_TRIES	   100 /* every 20 ms: a supervisor lives a moment after its VM */
+#define STORE_TRIES	   50  /* so does QEMU */
+#define RETURN_TRIES	   150 /* a guard starts another supervisor within milliseconds */
+#define END_TIMEOUT_MS	   2000
 
-static const char lost_reason[] = "its supervisor ended without a word";
+static const char lost_reason[] = "QEMU and its supervisor ended without a word";
 
 static int lock_take(const char *run_dir, const char *id, int tries)
 {
@@ -71,6 +74,23 @@ static json_t *status_from_spec(const json_t *doc, const char *state)
 	return status;
 }
 
+static int call_id(const char *run_dir, const char *id, const char *method, json_t *params,
+		   int timeout_ms, json_t **result, struct err *err)
+{
+	struct rpc_client *c;
+	char path[VM_FILE_BYTES];
+	int rc = rpc_connect(vm_path(path, run_dir, id, "sock"), CONNECT_TIMEOUT_MS, &c, err);
+
+	if (rc < 0) {
+		json_decref(params);
+		return rc;
+	}
+	rpc_timeout_set(c, timeout_ms);
+	rc = rpc_call(c, method, params, result, err);
+	rpc_close(c);
+	return rc;
+}
+
 /* A VM whose supervisor does not answer: what its file says, and failed if that says it runs. */
 static json_t *status_of_dead(const char *run_dir, const char *id, json_t *doc)
 {
@@ -90,6 +110,13 @@ static json_t *status_of_dead(const char *run_dir, const char *id, json_t *doc)
 		close(lock);
 		return NULL;
 	}
+	if (vm_qemu_lives(doc)) {
+		vm_adopt_start(run_dir, id, doc, lock, NULL);
+		close(lock);
+		if (call_id(run_dir, id, "vm.status", NULL, STATUS_TIMEOUT_MS, &status, NULL) == 0)
+			return status;
+		return json_is_object(status) ? json_incref(status) : NULL;
+	}
 	status = json_is_object(status) ? json_incref(status) : status_from_spec(doc, "failed");
 	if (!status || vm_spec_from_json(&spec, json_object_get(doc, "spec"), NULL) < 0) {
 		json_decref(status);
@@ -106,21 +133,19 @@ static json_t *status_of_dead(const char *run_dir, const char *id, json_t *doc)
 	return status;
 }
 
-static int call_id(const char *run_dir, const char *id, const char *method, json_t *params,
-		   int timeout_ms, json_t **result, struct err *err)
+static bool is_nobody(int rc)
 {
-	struct rpc_client *c;
-	char path[VM_FILE_BYTES];
-	int rc = rpc_connect(vm_path(path, run_dir, id, "sock"), CONNECT_TIMEOUT_MS, &c, err);
+	return rc == -ENOENT || rc == -ECONNREFUSED;
+}
 
-	if (rc < 0) {
-		json_decref(params);
-		return rc;
-	}
-	rpc_timeout_set(c, timeout_ms);
-	rc = rpc_call(c, method, params, result, err);
-	rpc_close(c);
-	return rc;
+/* QEMU runs, nobody answers, yet somebody has the lock: a guard, or a CLI that starts one. */
+static bool is_being_replaced(const char *run_dir, const char *id, const json_t *doc)
+{
+	int lock = vm_qemu_lives(doc) ? lock_take(run_dir, id, 1) : -ENOENT;
+
+	if (lock >= 0)
+		close(lock);
+	return lock == -EWOULDBLOCK;
 }
 
 static int status_of_id(const char *run_dir, const char *id, json_t **out, struct err *err)
@@ -130,7 +155,12 @@ static int status_of_id(const char *run_dir, const char *id, json_t **out, struc
 
 	if (rc < 0)
 		return rc;
-	if (call_id(run_dir, id, "vm.status", NULL, STATUS_TIMEOUT_MS, out, NULL) < 0) {
+	rc = call_id(run_dir, id, "vm.status", NULL, STATUS_TIMEOUT_MS, out, NULL);
+	for (int i = 0; is_nobody(rc) && i < RETURN_TRIES && is_being_replaced(run_dir, id, doc); i++) {
+		usleep(20 * 1000);
+		rc = call_id(run_dir, id, "vm.status", NULL, STATUS_TIMEOUT_MS, out, NULL);
+	}
+	if (rc < 0) {
 		json_decref(doc);
 		/* It may have ended, and written so, since the file was read. */
 		rc = file_load(run_dir, id, &doc, err);
@@ -273,12 +303,21 @@ int vm_client_call(const char *run_dir, const char *name, const char *method, js
 	int rc;
 
 	vm_id(name, id);
-	rc = call_id(run_dir, id, method, params, timeout_ms, result, err);
-	if (rc != -ENOENT && rc != -ECONNREFUSED)
+	rc = call_id(run_dir, id, method, json_incref(params), timeout_ms, result, err);
+	if (is_nobody(rc)) {
+		rc = vm_client_status(run_dir, name, &status, err);
+		/* By now there may be another supervisor. */
+		if (rc == 0 && !vm_client_is_over(status))
+			rc = call_id(run_dir, id, method, json_incref(params), timeout_ms, result,
+				     err);
+		else if (rc == 0)
+			rc = -ENOENT;
+	}
+	json_decref(params);
+	if (!status || !is_nobody(rc)) {
+		json_decref(status);
 		return rc;
-	rc = vm_client_status(run_dir, name, &status, err);
-	if (rc < 0)
-		return rc;
+	}
 	reason = json_string_value(json_object_get(status, "reason"));
 	err_set(err, -ESRCH, "vm \"%s\" is not running%s%.250s", name,
 		reason && *reason ? ": " : "", reason ? reason : "");
@@ -304,56 +343,32 @@ int vm_client_spec(const char *run_dir, const char *name, struct vm_spec *spec, 
 	return rc;
 }
 
-/* One line from the supervisor: "ok", or why not. */
-static int await_report(int fd, const char *name, struct err *err)
+/* VMs of labs are not kept in the state dir: *lock stays as it is. */
+static int store_lock_take(const char *state_dir, const struct vm_spec *spec, int *lock,
+			   struct err *err)
 {
-	struct pollfd p = {.fd = fd, .events = POLLIN};
-	char line[512];
-	ssize_t n;
+	int rc = spec->lab[0] ? 0 : vm_store_lock(state_dir, spec->name, STORE_TRIES);
 
-	if (poll(&p, 1, REPORT_TIMEOUT_MS) <= 0)
-		return err_set(err, -ETIMEDOUT,
-			       "vm \"%s\": its supervisor did not start within %d s", name,
-			       REPORT_TIMEOUT_MS / 1000);
-	n = read(fd, line, sizeof(line) - 1);
-	line[n > 0 ? n : 0] = '\0';
-	line[strcspn(line, "\n")] = '\0';
-	if (!strcmp(line, "ok"))
-		return 0;
-	return err_set(err, -EIO, "vm \"%s\": %s", name, line[0] ? line : "its supervisor died");
-}
-
-static int supervise(const char *run_dir, const char *id, const struct vm_spec *spec, int lock,
-		     struct err *err)
-{
-	char program[PATH_MAX], log[VM_FILE_BYTES], dir[PATH_MAX];
-	char *argv[] = {program, dir, (char *)id, (char *)"3", (char *)"4", NULL};
-	int report[2], fds[2], rc;
-	pid_t pid;
-
-	if (!realpath(run_dir, dir))
-		return err_set(err, -errno, "folder \"%s\": %s", run_dir, strerror(errno));
-	rc = process_find("lanyard-vm", program, sizeof(program), err);
+	if (rc == -EWOULDBLOCK) {
+		err_set(err, -EEXIST, "vm \"%s\" is running already, in another run dir", spec->name);
+		err_hint(err, "both share state dir \"%.120s\": give one of them its own, --state-dir",
+			 state_dir);
+		return -EEXIST;
+	}
 	if (rc < 0)
-		return rc;
-	if (pipe2(report, O_CLOEXEC) < 0)
-		return err_set(err, -errno, "pipe: %s", strerror(errno));
-	fds[0] = lock;
-	fds[1] = report[1];
-	rc = process_start(argv, vm_path(log, run_dir, id, "err"), fds, 2, &pid, err);
-	close(report[1]);
-	if (rc == 0)
-		rc = await_report(report[0], spec->name, err);
-	close(report[0]);
-	return rc;
+		return err_set(err, rc, "vm \"%s\": its lock file in \"%.120s\": %s", spec->name,
+			       state_dir, strerror(-rc));
+	if (!spec->lab[0])
+		*lock = rc;
+	return 0;
 }
 
 int vm_client_start(const char *run_dir, const char *state_dir, const struct vm_spec *spec,
 		    struct err *err)
 {
 	char path[VM_FILE_BYTES], id[VM_ID_BYTES];
-	json_t *doc;
-	int lock, rc;
+	json_t *doc = NULL;
+	int lock, store_lock = -1, rc;
 
 	vm_id(spec->name, id);
 	snprintf(path, sizeof(path), "%.480s/vm", run_dir);
@@ -374,6 +389,20 @@ int vm_client_start(const char *run_dir, const char *state_dir, const struct vm_
 	if (lock < 0)
 		return err_set(err, lock, "vm \"%s\": its lock file: %s", spec->name,
 			       strerror(-lock));
+	if (file_load(run_dir, id, &doc, NULL) == 0 && vm_qemu_lives(doc)) {
+		rc = vm_adopt_start(run_dir, id, doc, lock, err);
+		if (rc == 0)
+			rc = err_set(err, -EEXIST, "vm \"%s\" is running already", spec->name);
+		json_decref(doc);
+		close(lock);
+		return rc;
+	}
+	json_decref(doc);
+	rc = store_lock_take(state_dir, spec, &store_lock, err);
+	if (rc < 0) {
+		close(lock);
+		return rc;
+	}
 	vm_path_clean(run_dir, id, 0);
 	unlink(vm_path(path, run_dir, id, "log"));
 	unlink(vm_path(path, run_dir, id, "log.1"));
@@ -383,32 +412,89 @@ int vm_client_start(const char *run_dir, const char *state_dir, const struct vm_
 	if (rc == 0)
 		rc = vm_store_save(state_dir, spec, err);
 	if (rc == 0)
-		rc = supervise(run_dir, id, spec, lock, err);
+		rc = vm_supervise(run_dir, id, spec, lock, store_lock, err);
+	if (store_lock >= 0)
+		close(store_lock);
 	close(lock);
 	return rc;
+}
+
+static int store_remove(const char *state_dir, const char *name, struct err *err)
+{
+	int lock = strchr(name, '/') ? -ENOENT : vm_store_lock(state_dir, name, STORE_TRIES);
+	int rc = 0;
+
+	if (lock == -EWOULDBLOCK)
+		return err_set(err, -EBUSY, "vm \"%s\" is running in another run dir", name);
+	rc = vm_store_remove(state_dir, name);
+	if (lock >= 0)
+		close(lock);
+	if (rc < 0 && rc != -ENOENT)
+		return err_set(err, rc, "vm \"%s\": its definition cannot be deleted: %s", name,
+			       strerror(-rc));
+	return 0;
 }
 
 int vm_client_remove(const char *run_dir, const char *state_dir, const char *name, struct err *err)
 {
 	char id[VM_ID_BYTES];
-	int lock, rc;
+	json_t *doc = NULL;
+	int lock, rc = 0;
 
 	vm_id(name, id);
 	lock = lock_take(run_dir, id, LOCK_TRIES);
+	if (lock < 0 && lock != -EWOULDBLOCK)
+		return err_set(err, lock, "vm \"%s\": its lock file: %s", name, strerror(-lock));
+	if (lock >= 0 && file_load(run_dir, id, &doc, NULL) == 0 && vm_qemu_lives(doc)) {
+		vm_adopt_start(run_dir, id, doc, lock, NULL);
+		close(lock);
+		lock = -EWOULDBLOCK;
+	}
+	json_decref(doc);
 	if (lock == -EWOULDBLOCK) {
 		err_set(err, -EBUSY, "vm \"%s\" is running", name);
 		return err_hint(err, "lanyard vm stop %s, or vm kill %s", name, name);
 	}
-	if (lock < 0)
-		return err_set(err, lock, "vm \"%s\": its lock file: %s", name, strerror(-lock));
-	rc = vm_store_remove(state_dir, name);
-	if (rc < 0 && rc != -ENOENT)
-		err_set(err, rc, "vm \"%s\": its definition cannot be deleted: %s", name,
-			strerror(-rc));
-	else
-		rc = 0;
+	rc = store_remove(state_dir, name, err);
 	if (rc == 0)
 		vm_path_clean(run_dir, id, 1);
 	close(lock);
 	return rc;
+}
+
+/* A process of the VM's file ends, at once. */
+static int end_process(const json_t *doc, const char *key, const char *name, struct err *err)
+{
+	int fd = process_open_json(json_object_get(doc, key)), rc;
+
+	if (fd == -ESRCH)
+		return 0;
+	rc = fd < 0 ? fd : process_kill(fd, END_TIMEOUT_MS);
+	if (fd >= 0)
+		close(fd);
+	return rc < 0 ? err_set(err, rc, "vm \"%s\": its %s does not answer, and cannot be ended: %s",
+				name, key, strerror(-rc))
+		      : 0;
+}
+
+int vm_client_revive(const char *run_dir, const char *name, struct err *err)
+{
+	char id[VM_ID_BYTES];
+	json_t *status = NULL, *doc;
+	int rc;
+
+	vm_id(name, id);
+	rc = call_id(run_dir, id, "vm.status", NULL, STATUS_TIMEOUT_MS, &status, NULL);
+	json_decref(status);
+	if (rc != -ETIMEDOUT)
+		return 0;
+	rc = file_load(run_dir, id, &doc, err);
+	if (rc < 0)
+		return rc;
+	/* The guard first: the next supervisor shall be ours to await. */
+	rc = end_process(doc, "guard", name, err);
+	if (rc == 0)
+		rc = end_process(doc, "supervisor", name, err);
+	json_decref(doc);
+	return rc < 0 ? rc : 1;
 }

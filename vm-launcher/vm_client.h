@@ -3,8 +3,9 @@
  * VMs as the CLI sees them: supervisors that answer, and files of those that do not any more.
  *
  * How      RUN_DIR/vm/<id>.json names every VM; its lock file is held while its supervisor lives.
- *          A supervisor that died without a word is recognised by its free lock: its VM is failed,
- *          its sockets are removed.
+ *          Supervisor and guard that died without a word are recognised by that free lock: where QEMU
+ *          lives another supervisor is started, which adopts it; else the VM is failed and its
+ *          sockets are removed. A VM of another run dir with the same state dir is not started twice.
  * Threads  any; blocking.
  */
 #ifndef VM_LAUNCHER_VM_CLIENT_H
@@ -34,6 +35,10 @@ int vm_client_find(const char *run_dir, const char *name, char full[VM_NAME_BYTE
 /* Calls the supervisor; -ESRCH when the VM is not running. timeout_ms as rpc_timeout_set(). */
 int vm_client_call(const char *run_dir, const char *name, const char *method, json_t *params,
 		   int timeout_ms, json_t **result, struct err *err);
+
+/* Replaces a supervisor that does not answer, as one that is stopped. 1 when it has, 0 when there was no
+ * need; QEMU goes on. Blocks for some seconds where it does not answer. */
+int vm_client_revive(const char *run_dir, const char *name, struct err *err);
 
 /* The spec on disk. */
 int vm_client_spec(const char *run_dir, const char *name, struct vm_spec *spec, struct err *err);

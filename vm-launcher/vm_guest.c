@@ -100,8 +100,10 @@ static void on_addresses(void *arg, const json_t *result, const struct err *err)
 void vm_guest_agent_ready(void *arg)
 {
 	struct vm *vm = arg;
-	json_t *argv = address_command(&vm->spec);
+	/* Whoever was there before has set them; the guest may have changed them since. */
+	json_t *argv = vm->was_ready ? NULL : address_command(&vm->spec);
 
+	vm->was_ready = false;
 	loop_timer_del(vm->address_retry);
 	if (!argv) {
 		vm_ready_set(vm, true);

@@ -33,7 +33,7 @@ char *vm_nic_path(char path[VM_FILE_BYTES], const char *run_dir, const char *id,
 
 void vm_path_clean(const char *run_dir, const char *id, int all)
 {
-	static const char *const sockets[] = {"sock", "con"};
+	static const char *const sockets[] = {"sock", "con", "qmp", "ser", "agt"};
 	static const char *const rest[] = {"json", "log", "log.1", "err", "lock"};
 	char path[VM_FILE_BYTES];
 

@@ -9,38 +9,44 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/log.h"
+#include "vm-launcher/process_id.h"
 #include "vm-launcher/qemu_argv.h"
 #include "vm-launcher/vm.h"
 
-#define N_CHANNELS (QEMU_FD_END - QEMU_FD_QMP)
+#define N_CHANNELS (QEMU_FD_LOCK - QEMU_FD_QMP)
 
-/* Between fork and exec: nothing that allocates. */
-static void qemu_child(char *const *argv, const int *fds, int err_fd, pid_t parent)
+static const char *const channel_names[N_CHANNELS] = {"qmp", "ser", "agt"};
+
+/* Between fork and exec: nothing that allocates. Without a word on go_fd it was not noted which process
+ * this is, and nobody would find it. */
+static void qemu_child(char *const *argv, const int *fds, int lock_fd, int err_fd, int go_fd)
 {
 	int high[N_CHANNELS], null_fd = open("/dev/null", O_RDONLY);
 	sigset_t none;
+	char go;
 
+	if (read(go_fd, &go, 1) != 1)
+		_exit(126);
 	/* Out of the way of the numbers they shall get. */
 	for (int i = 0; i < N_CHANNELS; i++)
 		high[i] = fcntl(fds[i], F_DUPFD, 64);
+	lock_fd = fcntl(lock_fd >= 0 ? lock_fd : null_fd, F_DUPFD, 64);
 	dup2(null_fd, STDIN_FILENO);
 	dup2(err_fd, STDOUT_FILENO);
 	dup2(err_fd, STDERR_FILENO);
 	for (int i = 0; i < N_CHANNELS; i++)
 		dup2(high[i], QEMU_FD_QMP + i);
+	dup2(lock_fd, QEMU_FD_LOCK);
 	syscall(SYS_close_range, QEMU_FD_END, ~0u, 0);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (getppid() != parent)
-		_exit(126);
 	execvp(argv[0], argv);
 	dprintf(STDERR_FILENO, "%s cannot be started: %s\n", argv[0], strerror(errno));
 	_exit(127);
@@ -101,9 +107,9 @@ const char *vm_qemu_last_words(const struct vm *vm, char *buf, size_t size)
 static void on_qemu_end(void *arg, int fd, uint32_t events)
 {
 	struct vm *vm = arg;
-	int status;
+	int status = -1;
 
-	if (waitpid(vm->qemu_pid, &status, WNOHANG) != vm->qemu_pid)
+	if (!vm->adopted && waitpid(vm->qemu_pid, &status, WNOHANG) != vm->qemu_pid)
 		return;
 	if (vm->qemu_err_watch)
 		on_qemu_errors(vm, vm->qemu_err_fd, EPOLLIN);
@@ -113,15 +119,13 @@ static void on_qemu_end(void *arg, int fd, uint32_t events)
 
 static int watch(struct vm *vm, struct err *err)
 {
-	int rc;
+	int rc = process_open(vm->qemu_pid, vm->qemu_start);
 
-	vm->qemu_pidfd = (int)syscall(SYS_pidfd_open, vm->qemu_pid, 0);
-	if (vm->qemu_pidfd < 0)
-		return err_set(err, -errno, "vm \"%s\": pidfd_open: %s", vm->spec.name,
-			       strerror(errno));
-	fcntl(vm->qemu_pidfd, F_SETFD, FD_CLOEXEC);
+	vm->qemu_pidfd = rc < 0 ? -1 : rc;
+	if (rc < 0)
+		return err_set(err, rc, "vm \"%s\": QEMU has ended", vm->spec.name);
 	rc = loop_fd_add(vm->loop, vm->qemu_pidfd, EPOLLIN, on_qemu_end, vm, &vm->qemu_watch);
-	if (rc == 0)
+	if (rc == 0 && vm->qemu_err_fd >= 0)
 		rc = loop_fd_add(vm->loop, vm->qemu_err_fd, EPOLLIN, on_qemu_errors, vm,
 				 &vm->qemu_err_watch);
 	return rc < 0 ? err_set(err, rc, "vm \"%s\": %s", vm->spec.name, strerror(-rc)) : 0;
@@ -153,24 +157,81 @@ static int connect_channels(struct vm *vm, int *fds, const struct qmp_opts *qmp_
 	return rc;
 }
 
+/* Lets the child go on, once it is noted which process it is: from then on it outlives this one. */
+static int release_child(struct vm *vm, int go_fd, struct err *err)
+{
+	int rc;
+
+	vm->qemu_start = process_start_time(vm->qemu_pid);
+	rc = watch(vm, err);
+	if (rc == 0 && vm_save(vm) < 0)
+		rc = err_set(err, -EIO, "vm \"%s\": its state cannot be saved in \"%.200s\"",
+			     vm->spec.name, vm->run_dir);
+	if (rc == 0 && write(go_fd, "", 1) != 1)
+		rc = err_set(err, -EIO, "vm \"%s\": QEMU cannot be told to start", vm->spec.name);
+	return rc;
+}
+
 static int start(struct vm *vm, struct qemu_argv *argv, const int *theirs, struct err *err)
 {
-	pid_t parent = getpid();
-	int errors[2], rc;
+	int errors[2], go[2], rc = 0;
 
 	if (pipe2(errors, O_CLOEXEC | O_NONBLOCK) < 0)
 		return err_set(err, -errno, "vm \"%s\": pipe: %s", vm->spec.name, strerror(errno));
-	vm->qemu_pid = fork();
-	if (vm->qemu_pid == 0)
-		qemu_child(argv->v, theirs, errors[1], parent);
-	close(errors[1]);
-	vm->qemu_err_fd = errors[0];
-	if (vm->qemu_pid < 0) {
-		vm->qemu_pid = 0;
-		return err_set(err, -errno, "vm \"%s\": fork: %s", vm->spec.name, strerror(errno));
+	if (pipe2(go, O_CLOEXEC) < 0) {
+		rc = err_set(err, -errno, "vm \"%s\": pipe: %s", vm->spec.name, strerror(errno));
+		close(errors[0]);
+		close(errors[1]);
+		return rc;
 	}
-	rc = watch(vm, err);
+	vm->qemu_pid = fork();
+	if (vm->qemu_pid == 0) {
+		close(go[1]);
+		qemu_child(argv->v, theirs, vm->store_lock_fd, errors[1], go[0]);
+	}
+	if (vm->qemu_pid < 0)
+		rc = err_set(err, -errno, "vm \"%s\": fork: %s", vm->spec.name, strerror(errno));
+	close(errors[1]);
+	close(go[0]);
+	vm->qemu_err_fd = errors[0];
+	if (rc < 0)
+		vm->qemu_pid = 0;
+	else
+		rc = release_child(vm, go[1], err);
+	close(go[1]);
 	return rc;
+}
+
+/* What QEMU listens on for channel i. */
+static int channel_connect(struct vm *vm, int i, int *out, struct err *err)
+{
+	struct sockaddr_un addr = {.sun_family = AF_UNIX};
+	char path[VM_FILE_BYTES];
+	int fd;
+
+	vm_path(path, vm->run_dir, vm->id, channel_names[i]);
+	if (strlen(path) >= sizeof(addr.sun_path))
+		return err_set(err, -ENAMETOOLONG, "vm \"%s\": socket path \"%.200s\" is too long",
+			       vm->spec.name, path);
+	memcpy(addr.sun_path, path, strlen(path));
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0 || connect(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0) {
+		int rc = err_set(err, -errno, "vm \"%s\": QEMU's socket \"%.200s\": %s",
+				 vm->spec.name, path, strerror(errno));
+
+		if (fd >= 0)
+			close(fd);
+		return rc;
+	}
+	*out = fd;
+	return 0;
+}
+
+static void fds_close(int *fds)
+{
+	for (int i = 0; i < N_CHANNELS; i++)
+		if (fds[i] >= 0)
+			close(fds[i]);
 }
 
 int vm_qemu_spawn(struct vm *vm, const struct qmp_opts *qmp_opts, struct err *err)
@@ -180,35 +241,50 @@ int vm_qemu_spawn(struct vm *vm, const struct qmp_opts *qmp_opts, struct err *er
 
 	rc = qemu_argv_build(&argv, &vm->spec, vm->run_dir, vm->id, err);
 	for (int i = 0; rc == 0 && i < N_CHANNELS; i++) {
-		int pair[2];
+		char path[VM_FILE_BYTES];
 
-		if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0) {
-			rc = err_set(err, -errno, "vm \"%s\": socketpair: %s", vm->spec.name,
-				     strerror(errno));
-		} else {
-			ours[i] = pair[0];
-			theirs[i] = pair[1];
-		}
+		rc = rpc_listen(vm_path(path, vm->run_dir, vm->id, channel_names[i]), &theirs[i],
+				err);
+		if (rc == 0)
+			rc = channel_connect(vm, i, &ours[i], err);
 	}
 	if (rc == 0)
 		rc = start(vm, &argv, theirs, err);
 	if (rc == 0)
 		rc = connect_channels(vm, ours, qmp_opts, err);
-	for (int i = 0; i < N_CHANNELS; i++) {
-		if (ours[i] >= 0)
-			close(ours[i]);
-		if (theirs[i] >= 0)
-			close(theirs[i]);
-	}
+	fds_close(ours);
+	fds_close(theirs);
 	qemu_argv_free(&argv);
 	return rc;
+}
+
+int vm_qemu_adopt(struct vm *vm, const struct qmp_opts *qmp_opts, struct err *err)
+{
+	int ours[N_CHANNELS] = {-1, -1, -1}, rc = watch(vm, err);
+
+	for (int i = 0; rc == 0 && i < N_CHANNELS; i++)
+		rc = channel_connect(vm, i, &ours[i], err);
+	if (rc == 0)
+		rc = connect_channels(vm, ours, qmp_opts, err);
+	fds_close(ours);
+	return rc;
+}
+
+/* One that is no child is not waited for by us: its number may be another one's when it has ended. */
+void vm_qemu_kill(struct vm *vm)
+{
+	if (vm->qemu_pidfd >= 0)
+		syscall(SYS_pidfd_send_signal, vm->qemu_pidfd, SIGKILL, NULL, 0);
+	else if (vm->qemu_pid > 0 && !vm->adopted)
+		kill(vm->qemu_pid, SIGKILL);
 }
 
 void vm_qemu_release(struct vm *vm)
 {
 	if (vm->qemu_pid > 0) {
-		kill(vm->qemu_pid, SIGKILL);
-		waitpid(vm->qemu_pid, NULL, 0);
+		vm_qemu_kill(vm);
+		if (!vm->adopted)
+			waitpid(vm->qemu_pid, NULL, 0);
 		vm->qemu_pid = 0;
 	}
 	loop_fd_del(vm->qemu_watch);

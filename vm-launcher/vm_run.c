@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "vm-launcher/vm.h"
+#include "vm-launcher/vm_methods.h"
 
 #define LINGER_NS (150 * MS_NS) /* who waits reads the last answer; then the socket goes */
 
@@ -51,9 +52,43 @@ static void on_deadline(void *arg)
 	snprintf(reason, sizeof(reason), "QEMU did not come up within %d s: %s",
 		 VM_START_DEADLINE_MS / 1000, words);
 	vm->timed_out = true;
-	if (vm->qemu_pid > 0)
-		kill(vm->qemu_pid, SIGKILL);
+	vm_qemu_kill(vm);
 	over(vm, VM_FAILED, reason);
+}
+
+static void on_run_state(void *arg, const json_t *result, const struct err *err)
+{
+	struct vm *vm = arg;
+	const char *status = json_string_value(json_object_get(result, "status"));
+
+	if (vm->state == VM_RUNNING && status && !strcmp(status, "paused"))
+		vm_state_set(vm, VM_PAUSED, "%s", "");
+	else if (vm->state == VM_PAUSED && status && !strcmp(status, "running"))
+		vm_state_set(vm, VM_RUNNING, "%s", "");
+}
+
+/* Whether the guest has the agent's port open: a change would be told by an event. */
+static void on_chardevs(void *arg, const json_t *result, const struct err *err)
+{
+	struct vm *vm = arg;
+
+	for (size_t i = 0; i < json_array_size(result); i++) {
+		const json_t *one = json_array_get(result, i);
+		const char *label = json_string_value(json_object_get(one, "label"));
+
+		if (label && !strcmp(label, "agent") && vm->agent &&
+		    json_is_true(json_object_get(one, "frontend-open")))
+			agent_port_opened(vm->agent);
+	}
+}
+
+/* How QEMU is, when another supervisor was told. */
+static void catch_up(struct vm *vm)
+{
+	qmp_call(vm->qmp, "query-status", NULL, on_run_state, vm);
+	qmp_call(vm->qmp, "query-chardev", NULL, on_chardevs, vm);
+	if (vm->state == VM_STOPPING)
+		vm_guest_stop(vm, VM_STOP_WITHIN_S);
 }
 
 static void on_qmp_ready(void *arg)
@@ -61,6 +96,8 @@ static void on_qmp_ready(void *arg)
 	struct vm *vm = arg;
 
 	loop_timer_del(vm->deadline);
+	if (vm->adopted)
+		catch_up(vm);
 	if (vm->state == VM_STARTING)
 		vm_state_set(vm, VM_RUNNING, "%s", "");
 	vm_nics_tell(vm);
@@ -104,7 +141,7 @@ static void on_qmp_ended(void *arg, const char *why)
 	/* Without its control connection a QEMU cannot be steered: it goes. */
 	if (vm->qemu_pid > 0 && !vm->end_wanted && !vm->guest_shut_down) {
 		LOG_INFO("QEMU's control connection ended: %s", why);
-		kill(vm->qemu_pid, SIGKILL);
+		vm_qemu_kill(vm);
 	}
 }
 
@@ -115,6 +152,10 @@ void vm_on_qemu_end(struct vm *vm, int wait_status)
 	if (vm->end_wanted) {
 		snprintf(reason, sizeof(reason), "%s", vm->reason);
 		over(vm, VM_STOPPED, reason);
+	} else if (wait_status < 0 && !vm->guest_shut_down) {
+		over(vm, VM_FAILED, "QEMU ended, whyever: another supervisor had started it");
+	} else if (wait_status < 0) {
+		over(vm, VM_STOPPED, "the guest shut down");
 	} else if (vm->guest_shut_down && WIFEXITED(wait_status) && !WEXITSTATUS(wait_status)) {
 		over(vm, VM_STOPPED, "the guest shut down");
 	} else if (WIFSIGNALED(wait_status)) {
@@ -130,23 +171,57 @@ void vm_on_qemu_end(struct vm *vm, int wait_status)
 	}
 }
 
+static int link_open(struct vm *vm, struct err *err)
+{
+	const struct switch_link_opts opts = {.carrier = vm_nic_carrier,
+					      .mtu = vm_nic_mtu,
+					      .keep_ports = vm->adopted,
+					      .arg = vm};
+
+	return switch_link_open(vm->loop, vm->run_dir, vm->id, &vm->spec, &opts, &vm->link, err);
+}
+
+void vm_adopt(struct vm *vm)
+{
+	const struct qmp_opts opts = {
+		.ready = on_qmp_ready, .event = on_event, .ended = on_qmp_ended, .arg = vm};
+	struct err err = ERR_NONE;
+	int rc = link_open(vm, &err);
+
+	if (rc == 0)
+		rc = vm_qemu_adopt(vm, &opts, &err);
+	if (rc == -ESRCH) {
+		vm->qemu_pid = 0;
+		over(vm, VM_FAILED, "QEMU ended while nobody supervised it");
+		return;
+	}
+	if (rc < 0) {
+		vm_qemu_kill(vm);
+		over(vm, VM_FAILED, err.text);
+		return;
+	}
+	LOG_INFO("supervising QEMU, process %d, in the place of another supervisor",
+		 (int)vm->qemu_pid);
+	if (vm->state == VM_STARTING)
+		loop_timer_add(vm->loop, VM_START_DEADLINE_MS * MS_NS, on_deadline, vm,
+			       &vm->deadline);
+	vm_report(vm);
+	vm_save(vm);
+}
+
 void vm_start(struct vm *vm)
 {
 	const struct qmp_opts opts = {
 		.ready = on_qmp_ready, .event = on_event, .ended = on_qmp_ended, .arg = vm};
-	const struct switch_link_opts link_opts = {
-		.carrier = vm_nic_carrier, .mtu = vm_nic_mtu, .arg = vm};
 	struct err err = ERR_NONE;
 	int rc;
 
 	/* The port first: QEMU reaches its main loop only when the switch serves its sockets. */
-	rc = switch_link_open(vm->loop, vm->run_dir, vm->id, &vm->spec, &link_opts, &vm->link,
-			      &err);
+	rc = link_open(vm, &err);
 	if (rc == 0)
 		rc = vm_qemu_spawn(vm, &opts, &err);
 	if (rc < 0) {
-		if (vm->qemu_pid > 0)
-			kill(vm->qemu_pid, SIGKILL);
+		vm_qemu_kill(vm);
 		over(vm, VM_FAILED, err.text);
 		return;
 	}
@@ -160,7 +235,7 @@ void vm_kill(struct vm *vm, const char *reason)
 	vm->end_wanted = true;
 	snprintf(vm->reason, sizeof(vm->reason), "%s", reason);
 	if (vm->qemu_pid > 0)
-		kill(vm->qemu_pid, SIGKILL);
+		vm_qemu_kill(vm);
 	else
 		over(vm, VM_STOPPED, reason);
 }

@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "vm-launcher/file.h"
+#include "vm-launcher/process_id.h"
 #include "vm-launcher/vm.h"
 #include "vm-launcher/vm_status.h"
 
@@ -62,16 +63,57 @@ void vm_report(struct vm *vm)
 	switch_link_report(vm->link, report);
 }
 
-void vm_save(const struct vm *vm)
+int vm_save(const struct vm *vm)
 {
 	struct err err = ERR_NONE;
 	char path[VM_FILE_BYTES];
 	json_t *doc =
-		json_pack("{s:o,s:o}", "spec", vm_spec_to_json(&vm->spec), "status", vm_status(vm));
+		json_pack("{s:o,s:o,s:o,s:o}", "spec", vm_spec_to_json(&vm->spec), "status",
+			  vm_status(vm), "supervisor",
+			  process_json(getpid(), process_start_time(getpid())), "guard",
+			  process_json(getppid(), process_start_time(getppid())));
+	int rc = -ENOMEM;
 
-	if (!doc || file_write_json(vm_path(path, vm->run_dir, vm->id, "json"), doc, &err) < 0)
+	if (doc && vm->qemu_pid > 0)
+		json_object_set_new(doc, "qemu", process_json(vm->qemu_pid, vm->qemu_start));
+	if (doc)
+		rc = file_write_json(vm_path(path, vm->run_dir, vm->id, "json"), doc, &err);
+	if (rc < 0)
 		LOG_WARN_RL("%s", doc ? err.text : "state not saved: out of memory");
 	json_decref(doc);
+	return rc;
+}
+
+static enum vm_state state_of(const char *name)
+{
+	for (unsigned i = 0; name && i < sizeof(state_names) / sizeof(state_names[0]); i++)
+		if (!strcmp(state_names[i], name))
+			return (enum vm_state)i;
+	return VM_STARTING;
+}
+
+bool vm_take_up(struct vm *vm, const json_t *doc)
+{
+	const json_t *status = json_object_get(doc, "status"), *qemu = json_object_get(doc, "qemu");
+	const json_t *nics = json_object_get(status, "nics");
+	enum vm_state state = state_of(json_string_value(json_object_get(status, "state")));
+	const char *reason = json_string_value(json_object_get(status, "reason"));
+
+	vm->state = state;
+	if (!qemu || vm_is_over(vm))
+		return false;
+	vm->adopted = true;
+	vm->end_wanted = state == VM_STOPPING;
+	snprintf(vm->reason, sizeof(vm->reason), "%s", reason ? reason : "");
+	vm->qemu_pid = (pid_t)json_integer_value(json_object_get(qemu, "pid"));
+	vm->qemu_start = (uint64_t)json_integer_value(json_object_get(qemu, "start"));
+	vm->was_ready = json_is_true(json_object_get(status, "ready"));
+	vm->ready_s = json_number_value(json_object_get(status, "ready_s"));
+	vm->started_at = json_integer_value(json_object_get(status, "started_at"));
+	for (unsigned i = 0; i < vm->spec.n_nics; i++)
+		vm->no_carrier[i] = json_is_false(
+			json_object_get(json_array_get(nics, i), "carrier"));
+	return true;
 }
 
 static void waiter_free(struct vm_waiter *w)

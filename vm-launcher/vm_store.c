@@ -43,13 +43,32 @@ int vm_store_save(const char *state_dir, const struct vm_spec *s, struct err *er
 	return rc;
 }
 
+static char *lock_path(char path[PATH_BYTES], const char *state_dir, const char *name)
+{
+	snprintf(path, PATH_BYTES, "%.500s/vm/%.40s.lock", state_dir, name);
+	return path;
+}
+
+int vm_store_lock(const char *state_dir, const char *name, int tries)
+{
+	char path[PATH_BYTES];
+	int rc;
+
+	snprintf(path, sizeof(path), "%.500s/vm", state_dir);
+	rc = dir_make(path, 0755, NULL);
+	return rc < 0 ? rc : lock_file_take(lock_path(path, state_dir, name), tries);
+}
+
 int vm_store_remove(const char *state_dir, const char *name)
 {
 	char path[PATH_BYTES];
+	int rc;
 
 	if (!name_is_plain(name))
 		return -ENOENT;
-	return unlink(store_path(path, state_dir, name)) < 0 ? -errno : 0;
+	rc = unlink(store_path(path, state_dir, name)) < 0 ? -errno : 0;
+	unlink(lock_path(path, state_dir, name));
+	return rc;
 }
 
 static int load(const char *state_dir, const char *name, struct vm_spec *s, struct err *err)

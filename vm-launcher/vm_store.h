@@ -20,6 +20,11 @@
 int vm_store_save(const char *state_dir, const struct vm_spec *s, struct err *err);
 
 /* Forgets it. -ENOENT when there was none. The VM's lock must be held. */
+/* Held by QEMU while a hand-made VM runs, so that two run dirs that share a state dir do not start it
+ * twice: they would write to one disk. A descriptor, -EWOULDBLOCK or another -errno. Tries every 20 ms. */
+int vm_store_lock(const char *state_dir, const char *name, int tries);
+
+/* Needs the lock. */
 int vm_store_remove(const char *state_dir, const char *name);
 
 /* Enters what is missing in the run dir. warn() is told of each definition that is damaged. */

@@ -51,7 +51,7 @@ static const char *text_of(const json_t *params, const char *key)
 }
 
 /* What a process is to others. False when there is none. */
-static bool process_read(pid_t pid, pid_t *parent, uid_t *uid)
+static bool process_read(pid_t pid, pid_t *parent, uid_t *uid, bool *is_qemu)
 {
 	bool has_parent = false, has_uid = false;
 	char path[32], line[256];
@@ -61,7 +61,9 @@ static bool process_read(pid_t pid, pid_t *parent, uid_t *uid)
 	f = fopen(path, "re");
 	if (!f)
 		return false;
+	*is_qemu = false;
 	while (fgets(line, sizeof(line), f)) {
+		*is_qemu |= !strncmp(line, "Name:\tqemu-system", 17);
 		has_parent |= sscanf(line, "PPid: %d", parent) == 1;
 		has_uid |= sscanf(line, "Uid: %u", uid) == 1;
 	}
@@ -75,6 +77,7 @@ static int pid_check(struct rpc_call *call, const char *name, const json_t *para
 {
 	pid_t asked = (pid_t)json_integer_value(json_object_get(params, "pid")), parent;
 	struct ucred peer;
+	bool is_qemu;
 	uid_t uid;
 	int rc;
 
@@ -85,16 +88,18 @@ static int pid_check(struct rpc_call *call, const char *name, const json_t *para
 	if (rc < 0)
 		return err_set(err, rc, "vm \"%s\": who reports it is not known: %s", name,
 			       strerror(-rc));
-	if (!process_read(asked, &parent, &uid))
+	if (!process_read(asked, &parent, &uid, &is_qemu))
 		return 0;
 	*pid = asked;
-	if (asked == peer.pid || parent == peer.pid || (peer.uid && uid == peer.uid))
+	/* A supervisor that has adopted a QEMU is not its parent. */
+	if (asked == peer.pid || parent == peer.pid ||
+	    (uid == peer.uid && (peer.uid || is_qemu)))
 		return 0;
 	LOG_INFO_RL("vm \"%s\": process %d reports the foreign process %d", name, (int)peer.pid,
 		    (int)asked);
 	err_set(err, -EPERM, "vm \"%s\": process %d is none of process %d, which reports it", name,
 		(int)asked, (int)peer.pid);
-	err_hint(err, "report your own, a child's, or one of your own user's unless that is root");
+	err_hint(err, "report your own, a child's, or one of your own user's; root's only if it is a QEMU");
 	return -EPERM;
 }
 

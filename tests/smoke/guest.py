@@ -42,7 +42,6 @@ def output_is_never_cut_in_silence(s):
 
 
 def definition_outlives_the_run_dir(s):
-    s.cli("vm", "kill", "u1")
     await_true("its supervisor has ended", lambda: not any(
         f.endswith(".sock") for f in os.listdir(os.path.join(s.run_dir, "vm"))))
     shutil.rmtree(s.run_dir)  # as a tmpfs is after the host's start
@@ -119,22 +118,6 @@ def killed_qemu_is_a_failed_vm(s):
     assert done.returncode == 125 and "not running" in done.stderr, done
 
 
-def killed_supervisor_takes_its_qemu_along(s):
-    s.cli("vm", "start", "u1")
-    vm = s.json("vm", "show", "u1")
-    os.kill(vm["supervisor_pid"], signal.SIGKILL)
-    await_true("it is noticed", lambda: s.json("vm", "show", "u1")["state"] == "failed")
-
-    def gone():
-        try:
-            with open(f"/proc/{vm['pid']}/stat", encoding="ascii") as f:
-                return f.read().rsplit(")", 1)[1].split()[0] == "Z"
-        except FileNotFoundError:
-            return True
-
-    await_true("QEMU is gone", gone)
-
-
 def stopped_vm_is_found_and_deleted(s):
     s.cli("vm", "wait", "u1")
     s.cli("vm", "stop", "u1", "--within", "10s")
@@ -175,7 +158,7 @@ def guest_from_start_to_removal():
                          output_is_never_cut_in_silence, list_has_the_agreed_keys,
                          accelerator_is_said_with_its_reason, console_remembers_and_talks,
                          pause_stops_the_clock, reset_boots_again, killed_qemu_is_a_failed_vm,
-                         killed_supervisor_takes_its_qemu_along, definition_outlives_the_run_dir,
+                         definition_outlives_the_run_dir,
                          too_much_memory_is_refused, stopped_vm_is_found_and_deleted):
                 part(s)
         finally:
