@@ -2,6 +2,7 @@
 #include "base/loop.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
@@ -34,6 +35,7 @@ struct loop {
 	int result;
 	LIST_HEAD(, loop_fd) fds;
 	LIST_HEAD(, loop_fd) dead; /* deleted in this round; events may still name them */
+	_Atomic uint64_t *since_ns; /* or NULL */
 	struct loop_timer **timers; /* a binary heap: the earliest one first */
 	size_t n_timers, timers_size;
 };
@@ -240,6 +242,17 @@ static int wait_ms(struct loop *l, int timeout_ms)
 	return timeout_ms >= 0 && (uint64_t)timeout_ms < left_ms ? timeout_ms : (int)left_ms;
 }
 
+void loop_pulse(struct loop *l, _Atomic uint64_t *since_ns)
+{
+	l->since_ns = since_ns;
+}
+
+static void pulse(struct loop *l, uint64_t since_ns)
+{
+	if (l->since_ns)
+		atomic_store_explicit(l->since_ns, since_ns, memory_order_relaxed);
+}
+
 int loop_once(struct loop *l, int timeout_ms)
 {
 	struct epoll_event evs[EVENTS_MAX];
@@ -247,6 +260,7 @@ int loop_once(struct loop *l, int timeout_ms)
 
 	if (n < 0 && errno != EINTR)
 		return -errno;
+	pulse(l, l->since_ns ? loop_now_ns() : 0);
 	for (int i = 0; i < n; i++) {
 		struct loop_fd *w = evs[i].data.ptr;
 
@@ -255,6 +269,7 @@ int loop_once(struct loop *l, int timeout_ms)
 	}
 	timers_run(l);
 	bury(l);
+	pulse(l, 0);
 	return 0;
 }
 

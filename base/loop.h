@@ -40,6 +40,10 @@ void loop_timer_del(struct loop_timer *t); /* accepts NULL; clears its slot */
 int loop_run(struct loop *l);
 void loop_stop(struct loop *l, int result);
 
+/* *since_ns says from now on since when the loop has been busy with what was ready, and 0 while it
+ * waits: for whoever watches from another process. */
+void loop_pulse(struct loop *l, _Atomic uint64_t *since_ns);
+
 /* Handles what is ready, waiting at most timeout_ms (-1: until something is). For tests. */
 int loop_once(struct loop *l, int timeout_ms);
 

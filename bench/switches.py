@@ -55,7 +55,8 @@ class Lanyard:
     is_client = False
 
     def __init__(self, args, n_ports, macs=1, mode="poll", **_):
-        self.session = Session("--workers", str(args.switch_cpu), *(["--mode", mode] if mode else []))
+        # Alone: a spare that starts would take the load's CPU.
+        self.session = Session("--no-keeper", "--workers", str(args.switch_cpu), *(["--mode", mode] if mode else []))
         self.pid = self.session.daemon.pid
         self.stem = self.session.path("p")
         try:

@@ -44,6 +44,14 @@ enum keep_kind {
 #define KEEP_OF_PORT                                                                         \
 	(KEEP_OF_CONNECTION | KEEP_BIT(KEEP_LISTEN) | KEEP_BIT(KEEP_TAP) | KEEP_BIT(KEEP_DGRAM))
 
+/* What became of the process before this one. */
+enum keep_end {
+	KEEP_FIRST,   /* there was none */
+	KEEP_CRASHED, /* by its own doing: SIGSEGV, SIGBUS, SIGABRT, SIGILL, SIGFPE, SIGSYS, SIGTRAP */
+	KEEP_HUNG,    /* killed by the keeper, as it stood still */
+	KEEP_KILLED,  /* by another signal, or it ended: somebody else's doing */
+};
+
 struct keep_key {
 	uint16_t kind, slot, index;
 };

@@ -20,6 +20,7 @@
 #include "base/err.h"
 #include "base/loop.h"
 #include "switch/counters.h"
+#include "switch/keep.h"
 #include "switch/policy.h"
 #include "switch/vlan.h"
 
@@ -28,7 +29,7 @@
 #define SWITCH_NAME_MAX	   96 /* LAB@COPY/VM.NIC, each part up to 32, and the end */
 #define SWITCH_LAB_MAX	   72 /* LAB@COPY */
 
-struct keep_ops;
+struct pulse;
 struct switch_;
 struct bridge;
 struct port;
@@ -41,6 +42,8 @@ struct switch_opts {
 	unsigned n_workers; /* 1 or more; EAL must have that many worker lcores */
 	const struct keep_ops *keep; /* switch/keep.h; NULL: nobody keeps descriptors */
 	void *keep_arg;
+	enum keep_end end;   /* of the process before this one */
+	struct pulse *pulse; /* switch/pulse.h, shared with whoever watches; NULL: nobody does */
 };
 
 /* The EAL must be up (switch/eal.h). Starts the workers. */

@@ -23,6 +23,7 @@
 #include "switch/hold.h"
 #include "switch/internal.h"
 #include "switch/pages.h"
+#include "switch/pulse.h"
 #include "switch/watched.h"
 
 /* A few microseconds, where sleeps are long, bridge the gaps within what one guest sends; more would
@@ -58,6 +59,7 @@ struct worker {
 	struct active active;
 	int epfd, wake_fd;
 	int cpu;
+	struct pulse_worker *pulse, unseen; /* the one of switch/pulse.h, or nobody's */
 	uint64_t next_second_tsc, next_look_tsc;
 	uint64_t us_cycles, spin_cycles;
 	uint64_t frames_told; /* to sweep_ask() */
@@ -101,6 +103,7 @@ int worker_create(struct switch_ *sw, unsigned id, unsigned lcore, struct worker
 	w->sw = sw;
 	w->id = id;
 	w->cpu = lcore_cpu(lcore);
+	w->pulse = sw->opts.pulse && id < PULSE_WORKERS_MAX ? &sw->opts.pulse->workers[id] : &w->unseen;
 	w->fw.worker = id;
 	w->fw.lock_tx = sw->opts.n_workers > 1;
 	w->fw.decided = pages_alloc(DECIDED_SETS * sizeof(*w->fw.decided), true);
@@ -328,6 +331,7 @@ static void kicks_take(struct worker *w, struct active *a, int timeout_ms)
 static void look(struct worker *w, uint64_t tsc)
 {
 	w->next_look_tsc = tsc + LOOK_US * w->us_cycles;
+	add(&w->pulse->n_looks, 1);
 	active_age(&w->active);
 	if (!w->active.polls && !active_all(&w->active))
 		kicks_take(w, &w->active, 0);
@@ -347,6 +351,13 @@ static void sweep_ask(struct worker *w)
 		switch_notice(w->sw, NOTICE_SWEEP);
 }
 
+/* Who sleeps has not hung. */
+static void pulse_set(struct worker *w, bool awake)
+{
+	add(&w->pulse->n_looks, 1);
+	atomic_store_explicit(&w->pulse->awake, awake, memory_order_relaxed);
+}
+
 /* Sleeps until a kick or a wake-up, unless frames came while arming. Returns the time after it. */
 static uint64_t nap(struct worker *w)
 {
@@ -357,10 +368,12 @@ static uint64_t nap(struct worker *w)
 		return rte_rdtsc();
 	sweep_ask(w);
 	add(&w->sleeps, 1);
+	pulse_set(w, false);
 	before = rte_rdtsc();
 	rte_rcu_qsbr_thread_offline(w->sw->qsbr, w->id);
 	/* A view that came since the last round has written to wake_fd, which ends the wait at once. */
 	kicks_take(w, &w->active, timeout_ms);
+	pulse_set(w, true);
 	after = rte_rdtsc();
 	if (after - before < SLEEP_SHORT_US * w->us_cycles)
 		w->spin_cycles = RTE_MIN(2 * w->spin_cycles, SPIN_MAX_US * w->us_cycles);
@@ -409,6 +422,7 @@ int worker_run(void *arg)
 
 	rte_rcu_qsbr_thread_register(sw->qsbr, w->id);
 	rte_rcu_qsbr_thread_online(sw->qsbr, w->id);
+	pulse_set(w, true);
 	while (!atomic_load_explicit(&sw->stop, memory_order_relaxed)) {
 		const struct view *v = atomic_load_explicit(&sw->view, memory_order_acquire);
 
@@ -437,5 +451,6 @@ int worker_run(void *arg)
 	}
 	rte_rcu_qsbr_thread_offline(sw->qsbr, w->id);
 	rte_rcu_qsbr_thread_unregister(sw->qsbr, w->id);
+	pulse_set(w, false);
 	return 0;
 }

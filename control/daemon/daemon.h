@@ -26,6 +26,14 @@ struct events;
 struct metrics;
 struct vm_seen;
 
+/* What the keeper tells of those before. */
+struct restarts {
+	int keeper_pid; /* 0: no keeper */
+	unsigned n;
+	uint64_t at_ns, gap_ns; /* the last one: when the predecessor had gone, and until frames flowed */
+	char reason[96];
+};
+
 struct daemon {
 	struct loop *loop;
 	struct switch_ *sw;
@@ -33,7 +41,8 @@ struct daemon {
 	const struct port_type *const *types; /* ends with NULL */
 	struct store store;
 	const char *run_dir; /* NULL in tests */
-	uint64_t start_ns;
+	uint64_t start_ns; /* of the keeper, where there is one */
+	struct restarts restarts;
 
 	/* Hand-made objects of the saved configuration that could not be made at start: they stay
 	 * saved, so that a socket folder that is missing once does not cost a port.

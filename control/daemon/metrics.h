@@ -16,25 +16,9 @@
 #ifndef CONTROL_DAEMON_METRICS_H
 #define CONTROL_DAEMON_METRICS_H
 
-#include <netinet/in.h>
-
 #include "base/err.h"
-#include "base/loop.h"
 #include "control/daemon/daemon.h"
-
-#define METRICS_CLIENTS	    8
-#define METRICS_DEADLINE_NS (10 * S_NS)
-
-union metrics_address {
-	struct sockaddr sa;
-	struct sockaddr_in in;
-	struct sockaddr_in6 in6;
-};
-
-/* "9100", ":9100", "127.0.0.1:9100", "[::1]:9100". Port 0: any that is free. */
-int metrics_address_parse(const char *text, union metrics_address *out, struct err *err);
-/* "127.0.0.1:9100" into buf, which is returned. */
-char *metrics_address_text(const union metrics_address *a, char *buf, size_t size);
+#include "control/daemon/metrics_address.h"
 
 /* Serves on listen_fd, which is closed with the server, or on failure here. */
 int metrics_start(struct daemon *d, int listen_fd, uint64_t deadline_ns, struct err *err);

@@ -24,7 +24,7 @@ static const struct param params[] = {
 	{"hugepages", PARAM_ENUM, 0, 0, 0, "auto|yes|no",
 	 "take memory of the switch's own from hugepages (auto)"},
 	{"no_keeper", PARAM_BOOL, 0, 0, 0, NULL,
-	 "run without a keeper process; the only way there is for now"},
+	 "run in one process, which nobody starts anew when it dies; for debugging"},
 	{"metrics", PARAM_STRING, 0, 1, 80, "ADDR:PORT",
 	 "serve metrics for Prometheus over HTTP; a port alone means 127.0.0.1 (not served)"},
 	{"socket_owner", PARAM_STRING, 0, 1, 64, "USER", "whose the control socket is (who runs the switch)"},
@@ -34,6 +34,7 @@ static const struct param params[] = {
 	{"admin", PARAM_STRING, 0, 1, 1024, "WHO", "who may do everything"},
 	{"log", PARAM_ENUM, 0, 0, 0, "err|warn|info|debug", "log messages up to this level (info)"},
 	{"until_unused", PARAM_BOOL, 0, 0, 0, NULL, NULL},
+	{"channel", PARAM_INT, 0, 3, 1023, NULL, NULL},
 	{"man", PARAM_BOOL, 0, 0, 0, NULL, NULL},
 	{"help", PARAM_BOOL, 0, 0, 0, NULL, "print this and end"},
 	{"version", PARAM_BOOL, 0, 0, 0, NULL, "print the version and end"},
@@ -49,6 +50,9 @@ static const struct method row = {
 	"Answers on DIR/switch.sock, logs to stderr and tells the service manager when it is ready. "
 	"What was made by hand is saved in the state folder at each change and made again at "
 	"start.\n"
+	"It is two processes: the keeper, which holds the sockets and the memory of guests, and the one that "
+	"forwards, lanyard-packet. When that one dies or hangs, another takes over where it was, within "
+	"milliseconds; guests see no change of carrier.\n"
 	"It ends with status 75 when another switch uses its folders.\n"
 	"SIGTERM, SIGINT or `lanyard stop` end it with everything it made; VMs stay up and find "
 	"their ports again when it comes back.\n"
@@ -154,6 +158,9 @@ static int values_take(const json_t *values, struct options *o, struct err *err)
 		log_level_set(log);
 		o->verbose = log == LOG_LEVEL_DEBUG;
 	}
+	o->no_keeper = json_is_true(json_object_get(values, "no_keeper"));
+	o->channel_fd = json_object_get(values, "channel") ?
+				(int)json_integer_value(json_object_get(values, "channel")) : -1;
 	o->until_unused = json_is_true(json_object_get(values, "until_unused"));
 	return 0;
 }
@@ -180,5 +187,17 @@ int options_parse(int argc, char **argv, struct options *o, struct err *err)
 		rc = values_take(args.own_values, o, err);
 	}
 	json_decref(args.own_values);
+	return rc;
+}
+
+int options_main(int argc, char **argv, struct options *o, int *status)
+{
+	struct err err = ERR_NONE;
+	int rc = options_parse(argc, argv, o, &err);
+
+	*status = rc < 0 ? 2 : 0;
+	if (rc < 0)
+		fprintf(stderr, "lanyard-switch: %s%s%s\n", err.text, err.hint[0] ? "; " : "",
+			err.hint);
 	return rc;
 }

@@ -12,7 +12,7 @@
 
 #include "base/err.h"
 #include "control/daemon/access.h"
-#include "control/daemon/metrics.h"
+#include "control/daemon/metrics_address.h"
 #include "switch/eal.h"
 #include "switch/switch.h"
 
@@ -29,8 +29,13 @@ struct options {
 	bool serve_metrics;
 	union metrics_address metrics; /* where to */
 	bool until_unused;
+	bool no_keeper;
+	int channel_fd; /* to the keeper; -1: there is none */
 	bool verbose;
 };
+
+/* For main(): options_parse(), with errors said. 0: go on; else end with *status. */
+int options_main(int argc, char **argv, struct options *o, int *status);
 
 /* 0: go on; 1: --help, --version or the man page was printed; -EINVAL with a sentence. */
 int options_parse(int argc, char **argv, struct options *o, struct err *err);

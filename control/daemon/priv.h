@@ -11,7 +11,7 @@
 
 #include "base/err.h"
 #include "control/daemon/access.h"
-#include "control/daemon/metrics.h"
+#include "control/daemon/metrics_address.h"
 
 /* Makes dir and its parents, and takes the lock file `name` in it for as long as *fd is open.
  * -EBUSY with the holder's pid when another process has it. */

@@ -41,19 +41,35 @@ static json_t *confirm_json(const struct daemon *d)
 		d->confirm_due_ns > now_ns ? (json_int_t)((d->confirm_due_ns - now_ns) / S_NS) : 0);
 }
 
+static json_t *keeper_json(const struct daemon *d)
+{
+	return d->restarts.keeper_pid ? json_integer(d->restarts.keeper_pid) : json_null();
+}
+
+static json_t *restarts_json(const struct daemon *d)
+{
+	const struct restarts *r = &d->restarts;
+
+	if (!r->n)
+		return json_pack("{si}", "n", 0);
+	return json_pack("{si so sI sf}", "n", (int)r->n, "reason", json_text(r->reason), "ago_s",
+			 (json_int_t)((loop_now_ns() - r->at_ns) / S_NS), "gap_ms",
+			 (double)r->gap_ns / 1e6);
+}
+
 int do_daemon_status(struct rpc_call *call, const json_t *params, json_t **result, struct err *err)
 {
 	struct daemon *d = rpc_ctx(call);
 	json_t *daemon;
 
 	daemon = json_pack(
-		"{si sn ss sI ss si so sb si so ss?}", "pid", (int)getpid(), "keeper_pid", "version",
-		LANYARD_VERSION, "uptime_s", (json_int_t)((loop_now_ns() - d->start_ns) / S_NS),
+		"{si so ss sI ss si so sb si so ss? so}", "pid", (int)getpid(), "keeper_pid",
+		keeper_json(d), "version", LANYARD_VERSION, "uptime_s", (json_int_t)((loop_now_ns() - d->start_ns) / S_NS),
 		"mode", switch_mode(d->sw) == SWITCH_POLL ? "poll" : "adaptive", "workers",
 		(int)switch_n_workers(d->sw), "run_dir",
 		d->run_dir ? json_text(d->run_dir) : json_null(), "until_unused", d->until_unused,
 		"leases", (int)d->n_leases, "confirm_s", confirm_json(d), "metrics",
-		metrics_where(d));
+		metrics_where(d), "restarts", restarts_json(d));
 	*result = json_pack("{so}", "daemon", daemon);
 	return 0;
 }

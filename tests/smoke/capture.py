@@ -153,7 +153,7 @@ def a_reader_that_stops_costs_no_traffic():
 
 
 def descriptors(s):
-    return len(os.listdir(f"/proc/{s.daemon.pid}/fd"))
+    return len(os.listdir(f"/proc/{s.pid}/fd"))
 
 
 def several_run_at_once_and_nothing_is_left_of_one_that_dies():
@@ -168,7 +168,7 @@ def several_run_at_once_and_nothing_is_left_of_one_that_dies():
             for c in eight:
                 c.end(signal.SIGKILL)
             await_true("nothing is left", lambda: descriptors(s) == n)
-        maps = open(f"/proc/{s.daemon.pid}/maps", encoding="ascii").read()
+        maps = open(f"/proc/{s.pid}/maps", encoding="ascii").read()
         assert "lanyard-capture" not in maps, maps
         # A port that goes takes nothing with it.
         c = Capture(s, "p0", "p1", file="gone")

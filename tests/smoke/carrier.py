@@ -82,7 +82,7 @@ def down_outlives_the_switch_and_a_reset(s):
     s.cli("port", "down", "c/h1.eth0")
     await_seen(s, "h1", "eth0", "0")
     s.cli("vm", "reset", "h1")
-    os.kill(s.json("status")["daemon"]["pid"], signal.SIGKILL)
+    session.kill_switch(s.json("status")["daemon"]["keeper_pid"])
     await_true("the VMs say so", lambda: all(vm["switch"] == "gone" for vm in s.json("vm", "list")))
     s.spawn(session.binary("lanyard-switch"), "--until-unused", env=s.env, stderr=subprocess.DEVNULL)
     await_true("the VMs are back", lambda: all(

@@ -32,9 +32,9 @@ def idle_ports_sleep_and_a_frame_wakes_them():
                                  stderr=subprocess.STDOUT, text=True))
         await_true("all ports are up",
                    lambda: all(p["state"] == "up" for p in s.json("port", "show")))
-        before = cpu_seconds(s.daemon.pid), s.json("stats")["workers"][0]
+        before = sum(cpu_seconds(pid) for pid in s.pids()), s.json("stats")["workers"][0]
         time.sleep(SECONDS)
-        after = cpu_seconds(s.daemon.pid), s.json("stats")["workers"][0]
+        after = sum(cpu_seconds(pid) for pid in s.pids()), s.json("stats")["workers"][0]
         share = (after[0] - before[0]) / SECONDS
         print(f"   {2 * N_PAIRS} ports, {(after[1]['frames'] - before[1]['frames']) / SECONDS:.0f} "
               f"frames/s: {100 * share:.1f} % of a core, "
@@ -51,7 +51,7 @@ def idle_ports_sleep_and_a_frame_wakes_them():
 def returns_from_system_calls(s):
     """Of all threads of the daemon, in STRACE_SECONDS."""
     out = s.path("strace")
-    tracer = s.spawn("strace", "-c", "-f", "-o", out, "-p", str(s.daemon.pid),
+    tracer = s.spawn("strace", "-c", "-f", "-o", out, "-p", str(s.pid),
                      stderr=subprocess.DEVNULL)
     time.sleep(STRACE_SECONDS)
     tracer.send_signal(signal.SIGINT)
@@ -62,9 +62,10 @@ def returns_from_system_calls(s):
 
 
 def quiet_daemon_sleeps(s):
-    before = cpu_seconds(s.daemon.pid)
+    s.await_spare()
+    before = sum(cpu_seconds(pid) for pid in s.pids())
     time.sleep(SECONDS)
-    share = (cpu_seconds(s.daemon.pid) - before) / SECONDS
+    share = (sum(cpu_seconds(pid) for pid in s.pids()) - before) / SECONDS
     print(f"   {N_QUIET} quiet ports: {100 * share:.3f} % of a core")
     assert share < 0.005, share
     assert s.json("stats")["workers"][0]["busy_share"] < 0.01
@@ -85,9 +86,9 @@ def one_frame_wakes_it_at_once(s, crowd):
 
 
 def few_frames_cost_little(s, crowd):
-    before = cpu_seconds(s.daemon.pid)
+    before = sum(cpu_seconds(pid) for pid in s.pids())
     n, = crowd.ask("rate", 1000, SECONDS)
-    share = (cpu_seconds(s.daemon.pid) - before) / SECONDS
+    share = (sum(cpu_seconds(pid) for pid in s.pids()) - before) / SECONDS
     bare, = crowd.ask("bare", 1000, SECONDS)
     print(f"   1,000 frames/s among {N_QUIET} ports: {100 * share:.2f} % of a core; a thread that only "
           f"wakes up and sleeps again: {100 * bare / SECONDS:.2f} %")

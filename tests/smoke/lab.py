@@ -35,7 +35,7 @@ def lab_comes_up_whatever_happens(s, lab):
     ups = [s.spawn(session.binary("lanyard"), "up", lab, "--wait", "180s", env=s.env,
                    stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) for _ in range(2)]
     await_true("a guest boots", lambda: any(vm["state"] == "running" for vm in s.json("vm", "list")))
-    os.kill(switch_of(s), signal.SIGKILL)
+    session.kill_switch(switch_of(s))
     said = [up.communicate(timeout=200)[0] for up in ups]
     assert sorted(up.returncode for up in ups) == [0, 1], said
     refused = said[0 if ups[0].returncode else 1]
@@ -45,7 +45,7 @@ def lab_comes_up_whatever_happens(s, lab):
 
 
 def switch_of(s):
-    return s.json("status")["daemon"]["pid"]
+    return s.json("status")["daemon"]["keeper_pid"]
 
 
 def vlans_hold_and_a_lie_is_found(s):
@@ -72,7 +72,7 @@ def counters_add_up(s):
 
 
 def ports_come_back_with_the_switch(s):
-    os.kill(switch_of(s), signal.SIGKILL)
+    session.kill_switch(switch_of(s))
     await_true("the VM says so", lambda: s.json("vm", "show", "h1")["switch"] == "gone")
     again = s.spawn(session.binary("lanyard-switch"), "--until-unused", env=s.env,
                     stderr=subprocess.DEVNULL)

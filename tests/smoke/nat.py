@@ -47,7 +47,7 @@ class Mounted:
 
 def dnsmasqs(s):
     """Processes of this switch."""
-    text = out("ps", "-o", "pid=,comm=", "--ppid", str(s.daemon.pid), check=False)
+    text = out("ps", "-o", "pid=,comm=", "--ppid", str(s.pid), check=False)
     return [int(line.split()[0]) for line in text.splitlines() if "dnsmasq" in line]
 
 
@@ -181,8 +181,7 @@ def killed_switch_leaves_no_dnsmasq_and_replaces_its_table():
     with Session() as s:
         lab(s, "--address", "10.88.0.1/24")
         pid = await_true("dnsmasq runs", lambda: dnsmasqs(s))[0]
-        s.daemon.send_signal(signal.SIGKILL)
-        s.daemon.wait()
+        s.kill()
         await_true("dnsmasq ends", lambda: not alive(pid), 5)
         assert tables() == ["lanyard-net"] and not Net().link("net")
         s.start()
@@ -197,8 +196,7 @@ def what_a_killed_switch_leaves_is_undone_where_no_port_needs_it():
     with Session() as s:
         lab(s)
         port(s, "more", "nat")
-        s.daemon.send_signal(signal.SIGKILL)
-        s.daemon.wait()
+        s.kill()
         assert sorted(tables()) == ["lanyard-more", "lanyard-net"] and forwarding() == "1"
         out("nft", "add", "table", "ip", "lanyard-other")
         shutil.rmtree(s.state_dir)
@@ -210,14 +208,12 @@ def what_a_killed_switch_leaves_is_undone_where_no_port_needs_it():
             out("nft", "delete", "table", "ip", "lanyard-other")
         # Where a port is made again and fails, too.
         lab(s)
-        s.daemon.send_signal(signal.SIGKILL)
-        s.daemon.wait()
+        s.kill()
         with Mounted("/dev/null", "/usr/sbin/dnsmasq"):
             s.start()
         assert tables() == [] and forwarding() == "0"
         # What is noted of another boot or namespace is none of this host's.
-        s.daemon.send_signal(signal.SIGKILL)
-        s.daemon.wait()
+        s.kill()
         out("sysctl", "-q", "-w", "net.ipv4.ip_forward=1")
         with open(f"{s.run_dir}/host", "w") as f:
             f.write("host 00000000-0000-0000-0000-000000000000 1\nforward\n")

@@ -18,15 +18,15 @@ def many_ports_attach_and_reach_each_other():
         assert crowd.attach_s < 5, crowd.attach_s
         frames, seconds = crowd.ask("pairs")
         print(f"   {frames:.0f} frames, from each to each, in {seconds:.1f} s")
-        memory = memory_kb(s.daemon.pid)
+        memory = memory_kb(s.pid)
         print(f"   RssAnon {memory['RssAnon'] / 1024:.1f} MB")
 
 
 def own_memory(s):
     """MB without the guests' and the programs': anonymous, hugepages, and files in memory of its own."""
-    memory = memory_kb(s.daemon.pid)
+    memory = memory_kb(s.pid)
     mapped = own = 0
-    with open(f"/proc/{s.daemon.pid}/smaps", encoding="ascii") as f:
+    with open(f"/proc/{s.pid}/smaps", encoding="ascii") as f:
         for line in f:
             word = line.split()
             if "-" in word[0] and not word[0].endswith(":"):

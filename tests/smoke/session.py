@@ -55,9 +55,36 @@ def n_fds(s):
     """Once it has closed the connections of commands that are over."""
     seen = []
     while len(seen) < 5 or len(set(seen[-5:])) > 1:
-        seen.append(len(os.listdir(f"/proc/{s.daemon.pid}/fd")))
+        seen.append(len(os.listdir(f"/proc/{s.pid}/fd")))
         time.sleep(0.01)
     return seen[-1]
+
+
+def children(pid):
+    """Of a process without threads."""
+    try:
+        with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as f:
+            return [int(word) for word in f.read().split()]
+    except FileNotFoundError:
+        return []
+
+
+def is_over(pid):
+    """No thread of it is left: the first may be a zombie while another one still holds the descriptors."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="ascii") as f:
+            return f.read().rsplit(") ", 1)[1][0] in "ZX" and len(os.listdir(f"/proc/{pid}/task")) == 1
+    except FileNotFoundError:
+        return True
+
+
+def kill_switch(keeper):
+    """Keeper, packet process and spare at once, as when a machine dies: none of them sees another's end."""
+    os.kill(keeper, signal.SIGSTOP)
+    pids = children(keeper) + [keeper]
+    for pid in pids:
+        os.kill(pid, signal.SIGKILL)
+    await_true("the switch is gone", lambda: all(map(is_over, pids)))
 
 
 class Session:
@@ -80,6 +107,34 @@ class Session:
                    self.cli("status", check=False).returncode == 0)
         if self.daemon.poll() is not None:
             raise AssertionError("the daemon ended: " + self.log_text())
+
+    @property
+    def pid(self):
+        """Of the process that forwards: other than self.daemon's, which is its keeper."""
+        return self.json("status")["daemon"]["pid"]
+
+    def pids(self):
+        """The keeper, which self.daemon is, the one that forwards, and, after a second, the warm spare."""
+        return [self.daemon.pid, *children(self.daemon.pid)]
+
+    def await_spare(self):
+        """The keeper starts it a second after the first: then only what happens costs anything."""
+        def schedstat(pid):
+            with open(f"/proc/{pid}/schedstat", encoding="ascii") as f:
+                return f.read()
+
+        def sleeps():
+            if len(self.pids()) < 3:
+                return False
+            before = schedstat(self.pids()[2])
+            time.sleep(0.3)
+            return schedstat(self.pids()[2]) == before
+
+        await_true("there is a spare", sleeps)
+
+    def kill(self):
+        kill_switch(self.daemon.pid)
+        self.daemon.wait()
 
     def log_text(self):
         """What the session's switch said, or the one that `lanyard up` started."""

@@ -13,7 +13,7 @@ from session import Session, await_true, need
 
 
 def traced(s, *inject):
-    args = ["strace", "-o", s.path("calls"), "-p", str(s.daemon.pid), "-P", s.state_dir]
+    args = ["strace", "-o", s.path("calls"), "-p", str(s.pid), "-P", s.state_dir]
     for name in ("config.json.new", "config.json"):
         args += ["-P", os.path.join(s.state_dir, name)]
     p = subprocess.Popen(args + list(inject), stderr=subprocess.PIPE, text=True)
@@ -63,7 +63,7 @@ def order_is_kept():
 
 def killed_at(call, nth):
     """The nth such call of a save of four bridges after three."""
-    with Session("--workers", "1") as s:
+    with Session("--workers", "1", "--no-keeper") as s:
         for i in range(3):
             s.cli("bridge", "add", f"b{i}")
         p = traced(s, "-e", f"inject={call}:signal=KILL:when={nth}")

@@ -3,7 +3,6 @@
 """Taps between network namespaces: traffic, what their interfaces go through, what is left behind."""
 import json
 import os
-import signal
 import subprocess
 
 from hostnet import Net, out, private
@@ -189,7 +188,7 @@ def what_cannot_be_is_refused_and_leaves_nothing():
 def nothing_is_left_after_port_del():
     with Session() as s:
         s.cli("bridge", "add", "br0")
-        task = f"/proc/{s.daemon.pid}/task"
+        task = f"/proc/{s.pid}/task"
         n_before, tasks = n_fds(s), len(os.listdir(task))
         for _ in range(5):
             tap(s, "lab-with-a-long-name", "--netns", "n1")
@@ -205,8 +204,7 @@ def nothing_is_left_after_port_del():
 def killed_switch_starts_again_with_its_taps():
     with Session() as s:
         pair(s)
-        s.daemon.send_signal(signal.SIGKILL)
-        s.daemon.wait()
+        s.kill()
         assert not n1.link("t1")
         s.start()
         assert s.port("t1")["state"] == "up" and n1.addresses("t1") == ["10.9.0.1/24"]
@@ -237,8 +235,7 @@ def made_interface_has_the_same_mac_each_time():
                 return f"{mac} > ff:ff:ff:ff:ff:ff" in f.read()
         assert n1.link("t1")["address"] == mac
         await_true("the neighbours are told", told, 5)
-        s.daemon.send_signal(signal.SIGKILL)
-        s.daemon.wait()
+        s.kill()
         s.start()
         assert n1.link("t1")["address"] == mac
         # Another switch of this host has ports of the same names.

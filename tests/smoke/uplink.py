@@ -56,7 +56,7 @@ def await_ping(net, address):
 
 
 def fds(s):
-    where = f"/proc/{s.daemon.pid}/fd"
+    where = f"/proc/{s.pid}/fd"
     return sorted(os.readlink(f"{where}/{fd}").split(":")[0] for fd in os.listdir(where))
 
 
@@ -117,7 +117,7 @@ def unfilled_checksums_are_counted_and_explained():
 
 
 def no_frame_is_lost_without_being_counted():
-    with Session() as s:
+    with Session("--no-keeper") as s:
         uplinks(s)
         s.daemon.send_signal(signal.SIGSTOP)
         for i in "12":
@@ -264,8 +264,7 @@ def nothing_is_left_after_port_del():
 def killed_switch_starts_again_with_its_uplinks():
     with Session() as s:
         uplinks(s)
-        s.daemon.send_signal(signal.SIGKILL)
-        s.daemon.wait()
+        s.kill()
         s.start()
         for i in "12":
             assert s.port("u" + i)["state"] == "up", (s.json("port", "show"), s.log_text())
@@ -332,7 +331,7 @@ def port_added_down_leaves_its_device_alone():
 
 
 def failing_device_is_tried_less_and_less():
-    with Session() as a, Session("--log", "debug") as b:
+    with Session() as a, Session("--log", "debug", "--no-keeper") as b:
         uplinks(b, "2")
         b.daemon.send_signal(signal.SIGSTOP)
         out("ip", "link", "del", "v2")

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "control/keeper/channel.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#define BUFFER_BYTES (1 << 20)
+
+/* Bytes of a message that go over the wire: what the receiver needs of the longer part. */
+static size_t wire_size(const struct channel_msg *m)
+{
+	const size_t head = offsetof(struct channel_msg, keys);
+
+	if (m->type == CHANNEL_GO)
+		return head + sizeof(m->go);
+	return head + m->n * sizeof(m->keys[0]);
+}
+
+int channel_pair(int fds[2])
+{
+	const struct timeval wait = {.tv_sec = CHANNEL_WAIT_MS / 1000,
+				     .tv_usec = CHANNEL_WAIT_MS % 1000 * 1000};
+	const int size = BUFFER_BYTES;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) < 0)
+		return -errno;
+	for (unsigned i = 0; i < 2; i++) {
+		setsockopt(fds[i], SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof(wait));
+		/* Beyond the limit of the host only where we may; less makes us wait, no more. */
+		if (setsockopt(fds[i], SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size)) < 0)
+			setsockopt(fds[i], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+	}
+	return 0;
+}
+
+union control {
+	char buf[CMSG_SPACE(CHANNEL_BATCH * sizeof(int))];
+	struct cmsghdr align;
+};
+
+int channel_send(int fd, const struct channel_msg *m)
+{
+	struct iovec iov = {.iov_base = (void *)m, .iov_len = wire_size(m)};
+	struct msghdr mh = {.msg_iov = &iov, .msg_iovlen = 1};
+	union control control;
+
+	if (m->n_fds) {
+		struct cmsghdr *cm;
+
+		memset(&control, 0, sizeof(control));
+		mh.msg_control = control.buf;
+		mh.msg_controllen = CMSG_SPACE(m->n_fds * sizeof(int));
+		cm = CMSG_FIRSTHDR(&mh);
+		cm->cmsg_level = SOL_SOCKET;
+		cm->cmsg_type = SCM_RIGHTS;
+		cm->cmsg_len = CMSG_LEN(m->n_fds * sizeof(int));
+		memcpy(CMSG_DATA(cm), m->fds, m->n_fds * sizeof(int));
+	}
+	while (sendmsg(fd, &mh, MSG_NOSIGNAL) < 0) {
+		if (errno == EINTR)
+			continue;
+		return errno == EAGAIN ? -ETIMEDOUT : errno == ECONNRESET ? -EPIPE : -errno;
+	}
+	return 0;
+}
+
+static void fds_take(struct channel_msg *m, struct msghdr *mh)
+{
+	for (struct cmsghdr *cm = CMSG_FIRSTHDR(mh); cm; cm = CMSG_NXTHDR(mh, cm)) {
+		size_t n = (cm->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+
+		if (cm->cmsg_level != SOL_SOCKET || cm->cmsg_type != SCM_RIGHTS)
+			continue;
+		/* No more than the buffer for them: the kernel keeps back what does not fit. */
+		memcpy(m->fds + m->n_fds, CMSG_DATA(cm), n * sizeof(int));
+		m->n_fds += (unsigned)n;
+	}
+}
+
+/* A message of a known kind, as long as it says, with as many descriptors as it needs. */
+static bool is_whole(const struct channel_msg *m, size_t size, int flags)
+{
+	unsigned fds = m->type == CHANNEL_PUT ? 1 : m->type == CHANNEL_HAND ? m->n : 0;
+	bool keyed = m->type == CHANNEL_PUT || m->type == CHANNEL_DROP ||
+		     m->type == CHANNEL_DROP_SLOT;
+
+	if (size < offsetof(struct channel_msg, keys) || flags & (MSG_TRUNC | MSG_CTRUNC) ||
+	    m->n > CHANNEL_BATCH || size != wire_size(m) || m->n_fds != fds ||
+	    m->type < CHANNEL_PUT || m->type > CHANNEL_GO || (keyed && m->n != 1))
+		return false;
+	for (unsigned i = 0; i < m->n; i++)
+		if (m->type != CHANNEL_DROP_SLOT &&
+		    (m->keys[i].kind < KEEP_LISTEN || m->keys[i].kind >= KEEP_KINDS))
+			return false;
+	return m->type != CHANNEL_GO || memchr(m->go.reason, '\0', sizeof(m->go.reason));
+}
+
+int channel_receive(int fd, struct channel_msg *m, bool wait)
+{
+	struct iovec iov = {.iov_base = m, .iov_len = offsetof(struct channel_msg, n_fds)};
+	union control control;
+	struct msghdr mh = {
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control.buf,
+		.msg_controllen = sizeof(control.buf),
+	};
+	ssize_t got = recvmsg(fd, &mh, MSG_CMSG_CLOEXEC | (wait ? 0 : MSG_DONTWAIT));
+
+	m->n_fds = 0;
+	if (got < 0)
+		return errno == EAGAIN || errno == EINTR ? 0 : -EPIPE;
+	if (got == 0)
+		return -EPIPE;
+	fds_take(m, &mh);
+	if (is_whole(m, (size_t)got, mh.msg_flags))
+		return 1;
+	while (m->n_fds)
+		close(m->fds[--m->n_fds]);
+	return -EPROTO;
+}

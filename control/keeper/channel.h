@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What keeper and packet process say to each other: messages with descriptors on a socket pair.
+ *
+ * How      SOCK_SEQPACKET: a message is whole or not there, and what was sent before its sender died can
+ *          still be read. So nothing is acknowledged. Sending waits for room, CHANNEL_WAIT_MS at most.
+ * Threads  one a side.
+ * Trust    The packet process reads what guests write: its messages are checked as a stranger's are.
+ */
+#ifndef CONTROL_KEEPER_CHANNEL_H
+#define CONTROL_KEEPER_CHANNEL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "switch/keep.h"
+
+#define CHANNEL_WAIT_MS 1000
+#define CHANNEL_BATCH	64 /* descriptors a message */
+
+/* slot of a KEEP_PROCESS */
+enum channel_own {
+	OWN_CONTROL = 1, /* the control socket */
+	OWN_METRICS,	 /* the socket of --metrics */
+	OWN_LOCK,	 /* on the folders; index: which. So they are not free before all have gone */
+	OWN_ARENA,	 /* switch/arena.h; put by the packet process */
+	OWN_PULSE,	 /* switch/pulse.h */
+};
+
+enum channel_type {
+	/* packet process to keeper */
+	CHANNEL_PUT = 1,   /* keys[0] and one descriptor */
+	CHANNEL_DROP,	   /* keys[0] */
+	CHANNEL_DROP_SLOT, /* keys[0].slot, kinds */
+	CHANNEL_WARM,	   /* nothing is left to do that needs no state */
+	CHANNEL_READY,	   /* it forwards, and answers */
+	CHANNEL_STOPPING,  /* somebody wants the switch to end */
+	/* keeper to packet process */
+	CHANNEL_HAND, /* n keys and as many descriptors */
+	CHANNEL_GO,   /* `go`: all has been handed on; the one before has gone */
+};
+
+struct channel_go {
+	uint32_t end; /* enum keep_end */
+	uint32_t n_restarts;
+	int32_t keeper_pid;
+	uint64_t start_ns; /* CLOCK_MONOTONIC: of the keeper */
+	uint64_t died_ns;  /* … and when it saw the one before gone */
+	char reason[96];   /* "killed by signal 11 (Segmentation fault)" */
+};
+
+struct channel_msg {
+	uint32_t type;
+	uint32_t n;	/* keys */
+	uint32_t kinds; /* of CHANNEL_DROP_SLOT */
+	union {
+		struct keep_key keys[CHANNEL_BATCH];
+		struct channel_go go;
+	};
+	/* Of those received; of those sent they stay the caller's. */
+	unsigned n_fds;
+	int fds[CHANNEL_BATCH];
+};
+
+/* A pair of ends, both closed by exec. -errno. */
+int channel_pair(int fds[2]);
+
+/* 0, -EPIPE when nobody is at the other end, -ETIMEDOUT, -errno. */
+int channel_send(int fd, const struct channel_msg *m);
+
+/* The next message: 1; 0: none is there (with wait: somebody interrupted); -EPIPE: the other end has closed
+ * and all has been read; -EPROTO: it is none of ours, and its descriptors are closed. */
+int channel_receive(int fd, struct channel_msg *m, bool wait);
+
+#endif

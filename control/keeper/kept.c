@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "control/keeper/kept.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "control/keeper/fd_table.h"
+
+struct kept {
+	int fd;
+	struct fd_table *handed;
+	struct channel_go go;
+};
+
+int kept_create(int channel_fd, struct kept **out, struct err *err)
+{
+	struct kept *k = calloc(1, sizeof(*k));
+
+	if (k)
+		k->handed = fd_table_create();
+	if (!k || !k->handed) {
+		free(k);
+		return err_set(err, -ENOMEM, "out of memory");
+	}
+	if (fcntl(channel_fd, F_SETFD, FD_CLOEXEC) < 0) {
+		fd_table_destroy(k->handed);
+		free(k);
+		return err_set(err, -EINVAL, "--channel: %d is no descriptor of the keeper",
+			       channel_fd);
+	}
+	k->fd = channel_fd;
+	*out = k;
+	return 0;
+}
+
+void kept_destroy(struct kept *k)
+{
+	if (!k)
+		return;
+	fd_table_destroy(k->handed);
+	close(k->fd);
+	free(k);
+}
+
+static void handed_put(struct kept *k, const struct channel_msg *m)
+{
+	for (unsigned i = 0; i < m->n; i++)
+		if (fd_table_put(k->handed, m->keys[i], m->fds[i]) < 0)
+			LOG_WARN_RL("switch: out of memory for what was handed on");
+}
+
+static int messages_take(struct kept *k, struct err *err)
+{
+	struct channel_msg m;
+	int rc;
+
+	while ((rc = channel_receive(k->fd, &m, false)) > 0) {
+		if (m.type == CHANNEL_HAND)
+			handed_put(k, &m);
+		if (m.type != CHANNEL_GO)
+			continue;
+		k->go = m.go;
+		return 1;
+	}
+	if (rc == -EPROTO)
+		return err_set(err, rc, "the keeper sent what is no message");
+	return rc;
+}
+
+int kept_await(struct kept *k, int stop_fd, struct err *err)
+{
+	struct pollfd fds[] = {{.fd = k->fd, .events = POLLIN}, {.fd = stop_fd, .events = POLLIN}};
+	int rc;
+
+	kept_say(k, CHANNEL_WARM);
+	for (;;) {
+		if (poll(fds, 2, -1) < 0 && errno != EINTR)
+			return err_set(err, -errno, "cannot wait for the keeper: %s",
+				       strerror(errno));
+		if (fds[1].revents)
+			return 1;
+		if (!fds[0].revents)
+			continue;
+		rc = messages_take(k, err);
+		if (rc > 0)
+			return 0;
+		if (rc < 0)
+			return rc == -EPIPE ? 1 : rc;
+	}
+}
+
+const struct channel_go *kept_go(const struct kept *k)
+{
+	return &k->go;
+}
+
+int kept_own(struct kept *k, enum channel_own which, uint16_t index)
+{
+	return fd_table_take(k->handed, (struct keep_key){KEEP_PROCESS, (uint16_t)which, index});
+}
+
+static int put(void *arg, struct keep_key key, int fd)
+{
+	struct kept *k = arg;
+	struct channel_msg m = {
+		.type = CHANNEL_PUT, .n = 1, .keys = {key}, .n_fds = 1, .fds = {fd}};
+	int rc = channel_send(k->fd, &m);
+
+	if (rc < 0)
+		LOG_WARN_RL("switch: the keeper does not take a descriptor: %s", strerror(-rc));
+	return rc;
+}
+
+static void drop(void *arg, struct keep_key key)
+{
+	struct kept *k = arg;
+	struct channel_msg m = {.type = CHANNEL_DROP, .n = 1, .keys = {key}};
+
+	if (channel_send(k->fd, &m) < 0)
+		LOG_WARN_RL("switch: the keeper could not be told of a closed descriptor");
+}
+
+static void drop_slot(void *arg, uint16_t slot, uint32_t kinds)
+{
+	struct kept *k = arg;
+	struct channel_msg m = {
+		.type = CHANNEL_DROP_SLOT, .n = 1, .kinds = kinds, .keys = {{.slot = slot}}};
+
+	if (channel_send(k->fd, &m) < 0)
+		LOG_WARN_RL("switch: the keeper could not be told of closed descriptors");
+}
+
+static int take(void *arg, struct keep_key key)
+{
+	struct kept *k = arg;
+
+	return fd_table_take(k->handed, key);
+}
+
+const struct keep_ops kept_ops = {.put = put, .drop = drop, .drop_slot = drop_slot, .take = take};
+
+int kept_own_put(struct kept *k, enum channel_own which, int fd)
+{
+	return put(k, (struct keep_key){KEEP_PROCESS, (uint16_t)which, 0}, fd);
+}
+
+unsigned kept_sweep(struct kept *k)
+{
+	unsigned n = 0;
+	const struct fd_entry *e;
+
+	while ((e = fd_table_next(k->handed, NULL))) {
+		struct keep_key key = fd_entry_key(e);
+
+		/* Its own are the keeper's to drop. */
+		if (key.kind != KEEP_PROCESS) {
+			drop(k, key);
+			n++;
+		}
+		fd_table_drop(k->handed, key);
+	}
+	return n;
+}
+
+void kept_say(struct kept *k, enum channel_type what)
+{
+	struct channel_msg m = {.type = what};
+
+	/* Nobody there: the end of the channel is seen by whoever watches it. */
+	if (channel_send(k->fd, &m) < 0)
+		LOG_DEBUG("switch: the keeper has gone");
+}
+
+int kept_fd(const struct kept *k)
+{
+	return k->fd;
+}

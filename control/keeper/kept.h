@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The packet process's side of its keeper: what it was handed, what it gives to be kept.
+ *
+ * What     keep_ops (switch/keep.h) over the channel. kept_await() is where a warm spare sleeps until it
+ *          is needed.
+ * Threads  control.
+ */
+#ifndef CONTROL_KEEPER_KEPT_H
+#define CONTROL_KEEPER_KEPT_H
+
+#include "base/err.h"
+#include "control/keeper/channel.h"
+
+struct kept;
+
+extern const struct keep_ops kept_ops; /* their arg is a struct kept */
+
+/* channel_fd: inherited; becomes kept's. */
+int kept_create(int channel_fd, struct kept **out, struct err *err);
+void kept_destroy(struct kept *k); /* accepts NULL */
+
+/* Says that all is ready that needs no state, and waits for GO. 0; 1: the keeper has gone, or stop_fd became
+ * readable; -errno with a sentence. */
+int kept_await(struct kept *k, int stop_fd, struct err *err);
+const struct channel_go *kept_go(const struct kept *k);
+
+/* One of the process's own, now the caller's, or -1. */
+int kept_own(struct kept *k, enum channel_own which, uint16_t index);
+int kept_own_put(struct kept *k, enum channel_own which, int fd);
+
+/* Everything that belonged to somebody has been taken: the rest is closed, here and there. How many. */
+unsigned kept_sweep(struct kept *k);
+
+/* CHANNEL_READY or CHANNEL_STOPPING. */
+void kept_say(struct kept *k, enum channel_type what);
+
+/* Readable, or at its end, when the keeper has gone: it says nothing after GO. */
+int kept_fd(const struct kept *k);
+
+#endif

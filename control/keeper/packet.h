@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A packet process as its keeper sees it: started, talked to, watched, buried.
+ *
+ * How      fork and exec with the keeper's own arguments and `--channel 3`. Its death is seen by a pidfd,
+ *          which becomes readable when nothing of the process is left: no worker of it touches a ring
+ *          any more. When the keeper dies, the kernel sends it SIGTERM.
+ * Threads  the keeper's one.
+ */
+#ifndef CONTROL_KEEPER_PACKET_H
+#define CONTROL_KEEPER_PACKET_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+#include "control/keeper/channel.h"
+
+struct packet {
+	pid_t pid;
+	int pidfd, channel;
+	bool warm, ready;
+};
+
+/* argv: of the keeper, argv[0] too. */
+int packet_start(const char *program, char *const *argv, struct packet **out, struct err *err);
+
+/* Kills it without asking, and waits. Accepts NULL. */
+void packet_kill(struct packet *p);
+
+/* When its pidfd is readable: takes its status and says it in words, "killed by signal 9 (Killed)". Returns
+ * the exit status, or 128 + the signal; *end says whose doing it was. */
+int packet_bury(struct packet *p, enum keep_end *end, char *text, size_t size);
+
+/* True while it is stopped, by a signal or a debugger. */
+bool packet_is_stopped(const struct packet *p);
+
+#endif
