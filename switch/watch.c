@@ -115,7 +115,7 @@ static int watch_fill(struct watch *w, const struct watch_opts *opts, struct err
 	w->ways = opts->ways;
 	w->drops = opts->drops;
 	w->snaplen = opts->snaplen;
-	w->n_ports = opts->n_ports;
+	w->n_ports = w->n_left = opts->n_ports;
 	for (unsigned i = 0; i < opts->n_ports; i++) {
 		w->ports[i] = opts->ports[i];
 		w->index[opts->ports[i]->id] = (uint16_t)i;
@@ -194,11 +194,22 @@ void watch_port_gone(struct switch_ *sw, struct port *p)
 
 	TAILQ_FOREACH (w, &sw->watches, link) {
 		for (unsigned i = 0; i < w->n_ports; i++)
-			if (w->ports[i] == p)
+			if (w->ports[i] == p) {
 				w->ports[i] = NULL;
+				w->n_left--;
+			}
 		if (w->to == p)
 			w->to = NULL;
 	}
+}
+
+void watch_ports_ended(struct switch_ *sw)
+{
+	struct watch *w;
+
+	TAILQ_FOREACH (w, &sw->watches, link)
+		if (!w->is_mirror && !w->n_left)
+			atomic_store_explicit(&w->writers[0].ring->ended, 1, memory_order_release);
 }
 
 /* ---- the view ---- */

@@ -62,7 +62,7 @@ struct watch {
 	bool drops;
 	uint32_t snaplen;
 	struct bpf_insn *filter;
-	unsigned n_ports;
+	unsigned n_ports, n_left; /* n_left: ctl, of those that have not gone */
 	struct port *ports[CAPTURE_PORTS_MAX]; /* ctl; NULL: has gone */
 	uint16_t index[SWITCH_PORTS_MAX];      /* of a capture, by port id */
 	struct port *to;		       /* ctl; NULL: a capture, or has gone */
@@ -91,6 +91,9 @@ void watch_clock(const struct switch_ *sw, uint64_t *tsc, uint64_t *time_ns, uin
 
 /* A port goes, before it leaves the view: nobody looks at it any more, nor through it. */
 void watch_port_gone(struct switch_ *sw, struct port *p);
+
+/* A port has gone, and the view is one without it: readers of captures that have no other are told. */
+void watch_ports_ended(struct switch_ *sw);
 
 /* Fills in who is looked at, in a view that is being built. */
 void watch_view_fill(const struct switch_ *sw, struct view *v);
