@@ -19,7 +19,7 @@
  * together are RINGS_SIZE at most: they are made, and filled with zeros, while control waits. */
 #define RING_MAX   (8u << 20)
 #define RINGS_SIZE (32u << 20)
-#define RING_MIN   (1u << 20)
+#define RING_MIN   (512u << 10) /* with 64 workers */
 
 static size_t ring_size_for(unsigned n_workers)
 {
@@ -76,12 +76,18 @@ static void watch_free(struct watch *w)
 
 /* ---- what there is ---- */
 
-static int bit_take(struct switch_ *sw, bool is_mirror, unsigned *out, struct err *err)
+static int bit_take(struct switch_ *sw, const struct watch_opts *opts, unsigned *out,
+		    struct err *err)
 {
+	bool is_mirror = opts->to;
 	unsigned n_captures = 0;
 	uint32_t used = 0;
 	struct watch *w;
 
+	if (opts->instead) {
+		*out = opts->instead->bit;
+		return 0;
+	}
 	TAILQ_FOREACH (w, &sw->watches, link) {
 		used |= 1u << w->bit;
 		n_captures += !w->is_mirror;
@@ -136,7 +142,7 @@ int watch_add(struct switch_ *sw, const struct watch_opts *opts, struct watch **
 		return err_set(err, -ENOMEM, "out of memory");
 	w->sw = sw;
 	w->fd = -1;
-	rc = bit_take(sw, opts->to, &w->bit, err);
+	rc = bit_take(sw, opts, &w->bit, err);
 	for (unsigned i = 0; rc == 0 && i < sw->opts.n_workers; i++)
 		if (worker_room_make(sw->workers[i]) < 0)
 			rc = err_set(err, -ENOMEM, "out of memory");
@@ -147,12 +153,18 @@ int watch_add(struct switch_ *sw, const struct watch_opts *opts, struct watch **
 		return rc;
 	}
 	TAILQ_INSERT_TAIL(&sw->watches, w, link);
+	if (opts->instead)
+		TAILQ_REMOVE(&sw->watches, opts->instead, link);
 	rc = switch_publish(sw);
 	if (rc < 0) {
 		TAILQ_REMOVE(&sw->watches, w, link);
+		if (opts->instead)
+			TAILQ_INSERT_TAIL(&sw->watches, opts->instead, link);
 		watch_free(w);
 		return err_set(err, rc, "out of memory");
 	}
+	if (opts->instead)
+		watch_free(opts->instead);
 	*out = w;
 	return 0;
 }

@@ -29,7 +29,6 @@
 
 #define CAPTURES_MAX	  8
 #define WATCH_FILTER_MAX  4096 /* instructions */
-#define WATCH_WORKERS_MAX 1024
 
 struct bpf_insn;
 
@@ -44,6 +43,7 @@ struct watch_opts {
 	struct port *const *ports;
 	unsigned n_ports;
 	struct port *to; /* of a mirror; NULL: a capture */
+	struct watch *instead; /* of a mirror: one that makes place for it, and is gone then */
 };
 
 /* A worker's end of a ring, its own but for ring and data. */
@@ -77,7 +77,8 @@ struct watch {
 
 TAILQ_HEAD(watch_list, watch);
 
-/* Refuses what there is no room for. Workers look from when this has returned until watch_del(). */
+/* Refuses what there is no room for. Workers look from when this has returned until watch_del(). In place of
+ * another one it needs no room, no frame is missed between them, and an error leaves the other. */
 int watch_add(struct switch_ *sw, const struct watch_opts *opts, struct watch **out,
 	      struct err *err);
 void watch_del(struct watch *w); /* accepts NULL */

@@ -3,11 +3,13 @@
 #include <string.h>
 
 #include "control/daemon/handlers.h"
+#include "control/daemon/mirror.h"
 #include "control/daemon/watch_params.h"
 
 static void capture_end(void *arg)
 {
 	watch_del(arg);
+	mirrors_retry();
 }
 
 static json_t *capture_json(const struct daemon *d, const struct watch *w,

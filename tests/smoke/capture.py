@@ -391,10 +391,38 @@ def mirrors_are_saved_with_the_port_they_go_to():
         assert "p0, p1" in s.cli("mirror", "show").stdout
 
 
+def mirrors_of_all_places_are_changed_and_wait():
+    with Session() as s:
+        n = 32
+        ports = {f"p{i}": "{type: link, bridge: br, peer-bridge: b2}" for i in range(2)}
+        ports |= {f"m{i}": f"{{type: vhost-user, bridge: br, path: {s.path('s')}{i}, listen: true, "
+                           "mirror: [p0]}" for i in range(n)}
+        text = "bridges: {br: {}, b2: {}}\nports:\n"
+        s.cli("apply", "-", stdin=text + "".join(f"  {k}: {v}\n" for k, v in ports.items()))
+        refused = s.cli("capture", "p0", "--for", "0.1s", check=False)
+        assert refused.returncode == 4 and "32 captures and mirrors are there" in refused.stderr, refused
+        # One of them gets another port, though no place is free.
+        ports["m5"] = ports["m5"].replace("[p0]", "[p0, p1]")
+        s.cli("apply", "-", stdin=text + "".join(f"  {k}: {v}\n" for k, v in ports.items()))
+        assert s.json("mirror", "show")[5]["ports"] == ["p0", "p1"]
+        # A mirror that waits for its port gets a place when one is free.
+        del ports["m0"], ports["p1"]
+        ports["m5"] = ports["m5"].replace("[p0, p1]", "[p0]")
+        s.cli("apply", "-", stdin=text + "".join(f"  {k}: {v}\n" for k, v in ports.items()))
+        c = Capture(s, "p0", file="takes-the-place")
+        s.cli("port", "add", "late", "--bridge", "br", "--type", "vhost-user", "--listen", "--path",
+                      s.path("late"))
+        done = s.cli("mirror", "add", "p0", "--to", "late", check=False)
+        assert done.returncode == 4 and "the most there can be" in done.stderr, done
+        c.end()
+        s.cli("mirror", "add", "p0", "--to", "late")
+
+
 need("tshark", "tcpdump")
 run(three_ports_in_one_file_agree_with_the_counters, drops_say_why, a_reader_that_stops_costs_no_traffic,
     several_run_at_once_and_nothing_is_left_of_one_that_dies, capture_ends_with_the_last_of_its_ports,
     clients_that_read_no_capture_hold_no_place, end_with_a_full_pipe_leaves_whole_blocks,
     file_that_cannot_grow_ends_with_a_whole_frame, mistakes_are_sentences,
     a_pipe_gets_its_head_at_once_and_may_close, traces_tell_what_happens_then,
-    mirrored_frames_are_those_of_the_port, mirrors_are_saved_with_the_port_they_go_to)
+    mirrored_frames_are_those_of_the_port, mirrors_are_saved_with_the_port_they_go_to,
+    mirrors_of_all_places_are_changed_and_wait)
