@@ -22,6 +22,8 @@ struct qmp {
 	struct qmp_opts opts;
 	struct json_channel *channel;
 	bool greeted;
+	bool busy;   /* telling of the end: freeing is put off */
+	bool doomed; /* destroyed meanwhile */
 	json_int_t last_id;
 	TAILQ_HEAD(, request) waiting;
 };
@@ -85,7 +87,7 @@ static void fail_all(struct qmp *q, const char *why, bool tell)
 	err_set(&err, -EPIPE, "QEMU's control connection is gone: %.200s", why);
 	while ((r = TAILQ_FIRST(&q->waiting))) {
 		TAILQ_REMOVE(&q->waiting, r, link);
-		if (tell && r->fn)
+		if (tell && !q->doomed && r->fn)
 			r->fn(r->arg, NULL, &err);
 		free(r);
 	}
@@ -95,8 +97,13 @@ static void on_ended(void *arg, const char *why)
 {
 	struct qmp *q = arg;
 
+	q->busy = true;
 	fail_all(q, why, true);
-	q->opts.ended(q->opts.arg, why);
+	if (!q->doomed)
+		q->opts.ended(q->opts.arg, why);
+	q->busy = false;
+	if (q->doomed)
+		free(q);
 }
 
 int qmp_create(struct loop *loop, int fd, const struct qmp_opts *opts, struct qmp **out)
@@ -129,7 +136,9 @@ void qmp_destroy(struct qmp *q)
 		return;
 	json_channel_destroy(q->channel);
 	fail_all(q, "it is not wanted any more", false);
-	free(q);
+	q->doomed = true;
+	if (!q->busy)
+		free(q);
 }
 
 void qmp_call(struct qmp *q, const char *command, json_t *args, qmp_fn fn, void *arg)

@@ -4,6 +4,7 @@
  *
  * How      Commands are answered in their order; each carries an id all the same. The greeting
  * comes when QEMU has reached its main loop, that is, when its vhost-user sockets are served.
+ *          It may be destroyed from its own callbacks.
  * Threads  the loop's thread.
  * Trust    QEMU may have been taken over by its guest: lines are bounded (1 MiB), answers nobody
  *          waits for are ignored, what is no JSON ends the connection.
