@@ -17,6 +17,10 @@ vms:
       - {to: far, model: e1000, mtu: 9000, ip: 10.0.0.2/24}
       - {to: sw, ip: 10.0.1.2/24}
       - {to: sw, model: rtl8139, ip: 10.0.2.2/24}
+      - {to: sw, model: e1000e, ip: 10.0.3.2/24}
+      - {to: sw, model: pcnet, ip: 10.0.4.2/24}
+      - {to: sw, model: ne2k_pci, ip: 10.0.5.2/24}
+      - {to: sw, model: vmxnet3, ip: 10.0.6.2/24}
 """
 SIZE = 10 << 20
 
@@ -27,11 +31,27 @@ def sh(s, vm, script, check=True):
 
 def cards_are_in_the_files_order(s):
     drivers = [sh(s, "old", f"basename $(readlink /sys/class/net/eth{i}/device/driver)").strip()
-               for i in range(3)]
-    assert drivers == ["e1000", "virtio_net", "8139cp"], drivers
+               for i in range(7)]
+    assert drivers == ["e1000", "virtio_net", "8139cp", "e1000e", "pcnet32", "ne2k-pci",
+                       "vmxnet3"], drivers
     assert "cloud" not in sh(s, "old", "uname -r")
     assert "cloud" in sh(s, "new", "uname -r")  # which boots faster
     assert s.port("e/old.eth0")["type"] == "dgram" and s.port("e/old.eth1")["type"] == "vhost-user"
+
+
+def every_model_sends_and_receives(s):
+    # All are on one bridge: each card shall answer for its own address alone.
+    sh(s, "old", "echo 1 >/proc/sys/net/ipv4/conf/all/arp_ignore")
+    for i in range(2, 7):
+        sh(s, "new", f"ip addr add 10.0.{i}.1/24 dev eth0")
+        # Some have their link some seconds after they were set up.
+        await_true(f"eth{i} answers", lambda: s.cli(
+            "exec", "new", "--", "ping", "-c", "1", "-w", "1", f"10.0.{i}.2", check=False).returncode == 0)
+        before = s.port(f"e/old.eth{i}")["counters"]
+        s.cli("exec", "new", "--", "ping", "-c", "3", "-i", "0.2", "-w", "10", "-s", "1400", f"10.0.{i}.2")
+        after = s.port(f"e/old.eth{i}")["counters"]
+        for way in ("rx", "tx"):
+            assert after[f"{way}_bytes"] - before[f"{way}_bytes"] >= 3 * 1442, (i, before, after)
 
 
 def jumbo_frames_pass_whole(s):
@@ -73,6 +93,7 @@ def guest_with_emulated_cards_is_like_any_other():
                 f.write(LAB)
             s.cli("up", path)
             cards_are_in_the_files_order(s)
+            every_model_sends_and_receives(s)
             jumbo_frames_pass_whole(s)
             file_arrives(s, "new", "old", "10.0.0.1")
             file_arrives(s, "old", "new", "10.0.0.2")
