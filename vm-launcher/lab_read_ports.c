@@ -63,6 +63,45 @@ static int check_port(const struct yaml_doc *doc, const struct lab *lab, const s
 	return check_type(doc, type, err);
 }
 
+/* Another port of the lab, or a NIC of a VM of it, "h1.eth0". */
+static bool is_port_of(const struct yaml_doc *doc, const char *name)
+{
+	const struct yaml_node *ports = yaml_get(yaml_root(doc), "ports");
+	const struct yaml_node *vms = yaml_get(yaml_root(doc), "vms");
+	const char *dot = strchr(name, '.');
+	char vm[VM_NAME_BYTES];
+
+	if (!dot)
+		return yaml_get(ports, name) != NULL;
+	snprintf(vm, sizeof(vm), "%.*s", (int)(dot - name), name);
+	return vms && yaml_get(vms, vm) && dot[1];
+}
+
+/* The lab's own names in full; those of others, with a lab of their own, stay as they are. */
+static int mirror_resolve(const struct yaml_doc *doc, const struct lab *lab,
+			  const struct yaml_entry *e, json_t *params, struct err *err)
+{
+	json_t *names = json_object_get(params, "mirror"), *one;
+	char full[2 * VM_NAME_BYTES]; /* a NIC's, too */
+	size_t i;
+
+	json_array_foreach (names, i, one) {
+		const char *name = json_string_value(one);
+
+		if (strchr(name, '/'))
+			continue;
+		if (!is_port_of(doc, name)) {
+			yaml_fail(doc, yaml_get(e->value, "mirror"), err,
+				  "port \"%.40s\": this lab has no port \"%.40s\" to mirror",
+				  e->key->text, name);
+			return err_hint(err, "name one of `ports:`, or a VM's NIC like h1.eth0");
+		}
+		json_array_set_new(names, i,
+				   json_string(lab_full_name(lab, name, full, sizeof(full))));
+	}
+	return 0;
+}
+
 static int read_port(const struct yaml_doc *doc, struct lab *lab, const struct yaml_entry *e,
 		     struct err *err)
 {
@@ -77,6 +116,8 @@ static int read_port(const struct yaml_doc *doc, struct lab *lab, const struct y
 	if (rc < 0)
 		return rc;
 	rc = check_port(doc, lab, e, params, err);
+	if (rc == 0)
+		rc = mirror_resolve(doc, lab, e, params, err);
 	if (rc < 0) {
 		json_decref(params);
 		return rc;

@@ -1,0 +1,78 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""Ports of the host in a lab file: a way out, an uplink and a mirror come with the lab and go with it."""
+import subprocess
+
+import session
+from hostnet import Net, out, private
+from session import Session, await_true
+
+LAB = """name: l
+bridges: {sw: {}}
+ports:
+  out: {bridge: sw, type: nat, address: 10.70.0.1/24}
+  g1: {bridge: sw, type: tap, netns: guest, ifname: g1, address: 10.70.0.2/24}
+  up: {bridge: sw, type: uplink, device: "net_af_packet0,iface=cable"}
+  see: {bridge: sw, type: tap, netns: see, ifname: see, mirror: [g1], mirror_filter: icmp}
+"""
+
+
+def lab(s, text):
+    with open(s.path("l.yaml"), "w", encoding="ascii") as f:
+        f.write(text)
+    return s.path("l.yaml")
+
+
+def ports_of_the_host_come_and_go_with_the_lab():
+    with Session() as s:
+        s.cli("up", lab(s, LAB))
+        for name in ("out", "g1", "up", "see"):
+            s.await_port("l/" + name, "up", 10)
+        assert out("nft", "list", "tables").split()[2::3] == ["lanyard-" + s.port("l/out")["ifname"]]
+        guest.ip("route", "add", "default", "via", "10.70.0.1")
+        with open(s.path("seen"), "w") as f:
+            seen = s.spawn(*see.argv("tcpdump", "-n", "-l", "-i", "see"), stdout=f, stderr=subprocess.PIPE,
+                           text=True)
+            await_true("tcpdump listens", lambda: "listening" in seen.stderr.readline())
+            assert guest.ping("10.70.0.1"), "the host"
+            await_true("behind the uplink", lambda: guest.ping("10.70.0.3"), 5)
+            assert guest.ping("10.50.0.2"), "the world behind the host"
+
+        def mirrored():
+            with open(s.path("seen")) as f:
+                return f.read()
+        for address in ("10.70.0.1", "10.70.0.3", "10.50.0.2"):
+            await_true(f"{address} is mirrored, both ways", lambda: all(
+                f"{a} > {b}: ICMP" in mirrored()
+                for a, b in (("10.70.0.2", address), (address, "10.70.0.2"))), 5)
+        s.end(seen)
+        s.cli("down", "l")
+        assert s.json("port", "show") == [] and not guest.link("g1") and not see.link("see")
+        assert out("nft", "list", "tables") == ""
+        with open("/proc/sys/net/ipv4/ip_forward") as f:
+            assert f.read() == "0\n"
+
+
+def wrong_ports_are_told_and_leave_nothing():
+    with Session() as s:
+        for old, new, text in (
+                ("iface=cable", "iface=none-such", "none-such"),
+                ("address: 10.70.0.1/24", "address: 10.70.0.0/24", "is not an IPv4 address with a prefix"),
+                ("mirror: [g1]", "mirror: [nobody]", "nobody"),
+                ("mirror_filter: icmp", "mirror_filter: icpm", "icpm")):
+            done = s.cli("up", lab(s, LAB.replace(old, new)), check=False)
+            assert done.returncode and text in done.stderr, (new, done)
+            assert s.json("port", "show") == [] and s.json("bridge", "show") == [], new
+            assert out("nft", "list", "tables") == ""
+
+
+private("busybox", "nft", "dnsmasq", "tcpdump")
+guest, see, behind, world = Net("guest"), Net("see"), Net("behind"), Net("world")
+out("sysctl", "-q", "-w", "net.ipv4.ip_forward=0")
+for near, net, address in (("cable", behind, "10.70.0.3/24"), ("wan", world, "10.50.0.2/24")):
+    out("ip", "link", "add", near, "type", "veth", "peer", "name", "eth0", "netns", net.name)
+    out("ip", "link", "set", near, "up")
+    net.ip("address", "add", address, "dev", "eth0")
+    net.ip("link", "set", "eth0", "up")
+out("ip", "address", "add", "10.50.0.1/24", "dev", "wan")
+session.run(ports_of_the_host_come_and_go_with_the_lab, wrong_ports_are_told_and_leave_nothing)
