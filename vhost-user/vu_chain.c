@@ -4,7 +4,7 @@
  */
 #include "vhost-user/vu_chain.h"
 
-#include <unistd.h>
+#include "base/event.h"
 
 void vu_ring_fault_set(struct vu_ring *r, enum vu_ring_fault what, uint64_t a, uint64_t b)
 {
@@ -124,11 +124,9 @@ static inline bool need_event(uint16_t event, uint16_t new_idx, uint16_t old_idx
 void vu_ring_call(struct vu_ring *r)
 {
 	int fd = atomic_load_explicit(&r->call_fd, memory_order_acquire);
-	uint64_t one = 1;
 
-	/* EAGAIN: the guest has 2^64 - 2 calls to read already. */
-	if (fd >= 0 && write(fd, &one, sizeof(one)) < 0)
-		return;
+	if (fd >= 0)
+		event_signal(fd);
 }
 
 void vu_used_publish(struct vu_ring *r)

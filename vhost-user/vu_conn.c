@@ -6,19 +6,23 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/discard.h"
+
 #define FDS_WIRE 253 /* SCM_MAX_FD: what one sendmsg(2) can carry */
 
 void vu_conn_open(struct vu_conn *c, int fd)
 {
+	struct discard *bin = c->bin;
+
 	memset(c, 0, sizeof(*c));
+	c->bin = bin;
 	c->fd = fd;
 }
 
 static void fds_close(struct vu_conn *c)
 {
 	for (unsigned i = 0; i < c->n_fds; i++)
-		if (c->fds[i] >= 0)
-			close(c->fds[i]);
+		discard_fd(c->bin, c->fds[i]);
 	c->n_fds = 0;
 }
 
@@ -27,7 +31,9 @@ void vu_conn_close(struct vu_conn *c)
 	if (c->fd < 0)
 		return;
 	fds_close(c);
-	close(c->fd);
+	/* Told at once; closed when what lies unread in it is. */
+	shutdown(c->fd, SHUT_RDWR);
+	discard_fd(c->bin, c->fd);
 	c->fd = -1;
 	c->n_got = 0;
 	c->n_out = 0;
@@ -70,7 +76,7 @@ static int fds_take(struct vu_conn *c, struct msghdr *mh, struct err *err)
 			if (c->n_fds < VU_MSG_FDS) {
 				c->fds[c->n_fds++] = fd;
 			} else {
-				close(fd);
+				discard_fd(c->bin, fd);
 				many = true;
 			}
 		}
@@ -144,6 +150,9 @@ int vu_conn_flush(struct vu_conn *c)
 
 int vu_conn_reply(struct vu_conn *c, const struct vu_msg *reply, struct err *err)
 {
+	/* Replies to a turn's messages leave together; only what the socket does not take fills this. */
+	if (c->n_out + VU_HEADER_SIZE + reply->size > sizeof(c->out) && vu_conn_flush(c) < 0)
+		return 0; /* it has hung up: the next look at the socket says so */
 	if (c->n_out + VU_HEADER_SIZE + reply->size > sizeof(c->out))
 		return err_set(err, -EPROTO, "the front end does not read its replies");
 	memcpy(c->out + c->n_out, reply, VU_HEADER_SIZE);

@@ -7,7 +7,8 @@
  * Threads  control only.
  * Trust    The peer is hostile: more descriptors than VU_MSG_FDS, truncated control data and
  *          sizes beyond VU_PAYLOAD_MAX are violations; every descriptor that was received is
- *          closed by vu_conn_fds_close() or vu_conn_close() unless it was taken.
+ *          closed by vu_conn_next() or vu_conn_close() unless it was taken, by a thread where there is a
+ *          bin: closing somebody else's descriptor can take for ever (base/discard.h).
  * Limits   VU_OUT_MAX bytes of replies may wait; more: the peer does not read, a violation.
  */
 #ifndef VHOST_USER_VU_CONN_H
@@ -22,6 +23,7 @@
 
 struct vu_conn {
 	int fd; /* -1: no connection */
+	struct discard *bin; /* for what is closed; may be NULL. vu_conn_open() leaves it */
 	struct vu_msg msg;
 	uint32_t n_got; /* bytes of header and payload */
 	int fds[VU_MSG_FDS];

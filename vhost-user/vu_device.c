@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "base/event.h"
 #include "base/log.h"
 
 #define IS_TX(i) ((i) & 1) /* the guest's transmit queue, which we receive from */
@@ -56,10 +57,8 @@ static void ring_stop(struct vu_device *d, unsigned i)
 /* virtio has no way to tell a driver that its ring is broken; the front end is told by this. */
 static void error_signal(struct vu_device *d, unsigned i)
 {
-	uint64_t one = 1;
-
-	if (d->queues[i].err_fd >= 0 && write(d->queues[i].err_fd, &one, sizeof(one)) < 0)
-		LOG_DEBUG("port \"%s\": its error eventfd is full", d->port->name);
+	if (d->queues[i].err_fd >= 0)
+		event_signal(d->queues[i].err_fd);
 }
 
 static int ring_try(struct vu_device *d, unsigned i, struct err *err)
@@ -140,11 +139,12 @@ void vu_device_reset(struct vu_device *d)
 	vu_dev_reset(d->dev);
 }
 
-/* The event descriptor that came with the message, or -1; writing to it must not block us. */
+/* The event descriptor that came with the message, or -1. */
 static int event_fd_take(struct vu_conn *c, int i)
 {
 	int fd = i < 0 ? -1 : vu_conn_fd_take(c, (unsigned)i);
 
+	/* For kernels where event_signal() has to write. */
 	if (fd >= 0)
 		fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
 	return fd;

@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/discard.h"
+
 #define GUARDS_MAX 32768
 
 /* What the SIGBUS handler looks up. Written by control before memory is used and after it is gone. */
@@ -115,7 +117,8 @@ void vu_mem_del(struct vu_mem *m, unsigned slot)
 	struct vu_region *r = &m->regions[slot];
 
 	atomic_store(&guards[r->guard].start, 0);
-	munmap(r->map, r->map_size);
+	/* The last one to let go of a guest's memory frees its pages, seconds for a large one. */
+	discard_map(m->bin, r->map, r->map_size);
 	memmove(r, r + 1, (m->n - slot - 1) * sizeof(*r));
 	m->n--;
 	/* Which region it was is not kept: all are new when the last old one has gone. */

@@ -33,6 +33,7 @@ struct vu_mem {
 	unsigned n;
 	atomic_bool lost; /* a page vanished while mapped */
 	struct vu_region regions[VU_MEM_SLOTS];
+	struct discard *bin; /* for what is unmapped; may be NULL */
 };
 
 /* Installs the process's SIGBUS handler, also over one that somebody else has put in its place. */

@@ -25,6 +25,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/discard.h"
 #include "base/log.h"
 #include "switch/port.h"
 #include "vhost-user/vu_device.h"
@@ -35,12 +36,16 @@
 #define VIOLATION_MIN (250 * MS_NS)
 #define VIOLATION_MAX (10 * S_NS)
 #define MESSAGE_MAX   (5 * S_NS) /* from a message's first byte to its last */
+/* Descriptors and mappings of earlier front ends that are still being closed: more than an honest one has,
+ * whose memory takes its time. */
+#define CLOSING_MAX   (4 * VU_MSG_FDS)
 #define TURN	      (2 * MS_NS) /* of messages, before other ports have theirs; one may take longer */
 
 struct vu_port {
 	struct port port; /* first */
 	struct vu_device device;
 	struct vu_conn conn;
+	struct discard *bin; /* what its front ends have sent, and we let go of */
 	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
 	bool listen, keep_open;
 	bool admin_down;
@@ -307,6 +312,12 @@ static void connect_try(struct vu_port *vp)
 /* Lets the next front end come, or goes to look for it. */
 static void front_end_await(struct vu_port *vp)
 {
+	if (discard_pending(vp->bin) > CLOSING_MAX) {
+		if (!vp->admin_down)
+			port_state_set(&vp->port, PORT_ERRORED, "what its front end had sent does not close");
+		retry_in(vp, RETRY_MAX);
+		return;
+	}
 	if (!vp->listen) {
 		/* A port that is down looks for nobody. */
 		if (!vp->admin_down || vp->keep_open)
@@ -392,6 +403,7 @@ static void vu_destroy(struct port *p)
 	loop_timer_del(vp->timer);
 	loop_fd_del(vp->listen_watch);
 	port_fini(p);
+	discard_destroy(vp->bin);
 	if (vp->listen_fd >= 0) {
 		close(vp->listen_fd);
 		unlink(vp->path);
@@ -446,6 +458,7 @@ int vu_port_add(struct switch_ *sw, const struct vu_port_opts *opts, struct port
 	memset(vp, 0, sizeof(*vp));
 	vp->listen_fd = -1;
 	vp->conn.fd = -1;
+	vp->bin = vp->conn.bin = vp->device.mem.bin = discard_create();
 	vp->listen = opts->listen;
 	vp->keep_open = opts->keep_open;
 	memcpy(vp->path, opts->path, strlen(opts->path));
@@ -470,6 +483,7 @@ int vu_port_add(struct switch_ *sw, const struct vu_port_opts *opts, struct port
 fail:
 	if (vp->listen_fd >= 0)
 		close(vp->listen_fd);
+	discard_destroy(vp->bin);
 	free(vp);
 	return rc;
 }

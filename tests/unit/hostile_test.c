@@ -159,9 +159,10 @@ static void scene_close(struct scene *s)
 		for (unsigned k = 0; k < N_TX_DROPS; k++)
 			assert_int_equal(c.tx_drops[k], 0);
 	}
-	for (end_ns = loop_now_ns() + S_NS; fds_count() != s->n_fds && loop_now_ns() < end_ns;)
+	/* Fewer, where those of the test before were still being closed when they were counted. */
+	for (end_ns = loop_now_ns() + S_NS; fds_count() > s->n_fds && loop_now_ns() < end_ns;)
 		usleep(1000);
-	assert_int_equal(fds_count(), s->n_fds);
+	assert_true(fds_count() <= s->n_fds);
 	fe_close(s->from);
 	fe_close(s->to);
 	free(s);
