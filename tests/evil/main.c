@@ -23,13 +23,15 @@
 
 #define CASE_S	     60
 #define BY_FRAMES    300  /* that must pass after each attack */
-#define RSS_CASE_KIB 2048 /* what caches and allocators may keep: of a case … */
+#define RSS_CASE_KIB 4096 /* what caches and allocators may keep: of a case … */
 #define RSS_ALL_KIB  8192 /* … and of all of them */
 #define FDS_WAIT_NS  (5 * S_NS)
 
 static const struct evil_group groups[] = {
 	{"rings", evil_rings},
 	{"races", evil_races},
+	{"protocol", evil_protocol},
+	{"fds", evil_fds},
 	{0},
 };
 
