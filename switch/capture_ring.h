@@ -7,6 +7,7 @@
  *          a power of two. The worker writes records and then head; the reader reads them and
  *          then writes tail. A record never wraps: where one does not fit before the end, a
  *          filler goes there.
+ *          Once `ended` is set no worker writes any more, into any of the rings.
  * Threads  one writer, one reader a ring.
  * Trust    the writer believes nothing but that tail is between its last value and head.
  */
@@ -22,7 +23,8 @@
 struct capture_ring {
 	_Atomic uint64_t head;	   /* writer */
 	_Atomic uint64_t n_frames; /* put so far */
-	uint8_t pad[48];
+	_Atomic uint32_t ended;	   /* control, in the first ring: no port of the capture is left */
+	uint8_t pad[44];
 	_Atomic uint64_t tail __attribute__((aligned(64))); /* reader */
 	_Atomic uint64_t n_lost[CAPTURE_PORTS_MAX]
 		__attribute__((aligned(64))); /* writer; by port */

@@ -20,7 +20,8 @@
 	X(RX_TOO_SHORT, "too_short",                                                           \
 	  "shorter than an Ethernet header with the tags it names; the sender is broken")      \
 	X(RX_TOO_LONG, "too_long",                                                             \
-	  "longer than the port's MTU allows; raise the port's mtu or lower the sender's")     \
+	  "longer than the port's MTU or the switch allows, as merged packets can be; "         \
+	  "raise the port's mtu, lower the sender's, or `ethtool -K PEER gro off lro off`")     \
 	X(RX_BAD_OFFLOAD, "bad_offload",                                                       \
 	  "asks for an offload that was not negotiated; the sender's driver is broken")        \
 	X(RX_SRC_INVALID, "src_invalid",                                                       \
@@ -71,7 +72,8 @@
 	  "no receive buffer or queue was free; the guest or host is slower than what is sent to it") \
 	X(TX_NOT_UP, "not_up", "the port was not up when a frame for it came")                 \
 	X(TX_TOO_LONG, "too_long",                                                             \
-	  "longer than the port's MTU allows; make the MTUs of one bridge equal")              \
+	  "longer than the port's MTU, or cut into more packets than its queue ever holds; "   \
+	  "make the MTUs of one bridge equal, and the sender's segments no tiny ones")         \
 	X(TX_BUFFER_TOO_SMALL, "buffer_too_small",                                             \
 	  "longer than the guest's receive buffer, and the guest does not merge buffers")      \
 	X(TX_HOST_REFUSED, "host_refused",                                                     \

@@ -135,6 +135,7 @@ void port_fini(struct port *p)
 	/* Without a new view the old one would name freed memory: memory must come. */
 	while (switch_publish(sw) < 0)
 		usleep(1000);
+	watch_ports_ended(sw);
 	/* No worker can learn on it any more: forget it before the id is somebody else's. */
 	if (!sw->closing)
 		fdb_flush(p->bridge->fdb, p->id, true);

@@ -19,7 +19,7 @@
  * together are RINGS_SIZE at most: they are made, and filled with zeros, while control waits. */
 #define RING_MAX   (8u << 20)
 #define RINGS_SIZE (32u << 20)
-#define RING_MIN   (1u << 20)
+#define RING_MIN   (512u << 10) /* with 64 workers */
 
 static size_t ring_size_for(unsigned n_workers)
 {
@@ -76,12 +76,18 @@ static void watch_free(struct watch *w)
 
 /* ---- what there is ---- */
 
-static int bit_take(struct switch_ *sw, bool is_mirror, unsigned *out, struct err *err)
+static int bit_take(struct switch_ *sw, const struct watch_opts *opts, unsigned *out,
+		    struct err *err)
 {
+	bool is_mirror = opts->to;
 	unsigned n_captures = 0;
 	uint32_t used = 0;
 	struct watch *w;
 
+	if (opts->instead) {
+		*out = opts->instead->bit;
+		return 0;
+	}
 	TAILQ_FOREACH (w, &sw->watches, link) {
 		used |= 1u << w->bit;
 		n_captures += !w->is_mirror;
@@ -115,7 +121,7 @@ static int watch_fill(struct watch *w, const struct watch_opts *opts, struct err
 	w->ways = opts->ways;
 	w->drops = opts->drops;
 	w->snaplen = opts->snaplen;
-	w->n_ports = opts->n_ports;
+	w->n_ports = w->n_left = opts->n_ports;
 	for (unsigned i = 0; i < opts->n_ports; i++) {
 		w->ports[i] = opts->ports[i];
 		w->index[opts->ports[i]->id] = (uint16_t)i;
@@ -136,7 +142,7 @@ int watch_add(struct switch_ *sw, const struct watch_opts *opts, struct watch **
 		return err_set(err, -ENOMEM, "out of memory");
 	w->sw = sw;
 	w->fd = -1;
-	rc = bit_take(sw, opts->to, &w->bit, err);
+	rc = bit_take(sw, opts, &w->bit, err);
 	for (unsigned i = 0; rc == 0 && i < sw->opts.n_workers; i++)
 		if (worker_room_make(sw->workers[i]) < 0)
 			rc = err_set(err, -ENOMEM, "out of memory");
@@ -147,12 +153,18 @@ int watch_add(struct switch_ *sw, const struct watch_opts *opts, struct watch **
 		return rc;
 	}
 	TAILQ_INSERT_TAIL(&sw->watches, w, link);
+	if (opts->instead)
+		TAILQ_REMOVE(&sw->watches, opts->instead, link);
 	rc = switch_publish(sw);
 	if (rc < 0) {
 		TAILQ_REMOVE(&sw->watches, w, link);
+		if (opts->instead)
+			TAILQ_INSERT_TAIL(&sw->watches, opts->instead, link);
 		watch_free(w);
 		return err_set(err, rc, "out of memory");
 	}
+	if (opts->instead)
+		watch_free(opts->instead);
 	*out = w;
 	return 0;
 }
@@ -194,11 +206,22 @@ void watch_port_gone(struct switch_ *sw, struct port *p)
 
 	TAILQ_FOREACH (w, &sw->watches, link) {
 		for (unsigned i = 0; i < w->n_ports; i++)
-			if (w->ports[i] == p)
+			if (w->ports[i] == p) {
 				w->ports[i] = NULL;
+				w->n_left--;
+			}
 		if (w->to == p)
 			w->to = NULL;
 	}
+}
+
+void watch_ports_ended(struct switch_ *sw)
+{
+	struct watch *w;
+
+	TAILQ_FOREACH (w, &sw->watches, link)
+		if (!w->is_mirror && !w->n_left)
+			atomic_store_explicit(&w->writers[0].ring->ended, 1, memory_order_release);
 }
 
 /* ---- the view ---- */

@@ -29,7 +29,6 @@
 
 #define CAPTURES_MAX	  8
 #define WATCH_FILTER_MAX  4096 /* instructions */
-#define WATCH_WORKERS_MAX 1024
 
 struct bpf_insn;
 
@@ -44,6 +43,7 @@ struct watch_opts {
 	struct port *const *ports;
 	unsigned n_ports;
 	struct port *to; /* of a mirror; NULL: a capture */
+	struct watch *instead; /* of a mirror: one that makes place for it, and is gone then */
 };
 
 /* A worker's end of a ring, its own but for ring and data. */
@@ -62,7 +62,7 @@ struct watch {
 	bool drops;
 	uint32_t snaplen;
 	struct bpf_insn *filter;
-	unsigned n_ports;
+	unsigned n_ports, n_left; /* n_left: ctl, of those that have not gone */
 	struct port *ports[CAPTURE_PORTS_MAX]; /* ctl; NULL: has gone */
 	uint16_t index[SWITCH_PORTS_MAX];      /* of a capture, by port id */
 	struct port *to;		       /* ctl; NULL: a capture, or has gone */
@@ -77,7 +77,8 @@ struct watch {
 
 TAILQ_HEAD(watch_list, watch);
 
-/* Refuses what there is no room for. Workers look from when this has returned until watch_del(). */
+/* Refuses what there is no room for. Workers look from when this has returned until watch_del(). In place of
+ * another one it needs no room, no frame is missed between them, and an error leaves the other. */
 int watch_add(struct switch_ *sw, const struct watch_opts *opts, struct watch **out,
 	      struct err *err);
 void watch_del(struct watch *w); /* accepts NULL */
@@ -91,6 +92,9 @@ void watch_clock(const struct switch_ *sw, uint64_t *tsc, uint64_t *time_ns, uin
 
 /* A port goes, before it leaves the view: nobody looks at it any more, nor through it. */
 void watch_port_gone(struct switch_ *sw, struct port *p);
+
+/* A port has gone, and the view is one without it: readers of captures that have no other are told. */
+void watch_ports_ended(struct switch_ *sw);
 
 /* Fills in who is looked at, in a view that is being built. */
 void watch_view_fill(const struct switch_ *sw, struct view *v);

@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdio_ext.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -18,6 +17,7 @@
 #include "control/cli/capture_read.h"
 #include "control/cli/frame_line.h"
 #include "control/cli/pcapng.h"
+#include "control/cli/sink.h"
 #include "control/rpc/methods.h"
 #include "switch/counters.h"
 
@@ -41,8 +41,8 @@ const struct method m_capture = {
 	"Frames are as they are on their port: with its VLAN tags, and whole where the guest left cutting "
 	"them into TCP segments to others. Without -w each is printed as a line.\n"
 	"In Wireshark, live: lanyard capture P -w - | wireshark -k -i -\n"
-	"Ends with Ctrl-C, --count, --for, or the switch. Where this is slower than the frames that match, "
-	"copies are lost and counted, never traffic.",
+	"Ends with Ctrl-C, --count, --for, the switch, or when all its ports have been deleted. Where this is "
+	"slower than the frames that match, copies are lost and counted, never traffic.",
 };
 
 struct capture {
@@ -50,19 +50,20 @@ struct capture {
 	const json_t *params;
 	json_t *started; /* what capture.start has answered */
 	struct capture_reader *reader;
-	FILE *file;	  /* of -w, or stdout */
-	const char *path; /* of -w */
+	struct sink *sink;
+	FILE *file;	  /* of the sink */
+	const char *path; /* of -w; NULL: stdout */
 	const char *names[CAPTURE_PORTS_MAX];
 	uint64_t n_written[CAPTURE_PORTS_MAX], n_frames, n_most, until_ns, start_ns;
 	unsigned n_ports;
-	bool to_pcapng, reader_gone;
+	bool to_pcapng, reader_gone; /* reader_gone: or it takes nothing, and an end was wanted */
 };
 
 static volatile sig_atomic_t stop;
 
 static void on_signal(int signal_number)
 {
-	stop = 1;
+	stop++;
 }
 
 static void signals_take(void)
@@ -173,18 +174,38 @@ static void line_write(struct capture *c, const struct capture_frame *f)
 		c->names[f->r.port], way, text, reason ? ": dropped, " : "", reason ? reason : "");
 }
 
-/* -errno when what was written does not arrive; a reader of a pipe that has gone is no error. */
-static int flush(struct capture *c, struct err *err)
+static size_t line_len(const uint8_t *p, size_t len)
 {
-	if (fflush(c->file) != EOF && !ferror(c->file))
+	const uint8_t *end = memchr(p, '\n', len);
+
+	return end ? (size_t)(end - p) + 1 : len;
+}
+
+/* -errno when what was written does not arrive; a reader of a pipe that has gone is no error, nor one that
+ * takes nothing when the capture is to end. */
+static int flush(struct capture *c, uint64_t *n_left, struct err *err)
+{
+	int rc = sink_flush(c->sink, n_left);
+
+	if (rc == 0)
 		return 0;
-	if (errno == EPIPE) {
+	if (rc == -EPIPE || rc == -ECANCELED) {
 		c->reader_gone = true;
-		__fpurge(c->file); /* nobody is to miss it at exit */
 		return 0;
 	}
-	return err_set(err, -errno, "cannot write %s: %s", c->path ? c->path : "to stdout",
-		       strerror(errno));
+	if (rc == -EINTR)
+		return err_set(err, rc, "stdout has got only a part of a frame, as its reader stopped reading");
+	return err_set(err, rc, "cannot write %s: %s", c->path ? c->path : "to stdout",
+		       strerror(-rc));
+}
+
+static int frames_flush(struct capture *c, struct err *err)
+{
+	uint64_t n_left;
+	int rc = flush(c, &n_left, err);
+
+	c->n_frames -= n_left;
+	return rc;
 }
 
 /* Writes what there is. Returns how many frames. */
@@ -203,12 +224,14 @@ static int frames_write(struct capture *c, bool all, struct err *err)
 		c->n_written[f.r.port]++;
 		c->n_frames++;
 		n++;
-		/* A disk that is full is seen at once, and not after all that waits. */
-		if (ferror(c->file))
-			break;
+		if (!sink_is_full(c->sink))
+			continue;
+		rc = frames_flush(c, err);
+		if (rc < 0 || c->reader_gone)
+			return rc;
 	}
 	if (rc >= 0)
-		rc = flush(c, err);
+		rc = frames_flush(c, err);
 	return rc < 0 ? rc : n;
 }
 
@@ -218,24 +241,24 @@ static int file_open(struct capture *c, struct err *err)
 {
 	const char *path = json_string_value(json_object_get(c->params, "w"));
 	const json_t *snaplen = json_object_get(c->params, "snaplen"), *port;
+	uint64_t n_left;
 	size_t i;
+	int rc;
 
-	c->file = stdout;
-	if (path && strcmp(path, "-")) {
-		c->path = path;
-		c->file = fopen(path, "we");
-		if (!c->file)
-			return err_set(err, -errno, "cannot write %s: %s", path, strerror(errno));
-	}
 	c->to_pcapng = path;
+	c->path = path && strcmp(path, "-") ? path : NULL;
+	rc = sink_open(c->path, path ? pcapng_block_len : line_len, &stop, &c->sink);
+	if (rc < 0)
+		return err_set(err, rc, "cannot write %s: %s", c->path ? c->path : "to stdout",
+			       strerror(-rc));
+	c->file = sink_file(c->sink);
 	if (!path)
 		return 0;
-	if (c->file == stdout && isatty(STDOUT_FILENO)) {
+	if (!c->path && sink_is_terminal(c->sink)) {
 		err_set(err, -EINVAL, "stdout is a terminal, which cannot show a capture's bytes");
 		err_hint(err, "pipe them to `wireshark -k -i -`, or leave -w out");
 		return -EINVAL;
 	}
-	setvbuf(c->file, NULL, _IOFBF, 256 * 1024);
 	pcapng_header(c->file);
 	json_array_foreach (json_object_get(c->started, "ports"), i, port) {
 		char description[160];
@@ -247,7 +270,7 @@ static int file_open(struct capture *c, struct err *err)
 				 json_string_value(json_object_get(c->params, "f")),
 				 (uint32_t)json_integer_value(snaplen));
 	}
-	return flush(c, err);
+	return flush(c, &n_left, err);
 }
 
 /* The parameters of capture.start: ours without what is the command's own. */
@@ -284,9 +307,10 @@ static int start(struct capture *c, struct rpc_client *client, struct err *err)
 	return rc;
 }
 
-static void end_tell(struct capture *c)
+static int end_tell(struct capture *c, struct err *err)
 {
-	uint64_t now_ns = now_realtime_ns(), n_lost = 0;
+	uint64_t now_ns = now_realtime_ns(), n_lost = 0, n_left;
+	int rc;
 
 	for (unsigned i = 0; i < c->n_ports; i++) {
 		uint64_t lost = capture_n_lost(c->reader, i);
@@ -295,12 +319,16 @@ static void end_tell(struct capture *c)
 			pcapng_statistics(c->file, i, c->start_ns, now_ns, c->n_written[i], lost);
 		n_lost += lost;
 	}
+	rc = c->reader_gone ? 0 : flush(c, &n_left, err);
+	if (rc < 0)
+		return rc;
 	fprintf(stderr, "%llu frame%s captured\n", (unsigned long long)c->n_frames,
 		c->n_frames == 1 ? "" : "s");
 	for (unsigned i = 0; n_lost && i < c->n_ports; i++)
 		if (capture_n_lost(c->reader, i))
 			fprintf(stderr, "%llu of port %s lost, as they were not read fast enough\n",
 				(unsigned long long)capture_n_lost(c->reader, i), c->names[i]);
+	return 0;
 }
 
 /* Reads until somebody wants it to end. */
@@ -313,14 +341,18 @@ static int read_all(struct capture *c, struct rpc_client *client, struct err *er
 	while (!ended) {
 		/* The switch says nothing more on this connection, but ends it when it ends. */
 		bool gone = poll(&p, 1, n > 0 ? 0 : LOOK_MS) > 0;
+		bool no_port = capture_has_ended(c->reader);
 
-		ended = gone || stop || loop_now_ns() >= c->until_ns;
+		ended = gone || no_port || stop || loop_now_ns() >= c->until_ns;
 		n = frames_write(c, ended, err);
 		if (n < 0)
 			return n;
 		ended = ended || c->reader_gone || c->n_frames >= c->n_most;
 		if (gone)
 			fprintf(stderr, "lanyard: the switch has ended, and the capture with it\n");
+		else if (no_port)
+			fprintf(stderr, "lanyard: %s been deleted, and the capture ends\n",
+				c->n_ports == 1 ? "its port has" : "all its ports have");
 	}
 	return 0;
 }
@@ -331,7 +363,7 @@ int capture_run(struct cli *cli, const json_t *params, json_t **result, struct e
 		     *time = json_object_get(params, "for");
 	struct capture c = {.cli = cli, .params = params, .start_ns = now_realtime_ns()};
 	struct rpc_client *client;
-	int rc = cli_connect(cli, &client, err);
+	int rc = cli_connect(cli, &client, err), closed;
 
 	if (rc < 0)
 		return rc == -ENOENT ? EXIT_NOT_RUNNING : cli_exit_code(rc);
@@ -343,12 +375,11 @@ int capture_run(struct cli *cli, const json_t *params, json_t **result, struct e
 		rc = file_open(&c, err);
 	if (rc == 0)
 		rc = read_all(&c, client, err);
-	if (rc == 0 && c.reader) {
-		end_tell(&c);
-		rc = c.reader_gone ? 0 : flush(&c, err);
-	}
-	if (c.path && c.file && fclose(c.file) == EOF && rc == 0)
-		rc = err_set(err, -errno, "cannot write %s: %s", c.path, strerror(errno));
+	if (rc == 0 && c.reader)
+		rc = end_tell(&c, err);
+	closed = sink_close(c.sink);
+	if (closed < 0 && rc == 0)
+		rc = err_set(err, closed, "cannot write %s: %s", c.path, strerror(-closed));
 	capture_close(c.reader);
 	rpc_close(client);
 	json_decref(c.started);

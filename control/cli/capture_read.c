@@ -77,6 +77,11 @@ void capture_close(struct capture_reader *c)
 	free(c);
 }
 
+bool capture_has_ended(const struct capture_reader *c)
+{
+	return atomic_load_explicit(&c->ends[0].ring->ended, memory_order_acquire);
+}
+
 void capture_look(struct capture_reader *c, bool all)
 {
 	double elapsed_s = (double)(loop_now_ns() - c->start_ns) / 1e9;

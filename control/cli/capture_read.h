@@ -28,6 +28,9 @@ struct capture_frame {
 int capture_open(int fd, const json_t *started, struct capture_reader **out, struct err *err);
 void capture_close(struct capture_reader *c); /* accepts NULL */
 
+/* True when no port of the capture is left: what capture_look() finds from now on is all there will be. */
+bool capture_has_ended(const struct capture_reader *c);
+
 /* Looks what there is by now; with `all`, capture_next() keeps nothing back. */
 void capture_look(struct capture_reader *c, bool all);
 

@@ -100,6 +100,15 @@ static void block(FILE *f, uint32_t type, const struct body *fixed, const uint8_
 	fwrite(&len, sizeof(len), 1, f);
 }
 
+size_t pcapng_block_len(const uint8_t *p, size_t len)
+{
+	uint32_t head[2] = {0, 0};
+
+	if (len >= sizeof(head))
+		memcpy(head, p, sizeof(head));
+	return head[1] && head[1] <= len ? head[1] : len;
+}
+
 void pcapng_header(FILE *f)
 {
 	struct body fixed = {.len = 0}, options = {.len = 0};

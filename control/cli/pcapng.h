@@ -26,6 +26,9 @@ struct pcapng_packet {
 	const char *comment; /* NULL: none */
 };
 
+/* The length of the block at p, of which len bytes are there; len where it does not say one. */
+size_t pcapng_block_len(const uint8_t *p, size_t len);
+
 void pcapng_header(FILE *f);
 /* Interfaces count from 0 in the order they are written. filter may be NULL; snaplen 0: all. */
 void pcapng_interface(FILE *f, const char *name, const char *description, const char *filter,

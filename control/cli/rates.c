@@ -6,9 +6,10 @@
 
 #include "base/loop.h"
 
-int reading_take(struct rpc_client *c, const json_t *names, struct reading *r, struct err *err)
+int reading_take(struct rpc_client *c, const json_t *names, bool brief, struct reading *r,
+		 struct err *err)
 {
-	json_t *params = json_pack("{sb}", "brief", 1), *workers = NULL, *port;
+	json_t *params = json_pack("{sb}", "brief", brief), *workers = NULL, *port;
 	size_t i;
 	int rc;
 
@@ -38,9 +39,27 @@ void reading_free(struct reading *r)
 	memset(r, 0, sizeof(*r));
 }
 
+static json_int_t sum_of(const json_t *drops)
+{
+	json_int_t sum = 0;
+	const char *reason;
+	json_t *n;
+
+	json_object_foreach ((json_t *)drops, reason, n)
+		sum += json_integer_value(n);
+	return sum;
+}
+
+/* Of a worker, or of a port in a reading of either kind. */
 static json_int_t number(const json_t *o, const char *key)
 {
-	return json_integer_value(json_object_get(o, key));
+	const json_t *counters = json_object_get(o, "counters");
+
+	if (counters && !strcmp(key, "rx_dropped"))
+		return sum_of(json_object_get(counters, "rx_drops"));
+	if (counters && !strcmp(key, "tx_dropped"))
+		return sum_of(json_object_get(counters, "tx_drops"));
+	return json_integer_value(json_object_get(counters ? counters : o, key));
 }
 
 /* by the second; a counter that went back belongs to an object that was made anew. */
@@ -69,9 +88,7 @@ static json_t *port_rates(const json_t *before, const json_t *now, double second
 		{"rx_dropped", "rx_drops_per_s", 1}, {"tx_frames", "tx_frames_per_s", 1},
 		{"tx_bytes", "tx_bits_per_s", 8},    {"tx_dropped", "tx_drops_per_s", 1},
 	};
-	json_t *row =
-		json_pack("{sOsOsO}", "name", json_object_get(now, "name"), "bridge",
-			  json_object_get(now, "bridge"), "state", json_object_get(now, "state"));
+	json_t *row = json_copy((json_t *)now);
 
 	/* One that was not there before shows nothing for a second rather than all it ever did. */
 	for (size_t i = 0; i < sizeof(counters) / sizeof(counters[0]); i++)
@@ -87,12 +104,14 @@ static json_t *worker_rates(const json_t *before, const json_t *now, double seco
 	double frames = rate(before, now, "frames", seconds);
 	double busy = rate(before, now, "busy_cycles", seconds);
 
-	return json_pack(
-		"{sOsOsOsososo}", "id", json_object_get(now, "id"), "cpu",
-		json_object_get(now, "cpu"), "busy_share", json_object_get(now, "busy_share"),
-		"frames_per_s", whole(frames), "cycles_per_frame",
-		frames > 0 ? json_real((double)(json_int_t)(busy / frames * 10) / 10) : json_null(),
-		"sleeps_per_s", whole(rate(before, now, "sleeps", seconds)));
+	json_t *row = json_copy((json_t *)now);
+
+	json_object_set_new(row, "frames_per_s", whole(frames));
+	json_object_set_new(row, "recent_cycles_per_frame",
+			    frames > 0 ? json_real((double)(json_int_t)(busy / frames * 10) / 10)
+				       : json_null());
+	json_object_set_new(row, "sleeps_per_s", whole(rate(before, now, "sleeps", seconds)));
+	return row;
 }
 
 json_t *rates_json(const struct reading *before, const struct reading *now)

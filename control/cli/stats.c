@@ -120,7 +120,7 @@ static void workers_rates_print(const json_t *workers)
 		{"CPU", "cpu", true, NULL},
 		{"BUSY", "busy_share", true, busy_text},
 		{"FRAMES/S", "frames_per_s", true, NULL},
-		{"CYCLES/FRAME", "cycles_per_frame", true, NULL},
+		{"CYCLES/FRAME", "recent_cycles_per_frame", true, NULL},
 		{"SLEEPS/S", "sleeps_per_s", true, NULL},
 		{NULL, NULL, false, NULL},
 	};
@@ -193,7 +193,7 @@ static int watch(struct cli *cli, struct rpc_client *c, const json_t *params, st
 	double for_s = json_number_value(json_object_get(params, "for"));
 	uint64_t due_ns = loop_now_ns(), end_ns = due_ns + (uint64_t)(for_s * (double)S_NS);
 	struct reading before, now;
-	int rc = reading_take(c, names, &before, err);
+	int rc = reading_take(c, names, !cli->json, &before, err);
 
 	while (rc == 0) {
 		json_t *rates;
@@ -202,7 +202,7 @@ static int watch(struct cli *cli, struct rpc_client *c, const json_t *params, st
 		if (for_s > 0 && due_ns > end_ns + WATCH_NS / 10)
 			break;
 		sleep_until(due_ns);
-		rc = reading_take(c, names, &now, err);
+		rc = reading_take(c, names, !cli->json, &now, err);
 		if (rc < 0) {
 			reading_free(&now);
 			break;

@@ -235,7 +235,7 @@ static bool on_key(struct top *t, int key)
 static int read_next(struct top *t, struct err *err)
 {
 	struct reading next;
-	int rc = reading_take(t->client, NULL, &next, err);
+	int rc = reading_take(t->client, NULL, true, &next, err);
 
 	if (rc < 0) {
 		reading_free(&next);

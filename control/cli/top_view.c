@@ -186,8 +186,8 @@ void top_worker_line(const json_t *worker, int width, char *line, size_t size)
 {
 	char frames[16], sleeps[16], cycles[16] = "-", cpu[16] = "-";
 
-	if (json_is_number(json_object_get(worker, "cycles_per_frame")))
-		snprintf(cycles, sizeof(cycles), "%.1f", number_of(worker, "cycles_per_frame"));
+	if (json_is_number(json_object_get(worker, "recent_cycles_per_frame")))
+		snprintf(cycles, sizeof(cycles), "%.1f", number_of(worker, "recent_cycles_per_frame"));
 	if (json_is_integer(json_object_get(worker, "cpu")))
 		snprintf(cpu, sizeof(cpu), "%.0f", number_of(worker, "cpu"));
 	snprintf(

@@ -9,9 +9,9 @@
 #include "control/daemon/filter.h"
 #include "switch/watch.h"
 
-/* Mirrors that there are, in any state: mostly none, and then thousands of ports come and go without a
- * look at each other. */
-static unsigned n_mirrors;
+/* Owners that have settings of a mirror, in any state: mostly none, and then thousands of ports come and go
+ * without a look at each other. */
+static LIST_HEAD(, owner) mirrors = LIST_HEAD_INITIALIZER(mirrors);
 
 static const json_t *names_of(const json_t *settings)
 {
@@ -75,12 +75,13 @@ static json_t *wanted(struct switch_ *sw, const json_t *settings, struct port **
 			 json_object_get(settings, "mirror_filter"));
 }
 
+/* In place of `was`, which is gone then; NULL where no port is there. */
 static int make(struct port *to, const json_t *want, struct port **ports, unsigned n,
-		struct watch **out, struct err *err)
+		struct watch *was, struct watch **out, struct err *err)
 {
 	const char *way = json_string_value(json_object_get(want, "direction"));
 	struct watch_opts opts = {
-		.ways = WATCH_IN | WATCH_OUT, .ports = ports, .n_ports = n, .to = to};
+		.ways = WATCH_IN | WATCH_OUT, .ports = ports, .n_ports = n, .to = to, .instead = was};
 	struct bpf_insn *insns;
 	int rc = filter_compile(json_string_value(json_object_get(want, "filter")), &insns,
 				&opts.n_filter, err);
@@ -91,6 +92,8 @@ static int make(struct port *to, const json_t *want, struct port **ports, unsign
 	*out = NULL;
 	if (rc == 0 && n)
 		rc = watch_add(to->sw, &opts, out, err);
+	else if (rc == 0)
+		watch_del(was);
 	free(insns);
 	return rc;
 }
@@ -114,15 +117,17 @@ int mirror_apply(struct port *to, struct owner *o, const json_t *settings, struc
 		json_decref(want);
 		return 0;
 	}
-	rc = make(to, want, ports, n, &made, err);
+	rc = make(to, want, ports, n, o->mirror, &made, err);
 	if (rc < 0) {
 		json_decref(want);
 		return rc;
 	}
-	mirror_end(o);
+	if (!o->mirror_made)
+		LIST_INSERT_HEAD(&mirrors, o, mirror_link);
+	json_decref(o->mirror_made);
 	o->mirror = made;
 	o->mirror_made = want;
-	n_mirrors++;
+	o->mirror_to = to;
 	return 0;
 }
 
@@ -130,26 +135,37 @@ void mirror_end(struct owner *o)
 {
 	if (!o->mirror_made)
 		return;
+	LIST_REMOVE(o, mirror_link);
 	watch_del(o->mirror);
 	json_decref(o->mirror_made);
 	o->mirror = NULL;
 	o->mirror_made = NULL;
-	n_mirrors--;
 }
 
-static void refresh_one(struct port *p)
+static void refresh_one(struct owner *o)
 {
-	struct owner *o = port_user(p);
 	struct err err = ERR_NONE;
 
-	if (o && mirror_apply(p, o, o->settings, &err) < 0)
-		LOG_WARN("port \"%s\": its mirror: %s", port_name(p), err.text);
+	if (mirror_apply(o->mirror_to, o, o->settings, &err) < 0)
+		LOG_WARN("port \"%s\": its mirror: %s", port_name(o->mirror_to), err.text);
 }
 
-void mirrors_refresh(struct switch_ *sw)
+void mirrors_refresh(const char *name)
 {
-	for (struct port *p = n_mirrors ? port_next(sw, NULL) : NULL; p; p = port_next(sw, p))
-		refresh_one(p);
+	struct owner *o;
+
+	LIST_FOREACH (o, &mirrors, mirror_link)
+		if (mirror_names(o->settings, name))
+			refresh_one(o);
+}
+
+void mirrors_retry(void)
+{
+	struct owner *o;
+
+	LIST_FOREACH (o, &mirrors, mirror_link)
+		if (!o->mirror)
+			refresh_one(o);
 }
 
 static void name_remove(json_t *settings, const char *name)
@@ -170,14 +186,15 @@ static void name_remove(json_t *settings, const char *name)
 	json_decref(left);
 }
 
-void mirrors_forget(struct switch_ *sw, const char *name)
+void mirrors_forget(const char *name)
 {
-	for (struct port *p = n_mirrors ? port_next(sw, NULL) : NULL; p; p = port_next(sw, p)) {
-		struct owner *o = port_user(p);
+	struct owner *o, *next;
 
-		if (!o || !mirror_names(o->settings, name))
+	for (o = LIST_FIRST(&mirrors); o; o = next) {
+		next = LIST_NEXT(o, mirror_link);
+		if (!mirror_names(o->settings, name))
 			continue;
 		name_remove(o->settings, name);
-		refresh_one(p);
+		refresh_one(o);
 	}
 }

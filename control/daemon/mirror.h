@@ -26,11 +26,14 @@ int mirror_apply(struct port *to, struct owner *o, const json_t *settings, struc
 /* Ends it; before its port goes. */
 void mirror_end(struct owner *o);
 
-/* A port has come: mirrors may have waited for it. */
-void mirrors_refresh(struct switch_ *sw);
+/* The port of that name has come: mirrors may have waited for it. */
+void mirrors_refresh(const char *name);
+
+/* A place of a capture or mirror is free: mirrors may have waited for it. */
+void mirrors_retry(void);
 
 /* The port of that name has gone: no mirror names it any more. */
-void mirrors_forget(struct switch_ *sw, const char *name);
+void mirrors_forget(const char *name);
 
 /* True when settings name one of names (a list of texts). */
 bool mirror_names(const json_t *settings, const char *name);

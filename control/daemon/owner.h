@@ -13,6 +13,7 @@
 
 #include <jansson.h>
 #include <stdbool.h>
+#include <sys/queue.h>
 
 #include "base/err.h"
 #include "control/daemon/daemon.h"
@@ -24,8 +25,10 @@ struct owner {
 	bool transient;
 	json_t *settings; /* the parameters that made it, without name and owner */
 	/* control/daemon/mirror.c: of a port that is a mirror's; what it was made of, NULL: none */
-	struct watch *mirror;
+	struct watch *mirror; /* NULL: none of its ports is there, or all places are taken */
 	json_t *mirror_made;
+	struct port *mirror_to;
+	LIST_ENTRY(owner) mirror_link;
 };
 
 /* Reads lab and transient of params and checks that name suits them: a prefix LAB/ belongs to

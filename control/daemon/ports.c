@@ -150,7 +150,9 @@ int port_make(struct daemon *d, const json_t *params, struct err *err)
 	if (link_peer(p))
 		port_user_set(link_peer(p), owner);
 	port_owner_set(p, owner->lab, owner->transient);
-	mirrors_refresh(d->sw);
+	mirrors_refresh(port_name(p));
+	if (link_peer(p))
+		mirrors_refresh(port_name(link_peer(p)));
 	return 0;
 }
 
@@ -158,7 +160,6 @@ int port_drop(struct port *p, struct err *err)
 {
 	struct port *peer = link_peer(p);
 	struct owner *owner = port_user(p);
-	struct switch_ *sw = p->sw;
 	char names[2][SWITCH_NAME_MAX] = {"", ""};
 	int rc;
 
@@ -170,7 +171,8 @@ int port_drop(struct port *p, struct err *err)
 		return rc;
 	owner_free(owner);
 	for (unsigned i = 0; i < 2 && names[i][0]; i++)
-		mirrors_forget(sw, names[i]);
+		mirrors_forget(names[i]);
+	mirrors_retry();
 	return 0;
 }
 
@@ -229,6 +231,7 @@ int port_change(struct port *p, const json_t *settings, struct err *err)
 	}
 	json_decref(owner->settings);
 	owner->settings = copy;
+	mirrors_retry();
 	return 0;
 }
 

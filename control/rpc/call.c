@@ -105,6 +105,17 @@ void call_refuse(struct rpc_conn *c, int code, const char *text, const char *hin
 	send_error(c, NULL, &err);
 }
 
+/* What the call has made for the client to have as long as it is connected, which it will not hear of. */
+static void undo(struct rpc_call *call)
+{
+	struct rpc_conn *c = call->conn;
+
+	while (call->given_fd >= 0 && c->n_gone > call->n_gone_was) {
+		c->n_gone--;
+		c->gone[c->n_gone].fn(c->gone[c->n_gone].arg);
+	}
+}
+
 static void send_result(struct rpc_call *call, json_t *result)
 {
 	size_t len;
@@ -115,12 +126,14 @@ static void send_result(struct rpc_call *call, json_t *result)
 
 	if (text && len <= RPC_REPLY_MAX_BYTES && call->given_fd >= 0 &&
 	    !conn_give_fd(call->conn, call->given_fd)) {
+		undo(call);
 		err_set(&err, -EBUSY, "another answer of this connection, with a descriptor, was not read yet");
 		send_error(call->conn, call->id, &err);
 	} else if (text && len <= RPC_REPLY_MAX_BYTES) {
 		call->given_fd = -1;
 		conn_send(call->conn, text, len);
 	} else {
+		undo(call);
 		LOG_WARN_RL("rpc: the reply of %s is too large (%zu bytes)",
 			    call->method ? call->method->method->rpc : "rpc.list", len);
 		err_set(&err, -EMSGSIZE, "the reply would be larger than %d KiB",
@@ -340,6 +353,7 @@ void call_line(struct rpc_conn *c, const char *line, size_t len)
 	}
 	call->conn = c;
 	call->given_fd = -1;
+	call->n_gone_was = c->n_gone;
 	call->server = c->server;
 	call->ctx = c->server->ctx;
 	call->id = json_incref(json_object_get(doc, "id"));
@@ -426,6 +440,11 @@ int rpc_peer(const struct rpc_call *call, struct ucred *out)
 	if (!call->conn)
 		return -ENOTCONN;
 	return getsockopt(call->conn->fd, SOL_SOCKET, SO_PEERCRED, out, &len) < 0 ? -errno : 0;
+}
+
+bool rpc_has_answer(const struct rpc_call *call)
+{
+	return call->id;
 }
 
 struct rpc_conn *rpc_connection(const struct rpc_call *call)

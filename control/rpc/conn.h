@@ -76,7 +76,8 @@ struct rpc_call {
 	json_t *id; /* NULL: a notification, never answered */
 	int fds[FDS_MAX];
 	unsigned n_fds;
-	int given_fd; /* goes with the answer; -1: none */
+	int given_fd;	   /* goes with the answer; -1: none */
+	unsigned n_gone_was; /* of the connection, before the call */
 };
 
 /* uid: whose connection it is, for sentences. */

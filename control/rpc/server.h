@@ -91,6 +91,9 @@ void *rpc_has_disconnect(const struct rpc_call *call, loop_fn fn);
  * ended. */
 int rpc_peer(const struct rpc_call *call, struct ucred *out);
 
+/* False for a notification: nobody hears what its handler has to say. */
+bool rpc_has_answer(const struct rpc_call *call);
+
 /* The call's connection, for as long as its disconnect functions have not run. */
 struct rpc_conn *rpc_connection(const struct rpc_call *call);
 
@@ -115,7 +118,9 @@ bool rpc_notify(struct rpc_conn *c, const char *line, size_t len);
  * awaits each answer before its next request. Returns the fd and gives it to the caller, or -1. */
 int rpc_take_fd(struct rpc_call *call, unsigned i);
 
-/* Sends a copy of fd with the result of this call (SCM_RIGHTS, with its first byte). One a call. -errno. */
+/* Sends a copy of fd with the result of this call (SCM_RIGHTS, with its first byte). One a call, which its
+ * handler answers at once. -errno. Where the result cannot be sent after all, the client hears that instead,
+ * and the disconnect functions that the call has asked for are called. */
 int rpc_give_fd(struct rpc_call *call, int fd);
 
 /* Makes dir's parents, unlinks a dead socket, binds with mode 0600 and listens. Refuses a path

@@ -3,11 +3,16 @@
 """Captures as a user makes them: what is in the file is what was counted, tshark and tcpdump read it, drops
 say why, a reader that is slow, dies or cannot write costs nobody else anything."""
 import collections
+import fcntl
 import json
 import os
 import re
+import resource
 import signal
+import socket
+import struct
 import subprocess
+import termios
 import time
 
 from session import Session, await_true, binary, need, run
@@ -27,6 +32,11 @@ def load(s, n, *words):
                           capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
+
+
+def waiting(fd):
+    """Bytes in a pipe."""
+    return struct.unpack("i", fcntl.ioctl(fd, termios.FIONREAD, bytes(4)))[0]
 
 
 class Capture:
@@ -170,10 +180,6 @@ def several_run_at_once_and_nothing_is_left_of_one_that_dies():
             await_true("nothing is left", lambda: descriptors(s) == n)
         maps = open(f"/proc/{s.pid}/maps", encoding="ascii").read()
         assert "lanyard-capture" not in maps, maps
-        # A port that goes takes nothing with it.
-        c = Capture(s, "p0", "p1", file="gone")
-        s.cli("port", "del", "p0")
-        assert c.end() == (0, 0)
         # The switch ends: so does the capture, in order.
         c = Capture(s, "p1", file="end")
         s.cli("stop")
@@ -181,6 +187,93 @@ def several_run_at_once_and_nothing_is_left_of_one_that_dies():
         c.end(None)
         assert tshark(c.file, "frame.number") == []
         s.daemon = None
+
+
+def capture_ends_with_the_last_of_its_ports():
+    with Session() as s:
+        ports_make(s, 3)
+        c = Capture(s, "p0", "p1", file="gone")
+        other = Capture(s, "p2", file="other")
+        load(s, 2, "--rate", "4000", "--seconds", "0.2")
+        n = sum(counted(s).values())
+        s.cli("port", "del", "p0")
+        time.sleep(0.2)
+        assert c.child.poll() is None
+        s.cli("port", "del", "p1")
+        said = c.child.communicate(timeout=10)[1]
+        assert c.child.returncode == 0 and "all its ports have been deleted" in said, said
+        assert f"{n} frames captured" in said and n > 500, (n, said)
+        assert len(tshark(c.file, "frame.number")) == n
+        assert other.end() == (0, 0)
+
+
+def call(sock, method, params, **more):
+    text = json.dumps({"jsonrpc": "2.0", "method": method, "params": params, **more})
+    sock.sendall(text.encode() + b"\n")
+
+
+def clients_that_read_no_capture_hold_no_place():
+    with Session() as s:
+        ports_make(s, 1)
+        with socket.socket(socket.AF_UNIX) as sock:
+            sock.connect(s.path("run/switch.sock"))
+            for _ in range(8):
+                call(sock, "capture.start", {"ports": ["p0"]})
+            call(sock, "capture.start", {"ports": ["p0"]}, id=1)
+            call(sock, "capture.start", {"ports": ["p0"]}, id=2)
+            first, fds, *_ = socket.recv_fds(sock, 65536, 4)
+            answers = first + (b"" if first.count(b"\n") > 1 else sock.recv(65536))
+            first, second = map(json.loads, answers.splitlines())
+            assert first["result"]["rings"] == 1 and len(fds) == 1, first
+            os.close(fds[0])
+            assert "this connection has a capture already" in second["error"]["message"], second
+            # The other seven places are free.
+            for c in [Capture(s, "p0", file=f"c{i}") for i in range(7)]:
+                c.end()
+
+
+def blocks(data):
+    """Types of the pcapng blocks in data, which are whole."""
+    types, at = [], 0
+    while at < len(data):
+        kind, size = struct.unpack_from("II", data, at)
+        assert at + size <= len(data), (at, size, len(data))
+        assert struct.unpack_from("I", data, at + size - 4) == (size,), at
+        types.append(kind)
+        at += size
+    return types
+
+
+def end_with_a_full_pipe_leaves_whole_blocks():
+    with Session() as s:
+        ports_make(s, 2)
+        for size in (60, 1000):
+            c = Capture(s, "p0", "-w", "-", stdout=subprocess.PIPE)
+            pipe = c.child.stdout.fileno()
+            head = os.read(pipe, 4)
+            load(s, 2, "--rate", "20000", "--seconds", "0.3", "--size", str(size))
+            # All but what a group of blocks leaves of each page.
+            await_true("the pipe is full", lambda: waiting(pipe) > 48000)
+            c.child.send_signal(signal.SIGINT)
+            said = c.child.stderr.read()
+            assert c.child.wait(10) == 0, said
+            data = head + c.child.stdout.buffer.read()
+            n = blocks(data).count(6)
+            assert f"{n} frames captured\n" in said and n > 30, (n, said)
+            s.children.remove(c.child)
+
+
+def file_that_cannot_grow_ends_with_a_whole_frame():
+    with Session() as s:
+        ports_make(s, 2)
+        c = Capture(s, "p0", file="short", restore_signals=False, preexec_fn=lambda: resource.setrlimit(
+            resource.RLIMIT_FSIZE, (100000, 100000)))
+        load(s, 2, "--rate", "20000", "--seconds", "0.3")
+        said = c.child.communicate(timeout=20)[1]
+        assert c.child.returncode == 1 and f"cannot write {c.file}: File too large" in said, said
+        with open(c.file, "rb") as f:
+            data = f.read()
+        assert blocks(data).count(6) > 500 and 99000 < len(data) < 100000, len(data)
 
 
 def mistakes_are_sentences():
@@ -298,8 +391,38 @@ def mirrors_are_saved_with_the_port_they_go_to():
         assert "p0, p1" in s.cli("mirror", "show").stdout
 
 
+def mirrors_of_all_places_are_changed_and_wait():
+    with Session() as s:
+        n = 32
+        ports = {f"p{i}": "{type: link, bridge: br, peer-bridge: b2}" for i in range(2)}
+        ports |= {f"m{i}": f"{{type: vhost-user, bridge: br, path: {s.path('s')}{i}, listen: true, "
+                           "mirror: [p0]}" for i in range(n)}
+        text = "bridges: {br: {}, b2: {}}\nports:\n"
+        s.cli("apply", "-", stdin=text + "".join(f"  {k}: {v}\n" for k, v in ports.items()))
+        refused = s.cli("capture", "p0", "--for", "0.1s", check=False)
+        assert refused.returncode == 4 and "32 captures and mirrors are there" in refused.stderr, refused
+        # One of them gets another port, though no place is free.
+        ports["m5"] = ports["m5"].replace("[p0]", "[p0, p1]")
+        s.cli("apply", "-", stdin=text + "".join(f"  {k}: {v}\n" for k, v in ports.items()))
+        assert s.json("mirror", "show")[5]["ports"] == ["p0", "p1"]
+        # A mirror that waits for its port gets a place when one is free.
+        del ports["m0"], ports["p1"]
+        ports["m5"] = ports["m5"].replace("[p0, p1]", "[p0]")
+        s.cli("apply", "-", stdin=text + "".join(f"  {k}: {v}\n" for k, v in ports.items()))
+        c = Capture(s, "p0", file="takes-the-place")
+        s.cli("port", "add", "late", "--bridge", "br", "--type", "vhost-user", "--listen", "--path",
+                      s.path("late"))
+        done = s.cli("mirror", "add", "p0", "--to", "late", check=False)
+        assert done.returncode == 4 and "the most there can be" in done.stderr, done
+        c.end()
+        s.cli("mirror", "add", "p0", "--to", "late")
+
+
 need("tshark", "tcpdump")
 run(three_ports_in_one_file_agree_with_the_counters, drops_say_why, a_reader_that_stops_costs_no_traffic,
-    several_run_at_once_and_nothing_is_left_of_one_that_dies, mistakes_are_sentences,
+    several_run_at_once_and_nothing_is_left_of_one_that_dies, capture_ends_with_the_last_of_its_ports,
+    clients_that_read_no_capture_hold_no_place, end_with_a_full_pipe_leaves_whole_blocks,
+    file_that_cannot_grow_ends_with_a_whole_frame, mistakes_are_sentences,
     a_pipe_gets_its_head_at_once_and_may_close, traces_tell_what_happens_then,
-    mirrored_frames_are_those_of_the_port, mirrors_are_saved_with_the_port_they_go_to)
+    mirrored_frames_are_those_of_the_port, mirrors_are_saved_with_the_port_they_go_to,
+    mirrors_of_all_places_are_changed_and_wait)

@@ -43,6 +43,10 @@ def expect(done, code, *parts):
         assert part in text, (part, text)
 
 
+def has_keys(one, words):
+    assert not set(words.split()) - set(one), (set(words.split()) - set(one), one)
+
+
 def help_is_made_from_the_row(s):
     for words in (["bridge", "add", "--help"], ["help", "bridge", "add"]):
         assert s.cli(*words).stdout == HELP, s.cli(*words).stdout
@@ -85,20 +89,35 @@ def configuration_round_trip(s):
 
 def port_show_has_the_keys_of_the_contract(s):
     port = s.port("web")
-    for key in ("name lab type bridge state reason path vlan mtu queues features counters").split():
-        assert key in port, key
+    has_keys(port, "name lab type bridge state reason path vlan mtu queues features counters")
     assert port["vlan"] == {"mode": "access", "vid": 10, "vids": None, "native": None}
     assert port["mtu"] == 9000 and port["state"] == "waiting"
     assert set(port["counters"]) == {"rx_frames", "rx_bytes", "rx_forwarded", "tx_frames",
                                      "tx_bytes", "rx_drops", "tx_drops"}
-    status = s.json("status")
-    assert set(status) == {"daemon", "bridges", "ports", "vms", "labs"}, status.keys()
-    assert status["daemon"]["pid"] in s.pids()[1:] and status["daemon"]["keeper_pid"] == s.daemon.pid
-    assert status["daemon"]["restarts"] == {"n": 0}
-    assert "cycles_per_frame" in s.json("stats")["workers"][0]
+    assert all(isinstance(port["counters"][k], dict) == k.endswith("_drops") for k in port["counters"])
+    assert s.port("up")["vlan"] == {"mode": "trunk", "vid": None, "vids": [[10, 10], [20, 29]],
+                                    "native": None}
     expect(s.cli("port", "show", "web", "--qemu"), 0, "-netdev vhost-user",
            "ctrl_guest_offloads=off,host_mtu=9000", s.path("web.sock"))
     expect(s.cli("port", "show", "web", "--libvirt"), 0, "mode='client'")
+
+
+def other_json_has_the_keys_of_the_contract(s):
+    status, stats = s.json("status"), s.json("stats")
+    assert set(status) == {"daemon", "bridges", "ports", "vms", "labs"}, status.keys()
+    has_keys(status["daemon"], "pid keeper_pid version uptime_s mode workers")
+    assert status["daemon"]["pid"] in s.pids()[1:] and status["daemon"]["keeper_pid"] == s.daemon.pid
+    assert status["daemon"]["restarts"] == {"n": 0}
+    s.cli("fdb", "add", "02:00:00:00:00:01", "--bridge", "sw1", "--port", "web", "--vlan", "10")
+    assert s.json("fdb", "show") == [{"bridge": "sw1", "vlan": 10, "mac": "02:00:00:00:00:01",
+                                      "port": "web", "static": True, "age_s": 0}]
+    s.cli("fdb", "del", "02:00:00:00:00:01", "--bridge", "sw1", "--vlan", "10")
+    watched = json.loads(s.cli("--json", "stats", "--watch", "--for", "1s").stdout)
+    for one in (stats, watched):
+        assert one["ports"][0]["counters"].keys() == s.port("web")["counters"].keys()
+        has_keys(one["workers"][0], "busy_cycles frames cycles_per_frame sleeps")
+    for words in (["port", "show", "nix"], ["stats", "nix"], ["stats", "--watch", "nix"]):
+        has_keys(json.loads(s.cli("--json", *words, check=False).stdout)["error"], "code message hint")
 
 
 def second_daemon_is_refused(s):
@@ -202,6 +221,7 @@ def main():
     with Session() as s:
         for rule in (help_is_made_from_the_row, errors_are_one_sentence_with_a_way_out,
                      configuration_round_trip, port_show_has_the_keys_of_the_contract,
+                     other_json_has_the_keys_of_the_contract,
                      second_daemon_is_refused, killed_daemon_comes_back_with_its_configuration,
                      stop_and_sigterm_end_it_at_once, hostile_clients_leave_nothing,
                      idle_connections_do_not_lock_anybody_out):

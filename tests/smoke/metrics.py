@@ -17,6 +17,10 @@ from session import Session, await_true, binary, need, skip
 
 CACHE = os.path.join(session.BUILD, "prometheus")
 
+# Of the contract (`--json vm list`).
+VM_KEYS = set("name lab state reason accel pid cpus memory_bytes nics ready".split())
+NIC_KEYS = set("name mac port bridge link".split())
+
 
 def package_unpack():
     """Debian's package, unpacked in the build folder: installing it would start a service."""
@@ -167,6 +171,8 @@ def vm_is_seen():
         assert 0.1 < value['lanyard_vm_cpu_seconds_total{vm="h1"}'] < 100, value
         assert 20e6 < value['lanyard_vm_resident_memory_bytes{vm="h1"}'] < 1e9, value
         vm, where = s.json("vm", "show", "h1"), target(s)
+        for listed in (vm, s.json("vm", "list")[0], s.json("status")["vms"][0]):
+            assert not VM_KEYS - set(listed) and not NIC_KEYS - set(listed["nics"][0]), listed
         with open(f"/proc/{vm['supervisor_pid']}/status") as f:
             guard = int(next(line.split()[1] for line in f if line.startswith("PPid")))
         os.kill(guard, signal.SIGKILL)

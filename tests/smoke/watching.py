@@ -143,6 +143,13 @@ def stats_are_watched_by_the_second():
             # 60-byte frames: bits follow from frames.
             assert a["state"] == "up" and abs(a["rx_bits_per_s"] - 480 * a["rx_frames_per_s"]) < 1000, a
             assert a["rx_frames_per_s"] > 1000 and r["workers"][0]["frames_per_s"] > 1000, r
+            # Beside the rates, each line has all that `stats` has.
+            for what, now in s.json("stats").items():
+                assert all(set(now[0]) < set(row) for row in r[what]), (what, r[what], now[0])
+            assert set(a["counters"]["rx_drops"]) == set(s.port("a")["counters"]["rx_drops"])
+        before, after = (next(p for p in r["ports"] if p["name"] == "a") for r in rates)
+        n = after["counters"]["rx_frames"] - before["counters"]["rx_frames"]
+        assert abs(n - after["rx_frames_per_s"] * rates[1]["seconds"]) < 2 + n / 500, (before, after)
         assert child.wait(30) == 0
 
 

@@ -110,6 +110,14 @@ static int do_lease(struct rpc_call *call, const json_t *params, json_t **result
 	return 0;
 }
 
+/* Gives something for as long as the client is connected, with an answer that is too large. */
+static int do_give(struct rpc_call *call, const json_t *params, json_t **result, struct err *err)
+{
+	rpc_on_disconnect(call, on_gone, rpc_ctx(call));
+	assert_int_equal(rpc_give_fd(call, STDERR_FILENO), 0);
+	return do_large(call, params, result, err);
+}
+
 static int do_gone(struct rpc_call *call, const json_t *params, json_t **result, struct err *err)
 {
 	*result = json_pack("{si}", "n", (int)((struct fixture *)rpc_ctx(call))->n_gone);
@@ -142,11 +150,12 @@ static const struct method rows[] = {
 	{"lease", NULL, "x", NULL, 0, NULL},
 	{"gone", NULL, "x", NULL, 0, NULL},
 	{"stop", NULL, "x", NULL, 0, NULL},
+	{"give", NULL, "x", NULL, 0, NULL},
 };
 static const struct rpc_method methods[] = {
 	{&rows[0], do_echo},  {&rows[1], do_fail}, {&rows[2], do_change}, {&rows[3], do_later},
 	{&rows[4], do_large}, {&rows[5], do_page}, {&rows[6], do_fd},	  {&rows[7], do_lease},
-	{&rows[8], do_gone},  {&rows[9], do_stop}, {NULL, NULL},
+	{&rows[8], do_gone},  {&rows[9], do_stop}, {&rows[10], do_give},  {NULL, NULL},
 };
 
 static int after_change(void *ctx, struct err *err)
@@ -365,6 +374,21 @@ static void owner_hears_of_a_lease_that_ends(void **state)
 	rpc_close(c);
 }
 
+static void what_cannot_be_answered_is_undone(void **state)
+{
+	struct rpc_client *c = dial(*state);
+	json_t *result = NULL;
+
+	assert_int_equal(rpc_call(c, "lease", NULL, NULL, NULL), 0);
+	assert_int_equal(rpc_call(c, "give", NULL, NULL, NULL), -EMSGSIZE);
+	assert_int_equal(rpc_client_take_fd(c), -1);
+	/* That of the call, and not the lease that was there before. */
+	assert_int_equal(rpc_call(c, "gone", NULL, &result, NULL), 0);
+	assert_int_equal(json_integer_value(json_object_get(result, "n")), 1);
+	json_decref(result);
+	rpc_close(c);
+}
+
 static void garbage_is_refused_and_the_connection_goes_on(void **state)
 {
 	int fd = raw(*state);
@@ -526,6 +550,7 @@ int main(void)
 		TEST(pages_are_stitched),
 		TEST(descriptors_travel_with_their_call),
 		TEST(owner_hears_of_a_lease_that_ends),
+		TEST(what_cannot_be_answered_is_undone),
 		TEST(garbage_is_refused_and_the_connection_goes_on),
 		TEST(deep_nesting_is_refused),
 		TEST(request_without_end_is_cut),

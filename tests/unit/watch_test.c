@@ -207,6 +207,34 @@ static void tell(void *arg, const struct trace_step *s)
 		t->n_delivered[i] += t->lab->port[i] && s->port == fake_port(t->lab->port[i]);
 }
 
+static void a_mirror_is_changed_where_no_place_is_free(void **state)
+{
+	struct lab *lab = *state;
+	struct watch *w[WATCHES_MAX], *more;
+	struct port *ports[1];
+	struct watch_opts o = {.ways = WATCH_IN, .snaplen = FRAME_MAX, .ports = ports, .n_ports = 1};
+	struct err err = ERR_NONE;
+
+	lab_ports(lab, 4);
+	for (unsigned i = 0; i < WATCHES_MAX; i++)
+		w[i] = watch(lab, 0, WATCH_IN, fake_port(lab->port[3]));
+	ports[0] = fake_port(lab->port[1]);
+	o.to = fake_port(lab->port[3]);
+	assert_int_equal(watch_add(lab->sw, &o, &more, &err), -ENOSPC);
+	o.instead = w[5];
+	assert_int_equal(watch_add(lab->sw, &o, &w[5], &err), 0);
+	/* Port 1 is looked at by that one, and by no other. */
+	lab_send(lab, 1, 2, 1, -1);
+	fake_settle(lab->sw);
+	assert_int_equal(fake_n_out(lab->port[3]), 2); /* flooded, and the copy */
+	fake_clear(lab->port[3]);
+	lab_send(lab, 0, 3, 4, -1);
+	fake_settle(lab->sw);
+	assert_int_equal(fake_n_out(lab->port[3]), WATCHES_MAX);
+	for (unsigned i = 0; i < WATCHES_MAX; i++)
+		watch_del(w[i]);
+}
+
 static void a_trace_tells_what_then_happens(void **state)
 {
 	const uint16_t vids[] = {10, 20, 0};
@@ -259,6 +287,8 @@ int main(void)
 						lab_teardown),
 		cmocka_unit_test_setup_teardown(a_mirror_copies_what_is_received_and_sent_once,
 						lab_setup, lab_teardown),
+		cmocka_unit_test_setup_teardown(a_mirror_is_changed_where_no_place_is_free, lab_setup,
+						lab_teardown),
 		cmocka_unit_test_setup_teardown(a_trace_tells_what_then_happens, lab_setup,
 						lab_teardown),
 	};
