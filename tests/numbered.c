@@ -127,7 +127,10 @@ static bool turn(struct way *w, struct end *from, struct end *to, uint64_t due, 
 	bool moved = false;
 	int n;
 
-	while (from->fe && w->sent < due && w->sent - w->next < IN_FLIGHT &&
+	if (from->fe)
+		fe_reclaim(from->fe, 0);
+	/* What waits on the ring finds room at the receiver's, however long the switch was away. */
+	while (from->fe && w->sent < due && from->fe->rings[1].n_free > RING - IN_FLIGHT &&
 	       fe_send(from->fe, 0, f, frame_fill(w->pair, w->side, w->sent, f))) {
 		if (w->sent == w->next)
 			w->last_ns = now_ns;

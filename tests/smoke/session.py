@@ -51,6 +51,15 @@ def await_true(what, condition, seconds=20):
         time.sleep(0.02)
 
 
+def start_time(pid):
+    """In clock ticks since boot, as /proc has it; None: there is no such process."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as f:
+            return int(f.read().rpartition(")")[2].split()[19])
+    except FileNotFoundError:
+        return None
+
+
 def n_fds(s):
     """Once it has closed the connections of commands that are over."""
     seen = []
@@ -228,7 +237,20 @@ class Session:
                 self.daemon.wait()
             if failed:
                 print(self.log_text()[-4000:], file=sys.stderr)
+            self.vms_end()
             shutil.rmtree(self.dir, ignore_errors=True)
+
+    def vms_end(self):
+        """Those that a test left: a guest outlives its supervisor. Which is which is noted with its start time."""
+        for name in os.listdir(folder) if os.path.isdir(folder := os.path.join(self.run_dir, "vm")) else []:
+            if not name.endswith(".json"):
+                continue
+            with open(os.path.join(folder, name), encoding="utf-8") as f:
+                noted = json.load(f)
+            for part in ("guard", "supervisor", "qemu"):
+                who = noted.get(part) or {}
+                if who.get("pid") and start_time(who["pid"]) == who.get("start"):
+                    os.kill(who["pid"], signal.SIGKILL)
 
     def __enter__(self):
         return self
