@@ -3,9 +3,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "switch/internal.h"
+#include "switch/keep.h"
 
 static int opts_check(const char *name, const struct bridge_opts *o, struct err *err)
 {
@@ -22,66 +24,25 @@ static int opts_check(const char *name, const struct bridge_opts *o, struct err 
 	return 0;
 }
 
-int bridge_add(struct switch_ *sw, const char *name, const struct bridge_opts *opts,
-	       struct bridge **out, struct err *err)
+static struct keep_key fdb_key_of(const struct bridge *br)
 {
-	struct bridge *br;
-	int rc = opts_check(name, opts, err);
-
-	if (rc < 0)
-		return rc;
-	if (strlen(name) >= SWITCH_NAME_MAX)
-		return err_set(err, -EINVAL, "bridge name \"%.40s…\" is longer than %d characters",
-			       name, SWITCH_NAME_MAX - 1);
-	if (bridge_find(sw, name))
-		return err_set(err, -EEXIST, "bridge \"%s\" exists already", name);
-	if (sw->n_bridges >= SWITCH_BRIDGES_MAX)
-		return err_set(err, -ENOSPC, "bridge \"%s\": there are %d bridges, the most there can be",
-			       name, SWITCH_BRIDGES_MAX);
-	br = calloc(1, sizeof(*br));
-	if (!br || fdb_create(opts->max_macs, opts->ageing_s, &br->fdb) < 0) {
-		free(br);
-		return err_set(err, -ENOMEM, "bridge \"%s\": no memory for %u addresses", name,
-			       opts->max_macs);
-	}
-	br->sw = sw;
-	fdb_listen(br->fdb, &sw->moves);
-	br->sweep_next_s = UINT32_MAX;
-	memcpy(br->name, name, strlen(name) + 1);
-	/* There are as many slots as bridges. */
-	br->kept = arena_bridge_free(sw->arena);
-	br->kept->opts = *opts;
-	memcpy(br->kept->name, br->name, sizeof(br->name));
-	arena_bridge_use(br->kept);
-	TAILQ_INSERT_TAIL(&sw->bridges, br, link);
-	sw->n_bridges++;
-	/* Nothing is on it: workers need not know before the first port joins. */
-	switch_change_tell(sw, &(struct switch_change){.event = SWITCH_BRIDGE_MADE, .bridge = br});
-	*out = br;
-	return 0;
+	return (struct keep_key){.kind = KEEP_FDB, .slot = br->slot};
 }
 
-int bridge_del(struct bridge *br, struct err *err)
+/* From here on the table outlives this process, if anybody keeps it. */
+static int fdb_put(struct bridge *br, struct fdb *t)
 {
-	struct switch_ *sw = br->sw;
+	int rc = keep_put(br->sw, fdb_key_of(br), fdb_fd(t));
 
-	if (br->n_ports) {
-		err_set(err, -EBUSY, "bridge \"%s\" still has %u port%s", br->name, br->n_ports,
-			br->n_ports == 1 ? "" : "s");
-		return err_hint(err, "delete its ports first");
-	}
-	TAILQ_REMOVE(&sw->bridges, br, link);
-	sw->n_bridges--;
-	if (switch_publish(sw) < 0) {
-		TAILQ_INSERT_TAIL(&sw->bridges, br, link);
-		sw->n_bridges++;
-		return err_set(err, -ENOMEM, "bridge \"%s\": out of memory", br->name);
-	}
-	switch_change_tell(sw, &(struct switch_change){.event = SWITCH_BRIDGE_GONE, .bridge = br});
-	arena_bridge_drop(br->kept);
-	fdb_destroy(br->fdb);
-	free(br);
-	return 0;
+	fdb_fd_close(t);
+	return rc;
+}
+
+static int fdb_make(struct bridge *br, const struct bridge_opts *opts)
+{
+	int rc = fdb_create(opts->max_macs, opts->ageing_s, &br->fdb);
+
+	return rc < 0 ? rc : fdb_put(br, br->fdb);
 }
 
 /* -ENOSPC when a static entry finds no place in the new table; what was learned may find none. */
@@ -101,6 +62,130 @@ static int fdb_copy(const struct fdb *from, struct fdb *to, uint32_t now_s)
 				return -ENOSPC;
 		}
 	} while (at);
+	return 0;
+}
+
+/* The table that a predecessor left, or one like it where it was about to get another size. */
+static int fdb_take(struct bridge *br, const struct bridge_opts *opts)
+{
+	int fd = keep_take(br->sw, fdb_key_of(br)), rc;
+	struct fdb *old = NULL;
+	unsigned n_dropped = 0;
+
+	rc = fd < 0 ? -ENOENT : fdb_adopt(fd, opts->ageing_s, &old, &n_dropped);
+	if (rc < 0) {
+		LOG_WARN("bridge \"%s\": its addresses are gone with the process before: %s", br->name,
+			 strerror(-rc));
+		if (fd >= 0)
+			close(fd);
+		return fdb_make(br, opts);
+	}
+	if (n_dropped)
+		LOG_WARN("bridge \"%s\": %u addresses were not whole and are dropped", br->name, n_dropped);
+	br->sweep_next_s = 0; /* nobody knows how old they are */
+	if (fdb_max_macs(old) == opts->max_macs) {
+		fdb_fd_close(old);
+		br->fdb = old;
+		return 0;
+	}
+	rc = fdb_make(br, opts);
+	if (rc == 0 && fdb_copy(old, br->fdb, switch_now_s(br->sw)) < 0)
+		LOG_WARN("bridge \"%s\": not all of its static addresses fit into max-macs %u", br->name,
+			 opts->max_macs);
+	fdb_destroy(old);
+	return rc;
+}
+
+static int bridge_begin(struct switch_ *sw, struct arena_bridge *kept, bool adopt, struct bridge **out,
+			struct err *err)
+{
+	struct bridge *br = calloc(1, sizeof(*br));
+	int rc = -ENOMEM;
+
+	if (br) {
+		br->sw = sw;
+		br->kept = kept;
+		br->slot = (uint16_t)arena_bridge_index(sw->arena, kept);
+		br->sweep_next_s = UINT32_MAX;
+		memcpy(br->name, kept->name, sizeof(br->name));
+		rc = adopt ? fdb_take(br, &kept->opts) : fdb_make(br, &kept->opts);
+	}
+	if (rc < 0) {
+		err_set(err, rc, "bridge \"%s\": no memory for %u addresses: %s", kept->name,
+			kept->opts.max_macs, strerror(-rc));
+		if (br)
+			fdb_destroy(br->fdb);
+		free(br);
+		return rc;
+	}
+	fdb_listen(br->fdb, &sw->moves);
+	TAILQ_INSERT_TAIL(&sw->bridges, br, link);
+	sw->n_bridges++;
+	/* Nothing is on it: workers need not know before the first port joins. */
+	switch_change_tell(sw, &(struct switch_change){.event = SWITCH_BRIDGE_MADE, .bridge = br});
+	*out = br;
+	return 0;
+}
+
+int bridge_add(struct switch_ *sw, const char *name, const struct bridge_opts *opts,
+	       struct bridge **out, struct err *err)
+{
+	struct arena_bridge *k;
+	int rc = opts_check(name, opts, err);
+
+	if (rc < 0)
+		return rc;
+	if (strlen(name) >= SWITCH_NAME_MAX)
+		return err_set(err, -EINVAL, "bridge name \"%.40s…\" is longer than %d characters",
+			       name, SWITCH_NAME_MAX - 1);
+	if (bridge_find(sw, name))
+		return err_set(err, -EEXIST, "bridge \"%s\" exists already", name);
+	if (sw->n_bridges >= SWITCH_BRIDGES_MAX)
+		return err_set(err, -ENOSPC, "bridge \"%s\": there are %d bridges, the most there can be",
+			       name, SWITCH_BRIDGES_MAX);
+	/* There are as many slots as bridges. */
+	k = arena_bridge_free(sw->arena);
+	k->opts = *opts;
+	memcpy(k->name, name, strlen(name) + 1);
+	rc = bridge_begin(sw, k, false, out, err);
+	if (rc == 0)
+		arena_bridge_use(sw->arena, (*out)->slot);
+	return rc;
+}
+
+int bridge_adopt(struct switch_ *sw, unsigned i, struct bridge **out, struct err *err)
+{
+	struct arena_bridge *k = arena_bridge(sw->arena, i);
+	int rc = arena_bridge_used(sw->arena, i) ? opts_check(k->name, &k->opts, err)
+						 : err_set(err, -ENOENT, "nothing is in slot %u", i);
+
+	if (rc == 0 && bridge_find(sw, k->name))
+		rc = err_set(err, -EEXIST, "bridge \"%s\" exists already", k->name);
+	return rc < 0 ? rc : bridge_begin(sw, k, true, out, err);
+}
+
+int bridge_del(struct bridge *br, struct err *err)
+{
+	struct switch_ *sw = br->sw;
+
+	if (br->n_ports) {
+		err_set(err, -EBUSY, "bridge \"%s\" still has %u port%s", br->name, br->n_ports,
+			br->n_ports == 1 ? "" : "s");
+		return err_hint(err, "delete its ports first");
+	}
+	TAILQ_REMOVE(&sw->bridges, br, link);
+	sw->n_bridges--;
+	if (switch_publish(sw) < 0) {
+		TAILQ_INSERT_TAIL(&sw->bridges, br, link);
+		sw->n_bridges++;
+		return err_set(err, -ENOMEM, "bridge \"%s\": out of memory", br->name);
+	}
+	switch_change_tell(sw, &(struct switch_change){.event = SWITCH_BRIDGE_GONE, .bridge = br});
+	arena_bridge_drop(sw->arena, br->slot);
+	if (!sw->closing)
+		keep_drop(sw, fdb_key_of(br));
+	fdb_destroy(br->fdb);
+	free(br);
 	return 0;
 }
 
@@ -139,6 +224,8 @@ int bridge_set(struct bridge *br, const struct bridge_opts *opts, struct err *er
 		br->kept->opts = old_opts;
 		return err_set(err, -ENOMEM, "bridge \"%s\": out of memory", br->name);
 	}
+	if (br->fdb != old && fdb_put(br, br->fdb) < 0)
+		LOG_WARN("bridge \"%s\": its addresses would not outlive a crash", br->name);
 	fdb_ageing_set(br->fdb, opts->ageing_s);
 	switch_sweep_soon(br->sw);
 	if (br->fdb != old)
@@ -194,6 +281,11 @@ uint64_t bridge_n_macs_evicted(const struct bridge *br)
 void bridge_user_set(struct bridge *br, void *user)
 {
 	br->user = user;
+}
+
+int bridge_settings_set(struct bridge *br, const char *text)
+{
+	return arena_text_set(br->sw->arena, &br->kept->settings, text);
 }
 
 void bridge_owner_set(struct bridge *br, const char *lab, bool transient)

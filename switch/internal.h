@@ -23,6 +23,7 @@ struct bridge {
 	struct switch_ *sw;
 	char name[SWITCH_NAME_MAX];
 	struct arena_bridge *kept; /* its slot */
+	uint16_t slot;		   /* its number */
 	struct fdb *fdb;
 	unsigned n_ports;
 	unsigned index; /* in the view being built */
@@ -52,6 +53,8 @@ struct switch_ {
 	_Atomic(struct view *) view; /* written by control, read by workers */
 	uint64_t view_seq;	     /* ctl: of the last one built */
 	atomic_bool stop;	     /* ctl: rw, worker: ro */
+	bool adopted;		     /* ctl: the arena is a predecessor's */
+	bool adopting;		     /* ctl: see switch_adopting() */
 	bool closing;		     /* ctl: the workers have gone, views are built no more */
 	struct worker **workers;
 	unsigned n_workers_started;
@@ -97,7 +100,11 @@ int switch_publish(struct switch_ *sw);
 /* Returns when every worker has passed a moment at which it held nothing. */
 void switch_grace_period(struct switch_ *sw);
 
-/* Seconds since the switch started, by TSC: the clock of the forwarding database. Any thread. */
+/* switch/adopt.c: the arena, a predecessor's where one is kept. -errno with a sentence. */
+int adopt_begin(struct switch_ *sw, struct err *err);
+
+/* Seconds since the first of the processes that took over from each other started, by TSC: the clock of the
+ * forwarding database. Any thread. */
 uint32_t switch_now_s(const struct switch_ *sw);
 
 #endif

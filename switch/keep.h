@@ -30,6 +30,8 @@ enum keep_kind {
 	KEEP_DGRAM, /* a datagram socket */
 	/* of a bridge; slot: its index */
 	KEEP_FDB,
+	/* of the switch; slot and index 0 */
+	KEEP_ARENA,
 	/* of the process; slot and index by whoever keeps them */
 	KEEP_PROCESS,
 	KEEP_KINDS /* how many, and one more */

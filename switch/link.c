@@ -86,6 +86,7 @@ int link_add(struct switch_ *sw, const struct port_opts *opts, struct bridge *pe
 	}
 	other.name = name;
 	other.bridge = peer_bridge;
+	other.slot = l->a.kept->peer;
 	rc = port_init(&l->b, sw, &other, &link_ops, err);
 	if (rc < 0) {
 		port_fini(&l->a);

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "switch/carrier.h"
 #include "switch/internal.h"
+#include "switch/keep.h"
 #include "switch/rebalance.h"
 #include "switch/worker.h"
 
@@ -35,10 +36,16 @@ static int mtu_check(const char *name, uint32_t mtu, struct err *err)
 	return 0;
 }
 
-static int id_take(struct switch_ *sw, struct port *p)
+static int id_take(struct switch_ *sw, struct port *p, const struct port_opts *opts)
 {
+	if (opts->adopt) {
+		sw->by_id[opts->slot] = p;
+		p->id = opts->slot;
+		return 0;
+	}
+	/* A used slot without a port awaits its adoption. */
 	for (unsigned id = 0; id < SWITCH_PORTS_MAX; id++)
-		if (!sw->by_id[id]) {
+		if (!sw->by_id[id] && !arena_port_used(sw->arena, id)) {
 			sw->by_id[id] = p;
 			p->id = (uint16_t)id;
 			return 0;
@@ -46,20 +53,49 @@ static int id_take(struct switch_ *sw, struct port *p)
 	return -ENOSPC;
 }
 
+static bool slot_fits(const struct switch_ *sw, const struct port_opts *opts, const struct port_ops *ops)
+{
+	const struct arena_port *k;
+
+	if (opts->slot >= SWITCH_PORTS_MAX || !arena_port_used(sw->arena, opts->slot) || sw->by_id[opts->slot])
+		return false;
+	k = arena_port(sw->arena, opts->slot);
+	return !strcmp(k->name, opts->name) && !strcmp(k->type, ops->type);
+}
+
+/* What the driver has agreed with its other side stays, but for a port that shall not go on there. */
+static void kept_adopt(struct port *p, const struct port_opts *opts)
+{
+	struct arena_port *k = p->kept;
+
+	if (k->quarantined) {
+		keep_drop_slot(p->sw, p->id, KEEP_OF_PORT);
+		memset(k->driver, 0, sizeof(k->driver));
+	} else {
+		k->down = opts->down;
+	}
+	k->bridge = p->bridge->slot;
+	k->vlan = opts->vlan;
+	k->policy = opts->policy;
+	k->mtu = opts->mtu;
+}
+
 static void kept_fill(struct port *p, const struct port_opts *opts)
 {
-	struct arena_port *k = p->kept = arena_port(p->sw->arena, p->id);
+	struct arena_port *k = p->kept;
 
+	/* Whatever was kept here was another port's, which did not live to say so. */
+	keep_drop_slot(p->sw, p->id, KEEP_OF_PORT);
 	memset(k, 0, sizeof(*k));
 	memcpy(k->name, p->name, sizeof(k->name));
 	snprintf(k->type, sizeof(k->type), "%s", p->ops->type);
-	k->bridge = (uint16_t)arena_bridge_index(p->sw->arena, p->bridge->kept);
+	k->bridge = p->bridge->slot;
 	k->peer = ARENA_NONE;
 	k->vlan = opts->vlan;
 	k->policy = opts->policy;
 	k->mtu = opts->mtu;
 	k->down = opts->down;
-	arena_port_use(k);
+	arena_port_use(p->sw->arena, p->id);
 }
 
 void port_change_tell(struct port *p, enum switch_event event, enum port_state was)
@@ -104,7 +140,13 @@ int port_init(struct port *p, struct switch_ *sw, const struct port_opts *opts,
 	if (!p->counters)
 		return err_set(err, -ENOMEM, "port \"%s\": out of memory", opts->name);
 	memset(p->counters, 0, size);
-	if (id_take(sw, p) < 0) {
+	if (opts->adopt && !slot_fits(sw, opts, ops)) {
+		free(p->counters);
+		p->counters = NULL;
+		return err_set(err, -EPROTO, "port \"%s\": slot %u has another port", opts->name,
+			       opts->slot);
+	}
+	if (id_take(sw, p, opts) < 0) {
 		free(p->counters);
 		p->counters = NULL;
 		return err_set(err, -ENOSPC, "port \"%s\": there are %d ports, the most there can be",
@@ -114,7 +156,11 @@ int port_init(struct port *p, struct switch_ *sw, const struct port_opts *opts,
 	p->sw = sw;
 	p->ops = ops;
 	p->bridge = opts->bridge;
-	kept_fill(p, opts);
+	p->kept = arena_port(sw->arena, p->id);
+	if (opts->adopt)
+		kept_adopt(p, opts);
+	else
+		kept_fill(p, opts);
 	p->bridge->n_ports++;
 	TAILQ_INSERT_TAIL(&sw->ports, p, link);
 	switch_publish(sw);
@@ -141,7 +187,9 @@ void port_fini(struct port *p)
 		fdb_flush(p->bridge->fdb, p->id, true);
 	p->bridge->n_ports--;
 	sw->by_id[p->id] = NULL;
-	arena_port_drop(p->kept);
+	arena_port_drop(sw->arena, p->id);
+	if (!sw->closing)
+		keep_drop_slot(sw, p->id, KEEP_OF_PORT);
 	free(p->counters);
 	p->counters = NULL;
 	carrier_update(p->bridge, NULL);
@@ -347,6 +395,13 @@ void port_owner_set(struct port *p, const char *lab, bool transient)
 	o->transient = transient;
 	if (p->peer)
 		p->peer->kept->owner = *o;
+}
+
+int port_settings_set(struct port *p, const char *text)
+{
+	const struct port *first = p->peer && !p->link_first ? p->peer : p;
+
+	return arena_text_set(p->sw->arena, &first->kept->settings, text);
 }
 
 void *port_user(const struct port *p)

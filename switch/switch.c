@@ -58,7 +58,7 @@ int switch_publish(struct switch_ *sw)
 	struct view *v, *old;
 	int rc;
 
-	if (sw->closing)
+	if (sw->closing || sw->adopting)
 		return 0;
 	rc = view_build(sw, &v);
 	if (rc < 0) {
@@ -254,10 +254,8 @@ int switch_create(const struct switch_opts *opts, struct switch_ **out, struct e
 	TAILQ_INIT(&sw->ports);
 	moves_init(sw);
 	TAILQ_INIT(&sw->watches);
-	sw->tsc_start = rte_rdtsc();
-	sw->tsc_hz = rte_get_tsc_hz();
 	sw->notice_fd = -1;
-	rc = arena_create(&sw->arena, err);
+	rc = adopt_begin(sw, err);
 	if (rc < 0)
 		goto fail;
 	sw->notice_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -273,6 +271,7 @@ int switch_create(const struct switch_opts *opts, struct switch_ **out, struct e
 	rc = workers_start(sw, err);
 	if (rc < 0)
 		goto fail;
+	sw->adopting = sw->adopted;
 	*out = sw;
 	return 0;
 fail:

@@ -112,6 +112,8 @@ struct port_opts {
 	struct port_policy policy;
 	uint32_t mtu; /* bytes; 0: none given */
 	bool down;    /* by the administrator: it begins so, without carrier and traffic */
+	bool adopt;   /* it is the one that a predecessor left in this slot, see port_slot() */
+	uint16_t slot;
 };
 
 /* What `port show` prints and drivers keep true. Texts live as long as the port. */
@@ -144,6 +146,10 @@ void port_owner_set(struct port *p, const char *lab, bool transient); /* a link'
 /* The memory in which bridges and ports outlive a crash (switch/arena.h), to hand on. */
 int switch_arena_fd(const struct switch_ *sw);
 
+/* A text of the control plane's that outlives a crash with it: "" at first. -ENOSPC, and it is what it was. */
+int bridge_settings_set(struct bridge *br, const char *text);
+int port_settings_set(struct port *p, const char *text); /* of a link: its first end's */
+
 int port_del(struct port *p, struct err *err);
 int port_vlan_set(struct port *p, const struct vlan_policy *vlan, struct err *err);
 int port_mtu_set(struct port *p, uint32_t mtu, struct err *err);
@@ -158,6 +164,34 @@ bool link_is_first(const struct port *p);
 
 /* Names of virtio-net and ring feature bits ("VERSION_1", "MRG_RXBUF" …), or NULL. */
 const char *virtio_feature_name(unsigned bit);
+
+/* ---- what a predecessor left (switch/keep.h) ---- */
+
+/* True from switch_create() to switch_adopt_end() where a process crashed and its memory was found.
+ * Meanwhile its bridges are made from their slots, then its ports with port_opts.adopt in theirs, and no worker
+ * sees any of them. */
+bool switch_adopting(const struct switch_ *sw);
+
+/* Slots that nothing was made from are dropped with all that was kept for them. */
+void switch_slots_drop(struct switch_ *sw);
+
+/* Does that too; addresses of ports that are not there any more are forgotten; workers see what was made. */
+void switch_adopt_end(struct switch_ *sw);
+
+/* Texts are the slot's: good until the object is changed. */
+struct slot_info {
+	const char *name, *settings;
+	const char *lab; /* NULL: nobody's */
+	bool transient;
+	bool second;	  /* a link's other end: it is made with the first */
+	bool quarantined; /* to begin with port_opts.down */
+};
+/* False: nothing is in this slot. Bridges below SWITCH_BRIDGES_MAX, ports below SWITCH_PORTS_MAX. */
+bool bridge_slot(struct switch_ *sw, unsigned i, struct slot_info *info);
+bool port_slot(struct switch_ *sw, unsigned i, struct slot_info *info);
+
+/* The bridge of slot i, with its addresses. */
+int bridge_adopt(struct switch_ *sw, unsigned i, struct bridge **out, struct err *err);
 
 /* ---- forwarding database ---- */
 

@@ -432,6 +432,7 @@ static void kept_fill(struct vu_port *vp)
 {
 	struct vu_kept *k = (struct vu_kept *)vp->port.kept->driver;
 
+	memset(k, 0, sizeof(*k));
 	memcpy(k->path, vp->path, sizeof(k->path));
 	k->listen = vp->listen;
 }

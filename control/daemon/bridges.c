@@ -69,11 +69,22 @@ int bridge_settings_check(const json_t *settings, struct bridge_opts *opts, stru
 	return reserved ? reserved_parse(reserved, &opts->forward_reserved, err) : 0;
 }
 
-int bridge_make(struct daemon *d, const json_t *params, struct err *err)
+/* Its settings outlive a crash from here on, if it does. */
+static int bridge_remember(struct bridge *br, const json_t *settings, struct err *err)
+{
+	char *text = json_dumps(settings, SETTINGS_FLAGS);
+	int rc = text ? bridge_settings_set(br, text) : -ENOMEM;
+
+	free(text);
+	return rc < 0 ? err_set(err, rc, "bridge \"%s\": no memory for its settings", bridge_name(br)) : 0;
+}
+
+/* slot: of a predecessor's; -1: none. */
+static int bridge_begin(struct daemon *d, int slot, const json_t *params, struct bridge **out,
+			struct err *err)
 {
 	const char *name = json_string_value(json_object_get(params, "name"));
 	struct bridge_opts opts;
-	struct bridge *br;
 	struct owner *owner;
 	int rc = bridge_settings_check(params, &opts, err);
 
@@ -83,14 +94,35 @@ int bridge_make(struct daemon *d, const json_t *params, struct err *err)
 		err_prefix(err, "bridge \"%s\"", name);
 		return rc;
 	}
-	rc = bridge_add(d->sw, name, &opts, &br, err);
+	rc = slot < 0 ? bridge_add(d->sw, name, &opts, out, err)
+		      : bridge_adopt(d->sw, (unsigned)slot, out, err);
 	if (rc < 0) {
 		owner_free(owner);
 		return rc;
 	}
-	bridge_user_set(br, owner);
-	bridge_owner_set(br, owner->lab, owner->transient);
-	return 0;
+	bridge_user_set(*out, owner);
+	bridge_owner_set(*out, owner->lab, owner->transient);
+	/* Of what is left, some may be of a change that was not finished. */
+	rc = slot < 0 ? 0 : bridge_set(*out, &opts, err);
+	if (rc == 0)
+		rc = bridge_remember(*out, owner->settings, err);
+	if (rc < 0)
+		bridge_drop(*out, NULL);
+	return rc;
+}
+
+int bridge_make(struct daemon *d, const json_t *params, struct err *err)
+{
+	struct bridge *br;
+
+	return bridge_begin(d, -1, params, &br, err);
+}
+
+int bridge_take(struct daemon *d, unsigned slot, const json_t *params, struct err *err)
+{
+	struct bridge *br;
+
+	return bridge_begin(d, (int)slot, params, &br, err);
 }
 
 int bridge_drop(struct bridge *br, struct err *err)
@@ -109,15 +141,19 @@ int bridge_change(struct bridge *br, const json_t *settings, struct err *err)
 	struct bridge_opts opts;
 	int rc = bridge_settings_check(settings, &opts, err);
 
-	if (rc < 0)
+	if (rc < 0) {
 		err_prefix(err, "bridge \"%s\"", bridge_name(br));
-	else
-		rc = bridge_set(br, &opts, err);
-	if (rc == 0 && owner) {
-		json_t *copy = json_copy((json_t *)settings);
-
-		json_decref(owner->settings);
-		owner->settings = copy;
+		return rc;
 	}
-	return rc;
+	rc = bridge_remember(br, settings, err);
+	if (rc == 0)
+		rc = bridge_set(br, &opts, err);
+	if (rc < 0) {
+		bridge_remember(br, owner->settings, NULL);
+		return rc;
+	}
+	settings = json_copy((json_t *)settings);
+	json_decref(owner->settings);
+	owner->settings = (json_t *)settings;
+	return 0;
 }

@@ -8,7 +8,6 @@
 #include "control/daemon/apply.h"
 #include "control/daemon/objects.h"
 #include "control/daemon/owner.h"
-#include "control/rpc/methods.h"
 #include "control/rpc/vids.h"
 
 json_t *config_params(const char *name, const json_t *settings)
@@ -150,63 +149,6 @@ int daemon_save(void *ctx, struct err *err)
 	if (rc < 0 && !d->apply)
 		change_undo(d, err);
 	return rc;
-}
-
-static void keep_out(struct daemon *d, const char *section, const char *name, json_t *settings,
-		     const struct err *why)
-{
-	json_t *kept = json_object_get(d->kept_out, section);
-
-	LOG_WARN("%s; it is kept out until the next start", why->text);
-	if (!kept) {
-		kept = json_object();
-		json_object_set_new(d->kept_out, section, kept);
-	}
-	json_object_set(kept, name, settings);
-	json_array_append_new(d->warnings,
-			      json_sprintf("%s: it is saved, but was not made", why->text));
-}
-
-static void section_restore(struct daemon *d, const json_t *document, const char *section,
-			    const struct method *row,
-			    int (*make)(struct daemon *, const json_t *, struct err *))
-{
-	const char *name;
-	json_t *settings;
-
-	json_object_foreach (json_object_get(document, section), name, settings) {
-		json_t *params = config_params(name, settings);
-		struct err err = ERR_NONE;
-		int rc = method_check(row, params, &err);
-
-		if (rc < 0)
-			err_prefix(&err, "%.6s \"%s\"", section, name);
-		else
-			rc = make(d, params, &err);
-		if (rc < 0)
-			keep_out(d, section, name, settings, &err);
-		json_decref(params);
-	}
-}
-
-void daemon_restore(struct daemon *d)
-{
-	struct err err = ERR_NONE;
-	json_t *document = NULL, *warning;
-	size_t i;
-
-	d->kept_out = json_object();
-	d->warnings = json_array();
-	if (store_load(&d->store, &document, d->warnings, &err) < 0)
-		LOG_ERR("switch: %s", err.text);
-	json_array_foreach (d->warnings, i, warning)
-		LOG_WARN("switch: %s", json_string_value(warning));
-	section_restore(d, document, "bridges", &m_bridge_add, bridge_make);
-	section_restore(d, document, "ports", &m_port_add, port_make);
-	/* Whole again where an older one had to be taken. */
-	if (d->store.behind)
-		config_save(d, &err);
-	json_decref(document);
 }
 
 void daemon_forget(struct daemon *d)

@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "control/daemon/filter.h"
+#include "control/daemon/objects.h"
 #include "switch/watch.h"
 
 /* Owners that have settings of a mirror, in any state: mostly none, and then thousands of ports come and go
@@ -195,6 +196,8 @@ void mirrors_forget(const char *name)
 		if (!mirror_names(o->settings, name))
 			continue;
 		name_remove(o->settings, name);
+		/* The old text names a port that is not there: it says the same. */
+		port_remember(o->mirror_to, NULL);
 		refresh_one(o);
 	}
 }

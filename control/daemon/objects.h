@@ -22,12 +22,22 @@ int port_settings_check(struct daemon *d, const json_t *settings, struct err *er
 /* "stp,lldp", "all" or "none" into buf, which is returned. */
 char *reserved_text(uint16_t groups, char *buf, size_t size);
 
+/* How settings are written down. */
+#define SETTINGS_FLAGS (JSON_COMPACT | JSON_SORT_KEYS | JSON_REAL_PRECISION(15))
+
 int bridge_make(struct daemon *d, const json_t *params, struct err *err);
+/* From a predecessor's slot, with its addresses. */
+int bridge_take(struct daemon *d, unsigned slot, const json_t *params, struct err *err);
 int bridge_drop(struct bridge *br, struct err *err);
 /* Makes all settings those given. */
 int bridge_change(struct bridge *br, const json_t *settings, struct err *err);
 
 int port_make(struct daemon *d, const json_t *params, struct err *err);
+/* From a predecessor's slot, with what it had agreed with its other side. */
+int port_take(struct daemon *d, unsigned slot, const struct slot_info *info, const json_t *params,
+	      struct err *err);
+/* Its settings outlive a crash as they are now. */
+int port_remember(struct port *p, struct err *err);
 /* Either end of a link drops both. */
 int port_drop(struct port *p, struct err *err);
 /* Makes VLANs, guards and limits, MTU and down those given; the rest of settings must be what it was. */

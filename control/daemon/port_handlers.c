@@ -115,7 +115,7 @@ static int admin(struct rpc_call *call, const json_t *params, bool up, struct er
 		json_object_del(owner->settings, "down");
 	else
 		json_object_set_new(owner->settings, "down", json_true());
-	return 0;
+	return port_remember(p, err);
 }
 
 int do_port_up(struct rpc_call *call, const json_t *params, json_t **result, struct err *err)

@@ -89,15 +89,36 @@ static int bridges_resolve(struct daemon *d, struct owner *owner, struct bridge 
 	return 0;
 }
 
-static int port_create(struct daemon *d, const char *name, struct owner *owner, struct port **out,
-		       struct err *err)
+static int settings_remember(struct port *p, const json_t *settings, struct err *err)
+{
+	char *text = json_dumps(settings, SETTINGS_FLAGS);
+	int rc = text ? port_settings_set(p, text) : -ENOMEM;
+
+	free(text);
+	return rc < 0 ? err_set(err, rc, "port \"%s\": no memory for its settings", port_name(p)) : 0;
+}
+
+int port_remember(struct port *p, struct err *err)
+{
+	return settings_remember(p, port_owner(p)->settings, err);
+}
+
+/* What a predecessor left of it, or nothing. */
+struct left {
+	unsigned slot;
+	const struct slot_info *info; /* NULL: nothing */
+};
+
+static int port_create(struct daemon *d, const char *name, struct owner *owner, const struct left *left,
+		       struct port **out, struct err *err)
 {
 	const json_t *settings = owner->settings;
-	struct port_opts opts = {.name = name};
+	struct port_opts opts = {.name = name, .adopt = left->info, .slot = (uint16_t)left->slot};
 	const struct port_type *type;
 	int rc;
 
-	opts.down = json_is_true(json_object_get(settings, "down"));
+	opts.down = json_is_true(json_object_get(settings, "down")) ||
+		    (left->info && left->info->quarantined);
 	opts.mtu = (uint32_t)json_integer_value(json_object_get(settings, "mtu"));
 	rc = vlan_from_settings(settings, &opts.vlan, err);
 	if (rc == 0)
@@ -117,7 +138,7 @@ static void name_port(struct err *err, const char *name)
 		err_prefix(err, "port \"%s\"", name);
 }
 
-int port_make(struct daemon *d, const json_t *params, struct err *err)
+static int port_begin(struct daemon *d, const struct left *left, const json_t *params, struct err *err)
 {
 	const char *name = json_string_value(json_object_get(params, "name"));
 	struct owner *owner = NULL;
@@ -129,7 +150,7 @@ int port_make(struct daemon *d, const json_t *params, struct err *err)
 	if (rc == 0 && port_find(d->sw, name))
 		rc = err_set(err, -EEXIST, "is there already");
 	if (rc == 0)
-		rc = port_create(d, name, owner, &p, err);
+		rc = port_create(d, name, owner, left, &p, err);
 	/* Where a driver cannot begin so. */
 	if (rc == 0 && json_is_true(json_object_get(params, "down")) && p->state != PORT_DOWN) {
 		rc = port_admin_set(p, false, err);
@@ -150,10 +171,26 @@ int port_make(struct daemon *d, const json_t *params, struct err *err)
 	if (link_peer(p))
 		port_user_set(link_peer(p), owner);
 	port_owner_set(p, owner->lab, owner->transient);
+	rc = port_remember(p, err);
+	if (rc < 0) {
+		port_drop(p, NULL);
+		return rc;
+	}
 	mirrors_refresh(port_name(p));
 	if (link_peer(p))
 		mirrors_refresh(port_name(link_peer(p)));
 	return 0;
+}
+
+int port_make(struct daemon *d, const json_t *params, struct err *err)
+{
+	return port_begin(d, &(struct left){.info = NULL}, params, err);
+}
+
+int port_take(struct daemon *d, unsigned slot, const struct slot_info *info, const json_t *params,
+	      struct err *err)
+{
+	return port_begin(d, &(struct left){.slot = slot, .info = info}, params, err);
 }
 
 int port_drop(struct port *p, struct err *err)
@@ -220,6 +257,8 @@ int port_change(struct port *p, const json_t *settings, struct err *err)
 	json_t *copy = json_copy((json_t *)settings);
 	int rc = port_move(p, owner->settings, copy, err);
 
+	if (rc == 0)
+		rc = settings_remember(p, copy, err);
 	if (rc < 0) {
 		struct port_info info;
 

@@ -111,6 +111,8 @@ static int put(void *arg, struct keep_key key, int fd)
 		.type = CHANNEL_PUT, .n = 1, .keys = {key}, .n_fds = 1, .fds = {fd}};
 	int rc = channel_send(k->fd, &m);
 
+	/* What a predecessor left under this key is another's, and nobody's any more. */
+	fd_table_drop(k->handed, key);
 	if (rc < 0)
 		LOG_WARN_RL("switch: the keeper does not take a descriptor: %s", strerror(-rc));
 	return rc;
@@ -121,6 +123,7 @@ static void drop(void *arg, struct keep_key key)
 	struct kept *k = arg;
 	struct channel_msg m = {.type = CHANNEL_DROP, .n = 1, .keys = {key}};
 
+	fd_table_drop(k->handed, key);
 	if (channel_send(k->fd, &m) < 0)
 		LOG_WARN_RL("switch: the keeper could not be told of a closed descriptor");
 }
@@ -131,6 +134,7 @@ static void drop_slot(void *arg, uint16_t slot, uint32_t kinds)
 	struct channel_msg m = {
 		.type = CHANNEL_DROP_SLOT, .n = 1, .kinds = kinds, .keys = {{.slot = slot}}};
 
+	fd_table_drop_slot(k->handed, slot, kinds);
 	if (channel_send(k->fd, &m) < 0)
 		LOG_WARN_RL("switch: the keeper could not be told of closed descriptors");
 }

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "switch/arena.h"
+#include "switch/arena_text.h"
 
 /* The lab's arena as a successor gets it: by a descriptor of its own. */
 static struct arena *adopted(struct lab *lab, unsigned want_dropped)
@@ -29,7 +30,7 @@ static struct arena *adopted(struct lab *lab, unsigned want_dropped)
 static struct arena_port *kept_port(struct arena *a, const char *name)
 {
 	for (unsigned i = 0; i < SWITCH_PORTS_MAX; i++)
-		if (arena_port(a, i)->used && !strcmp(arena_port(a, i)->name, name))
+		if (arena_port_used(a, i) && !strcmp(arena_port(a, i)->name, name))
 			return arena_port(a, i);
 	return NULL;
 }
@@ -37,7 +38,7 @@ static struct arena_port *kept_port(struct arena *a, const char *name)
 static struct arena_bridge *kept_bridge(struct arena *a, const char *name)
 {
 	for (unsigned i = 0; i < SWITCH_BRIDGES_MAX; i++)
-		if (arena_bridge(a, i)->used && !strcmp(arena_bridge(a, i)->name, name))
+		if (arena_bridge_used(a, i) && !strcmp(arena_bridge(a, i)->name, name))
 			return arena_bridge(a, i);
 	return NULL;
 }
@@ -96,7 +97,7 @@ static void what_is_deleted_is_gone(void **state)
 }
 
 /* A fresh arena of one bridge and two linked ports, each as good as `bend` leaves it. */
-static unsigned dropped_after(void (*bend)(struct arena_bridge *b, struct arena_port *p))
+static unsigned dropped_after(void (*bend)(struct arena *a, struct arena_bridge *b, struct arena_port *p))
 {
 	struct arena *a, *next;
 	struct arena_bridge *b;
@@ -105,7 +106,7 @@ static unsigned dropped_after(void (*bend)(struct arena_bridge *b, struct arena_
 	assert_int_equal(arena_create(&a, NULL), 0);
 	b = arena_bridge_free(a);
 	memcpy(b->name, "br", 3);
-	arena_bridge_use(b);
+	arena_bridge_use(a, 0);
 	for (unsigned i = 0; i < 2; i++) {
 		struct arena_port *p = arena_port(a, i);
 
@@ -113,53 +114,53 @@ static unsigned dropped_after(void (*bend)(struct arena_bridge *b, struct arena_
 		memcpy(p->type, "link", 5);
 		p->peer = (uint16_t)(1 - i);
 		vlan_policy_default(&p->vlan);
-		arena_port_use(p);
+		arena_port_use(a, i);
 	}
-	bend(b, arena_port(a, 0));
+	bend(a, b, arena_port(a, 0));
 	assert_int_equal(arena_adopt(dup(arena_fd(a)), &next, &n, NULL), 0);
 	arena_destroy(next);
 	arena_destroy(a);
 	return n;
 }
 
-static void nothing(struct arena_bridge *b, struct arena_port *p)
+static void nothing(struct arena *a, struct arena_bridge *b, struct arena_port *p)
 {
 }
 
-static void bridge_gone(struct arena_bridge *b, struct arena_port *p)
+static void bridge_gone(struct arena *a, struct arena_bridge *b, struct arena_port *p)
 {
-	arena_bridge_drop(b);
+	arena_bridge_drop(a, 0);
 }
 
-static void name_without_end(struct arena_bridge *b, struct arena_port *p)
+static void name_without_end(struct arena *a, struct arena_bridge *b, struct arena_port *p)
 {
 	memset(p->name, 'x', sizeof(p->name));
 }
 
-static void bridge_beyond(struct arena_bridge *b, struct arena_port *p)
+static void bridge_beyond(struct arena *a, struct arena_bridge *b, struct arena_port *p)
 {
 	p->bridge = SWITCH_BRIDGES_MAX;
 }
 
-static void peer_beyond(struct arena_bridge *b, struct arena_port *p)
+static void peer_beyond(struct arena *a, struct arena_bridge *b, struct arena_port *p)
 {
 	p->peer = SWITCH_PORTS_MAX;
 }
 
-static void vlan_beyond(struct arena_bridge *b, struct arena_port *p)
+static void vlan_beyond(struct arena *a, struct arena_bridge *b, struct arena_port *p)
 {
 	p->vlan.mode = VLAN_ACCESS;
 	p->vlan.vid = 4095;
 }
 
-static void bridge_without_name(struct arena_bridge *b, struct arena_port *p)
+static void bridge_without_name(struct arena *a, struct arena_bridge *b, struct arena_port *p)
 {
 	b->name[0] = '\0';
 }
 
-static void port_half_made(struct arena_bridge *b, struct arena_port *p)
+static void port_half_made(struct arena *a, struct arena_bridge *b, struct arena_port *p)
 {
-	p->used = false;
+	arena_port_drop(a, 0);
 }
 
 static void slots_that_do_not_hold_together_are_dropped(void **state)
@@ -172,6 +173,84 @@ static void slots_that_do_not_hold_together_are_dropped(void **state)
 	assert_int_equal(dropped_after(vlan_beyond), 2);
 	assert_int_equal(dropped_after(bridge_without_name), 3);
 	assert_int_equal(dropped_after(port_half_made), 1);
+}
+
+static void settings_wild(struct arena *a, struct arena_bridge *b, struct arena_port *p)
+{
+	p->settings = UINT64_MAX;
+}
+
+static void settings_beyond(struct arena *a, struct arena_bridge *b, struct arena_port *p)
+{
+	p->settings = 300ull << 32 | (TEXTS_BYTES / TEXTS_BLOCK - 1);
+}
+
+static void settings_without_end(struct arena *a, struct arena_bridge *b, struct arena_port *p)
+{
+	assert_int_equal(arena_text_set(a, &p->settings, "text"), 0);
+	p->settings -= 1ull << 32;
+}
+
+/* The bridge has it too, and is looked at first. */
+static void settings_of_another(struct arena *a, struct arena_bridge *b, struct arena_port *p)
+{
+	assert_int_equal(arena_text_set(a, &p->settings, "text"), 0);
+	b->settings = p->settings;
+}
+
+static void byte_no_bool(struct arena *a, struct arena_bridge *b, struct arena_port *p)
+{
+	memset(&p->down, 7, 1);
+}
+
+static void slots_with_strange_words_are_dropped(void **state)
+{
+	assert_int_equal(dropped_after(settings_wild), 2);
+	assert_int_equal(dropped_after(settings_beyond), 2);
+	assert_int_equal(dropped_after(settings_without_end), 2);
+	assert_int_equal(dropped_after(settings_of_another), 2);
+	assert_int_equal(dropped_after(byte_no_bool), 2);
+}
+
+#define N_TEXTS 40
+
+/* Texts of all lengths, changed in any order, over ten processes. */
+static void texts_outlive_the_process(void **state)
+{
+	static char model[N_TEXTS][70000];
+	struct arena *a, *next;
+	unsigned n_dropped;
+
+	assert_int_equal(arena_create(&a, NULL), 0);
+	for (unsigned i = 0; i < N_TEXTS; i++) {
+		arena_port(a, i)->name[0] = arena_port(a, i)->type[0] = 'p';
+		arena_port(a, i)->peer = ARENA_NONE;
+		vlan_policy_default(&arena_port(a, i)->vlan);
+		arena_port_use(a, i);
+	}
+	memcpy(arena_bridge(a, 0)->name, "br", 3);
+	arena_bridge_use(a, 0);
+	for (unsigned life = 0; life < 10; life++) {
+		for (unsigned k = 0; k < 400; k++) {
+			unsigned i = (unsigned)rand() % N_TEXTS;
+			size_t len = i == 1 ? 60000 : (unsigned)rand() % (k % 8 ? 700 : sizeof(model[i]));
+
+			memset(model[i], 'a' + (int)(k % 26), len);
+			model[i][len] = '\0';
+			assert_int_equal(arena_text_set(a, &arena_port(a, i)->settings, model[i]), 0);
+		}
+		/* What is replaced makes room. */
+		for (unsigned k = 0; life == 0 && k < 2 * TEXTS_BYTES / sizeof(model[0]); k++)
+			assert_int_equal(arena_text_set(a, &arena_port(a, 0)->settings, model[1]), 0);
+		arena_text_set(a, &arena_port(a, 0)->settings, model[0]);
+		assert_int_equal(arena_adopt(dup(arena_fd(a)), &next, &n_dropped, NULL), 0);
+		assert_int_equal(n_dropped, 0);
+		arena_destroy(a);
+		a = next;
+		for (unsigned i = 0; i < N_TEXTS; i++)
+			assert_string_equal(arena_text(a, arena_port(a, i)->settings), model[i]);
+	}
+	arena_destroy(a);
 }
 
 static void assert_refused(int fd, const char *why)
@@ -198,7 +277,7 @@ static void memory_of_another_build_is_refused(void **state)
 	words[5]++; /* a size */
 	assert_refused(fd, "other sizes");
 	words[2]++;
-	assert_refused(fd, "has version 3 instead of 2");
+	assert_refused(fd, "has version 4 instead of 3");
 	words[0] = 0;
 	assert_refused(fd, "its first bytes are wrong");
 	assert_int_equal(ftruncate(fd, st.st_size - 4096), 0);
@@ -210,12 +289,18 @@ static void memory_of_another_build_is_refused(void **state)
 /* 4096 ports of 5 KiB each: only what is touched takes memory. */
 static void empty_slots_cost_nothing(void **state)
 {
-	struct arena *a;
+	struct arena *a, *next;
 	struct stat st;
+	unsigned n;
 
 	assert_int_equal(arena_create(&a, NULL), 0);
 	fstat(arena_fd(a), &st);
-	assert_true(st.st_blocks * 512 <= 4096);
+	assert_true(st.st_blocks * 512 <= 4 * 4096);
+	/* Nor does a look at all of them. */
+	assert_int_equal(arena_adopt(dup(arena_fd(a)), &next, &n, NULL), 0);
+	fstat(arena_fd(a), &st);
+	assert_true(st.st_blocks * 512 <= 4 * 4096);
+	arena_destroy(next);
 	arena_destroy(a);
 }
 
@@ -227,6 +312,8 @@ int main(void)
 		T(successor_finds_bridges_and_ports),
 		T(what_is_deleted_is_gone),
 		cmocka_unit_test(slots_that_do_not_hold_together_are_dropped),
+		cmocka_unit_test(slots_with_strange_words_are_dropped),
+		cmocka_unit_test(texts_outlive_the_process),
 		cmocka_unit_test(memory_of_another_build_is_refused),
 		cmocka_unit_test(empty_slots_cost_nothing),
 	};

@@ -201,7 +201,7 @@ static void kept_read(struct rig *rig, void *arg)
 
 	assert_int_equal(arena_adopt(dup(switch_arena_fd(rig_switch(rig))), &a, &n_dropped, NULL), 0);
 	for (unsigned i = 0; i < SWITCH_PORTS_MAX; i++)
-		if (arena_port(a, i)->used)
+		if (arena_port_used(a, i))
 			memcpy(k, arena_port(a, i)->driver, sizeof(*k));
 	arena_destroy(a);
 }
