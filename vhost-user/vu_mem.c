@@ -24,6 +24,12 @@ struct guard {
 static struct guard guards[GUARDS_MAX];
 static unsigned n_guards; /* ctl: highest slot ever used + 1; grows only */
 
+/* Address space is shared by all: a front end can tell terabytes of a sparse file at no cost. Half of the
+ * 128 TiB stays for everybody else. */
+#define MAPPED_MAX     (64ull << 40)
+#define DEVICE_MAX_MIN (1ull << 40)
+static _Atomic uint64_t mapped; /* bytes, of all devices */
+
 static void on_sigbus(int sig, siginfo_t *info, void *context)
 {
 	uintptr_t at = (uintptr_t)info->si_addr, page = at & ~(uintptr_t)4095;
@@ -76,6 +82,32 @@ static int guard_take(struct vu_mem *m, void *map, size_t size, unsigned *slot)
 	return -ENOSPC;
 }
 
+/* Twice the host's memory, for guests that have more than is used: a tebibyte at least. */
+static uint64_t device_max(void)
+{
+	uint64_t twice = 2 * (uint64_t)sysconf(_SC_PHYS_PAGES) * 4096;
+
+	return twice > DEVICE_MAX_MIN ? twice : DEVICE_MAX_MIN;
+}
+
+/* Whether size more bytes may be mapped for a guest. -ENOMEM with a sentence. */
+static int size_check(const struct vu_mem *m, uint64_t size, struct err *err)
+{
+	uint64_t sum = size, max = device_max();
+
+	for (unsigned i = 0; i < m->n; i++)
+		sum += m->regions[i].map_size;
+	if (size > max || sum > max)
+		return err_set(err, -ENOMEM, "%llu GiB of guest memory; %llu are the most on this host",
+			       (unsigned long long)((size > max ? size : sum) >> 30),
+			       (unsigned long long)(max >> 30));
+	if (atomic_load(&mapped) + size > MAPPED_MAX)
+		return err_set(err, -ENOMEM, "no address space for %llu GiB of guest memory: the others have %llu",
+			       (unsigned long long)(size >> 30),
+			       (unsigned long long)(atomic_load(&mapped) >> 30));
+	return 0;
+}
+
 int vu_mem_add(struct vu_mem *m, const struct vu_mem_region *r, int fd, struct err *err)
 {
 	struct vu_region *to = &m->regions[m->n];
@@ -88,6 +120,8 @@ int vu_mem_add(struct vu_mem *m, const struct vu_mem_region *r, int fd, struct e
 		block = (uint64_t)st.st_blksize;
 	off = r->mmap_offset / block * block;
 	to->map_size = (r->mmap_offset - off + r->size + block - 1) / block * block;
+	if (size_check(m, to->map_size, err) < 0)
+		return -ENOMEM;
 	/* Fails on a file that does not allow sealing: accepted, the SIGBUS handler is behind it. */
 	fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK);
 	map = mmap(NULL, to->map_size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd,
@@ -103,6 +137,7 @@ int vu_mem_add(struct vu_mem *m, const struct vu_mem_region *r, int fd, struct e
 	}
 	/* A dump of this process has no business in guests' memory. */
 	madvise(map, to->map_size, MADV_DONTDUMP);
+	atomic_fetch_add(&mapped, to->map_size);
 	to->gpa = r->gpa;
 	to->size = r->size;
 	to->uva = r->uva;
@@ -117,6 +152,7 @@ void vu_mem_del(struct vu_mem *m, unsigned slot)
 	struct vu_region *r = &m->regions[slot];
 
 	atomic_store(&guards[r->guard].start, 0);
+	atomic_fetch_sub(&mapped, r->map_size);
 	/* The last one to let go of a guest's memory frees its pages, seconds for a large one. */
 	discard_map(m->bin, r->map, r->map_size);
 	memmove(r, r + 1, (m->n - slot - 1) * sizeof(*r));
