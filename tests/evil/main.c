@@ -30,8 +30,10 @@
 static const struct evil_group groups[] = {
 	{"rings", evil_rings},
 	{"races", evil_races},
+	{"frames", evil_frames},
 	{"protocol", evil_protocol},
 	{"fds", evil_fds},
+	{"memory", evil_memory},
 	{0},
 };
 
@@ -113,7 +115,7 @@ static void holdings_check(struct scene *s, const struct holdings *before)
 
 	do {
 		h = holdings_of(s->daemon);
-		if (h.n_fds == before->n_fds && h.n_threads == before->n_threads &&
+		if (h.n_fds && h.n_fds <= before->n_fds && h.n_threads <= before->n_threads &&
 		    h.rss_kib <= before->rss_kib + RSS_CASE_KIB)
 			return;
 		usleep(5000);
@@ -128,10 +130,24 @@ static void holdings_check(struct scene *s, const struct holdings *before)
 			before->rss_kib);
 }
 
+/* Once nothing of what was before is still being let go of. */
+static struct holdings holdings_settled(const struct scene *s)
+{
+	uint64_t end_ns = loop_now_ns() + S_NS;
+	struct holdings h = holdings_of(s->daemon), was;
+
+	do {
+		was = h;
+		usleep(10000);
+		h = holdings_of(s->daemon);
+	} while ((h.n_fds != was.n_fds || h.n_threads != was.n_threads) && loop_now_ns() < end_ns);
+	return h;
+}
+
 /* One case from its port's making to its end. True when all of it held. */
 static bool case_all(struct scene *s, struct bystander *b)
 {
-	struct holdings before = holdings_of(s->daemon);
+	struct holdings before = holdings_settled(s);
 	struct evil_report *r = s->report;
 	char text[sizeof(r->failure)];
 

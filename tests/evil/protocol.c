@@ -233,7 +233,7 @@ static void num_biggest(struct scene *s)
 	fe_ring_start(fe, RX_RING, 40000);
 	fe_ring_start(fe, TX_RING, 65535);
 	evil_await(s, "up", NULL);
-	if (!fe_send(fe, 0, f, sizeof(f)) || !raw_used(fe, TX_RING, 1))
+	if (!fe_send(fe, 0, f, sizeof(f)) || !raw_used(fe, TX_RING))
 		evil_fail(s, "a frame was not taken");
 }
 

@@ -37,12 +37,12 @@ void raw_idx(struct fe *fe, unsigned ring, unsigned by)
 	fe_kick(fe, ring);
 }
 
-bool raw_used(struct fe *fe, unsigned ring, unsigned n)
+bool raw_used(struct fe *fe, unsigned ring)
 {
 	struct fe_ring *r = &fe->rings[ring];
 
 	for (uint64_t end_ns = loop_now_ns() + 5 * S_NS;
-	     (uint16_t)(__atomic_load_n(&r->used->idx, __ATOMIC_ACQUIRE) - r->last_used) < n;) {
+	     __atomic_load_n(&r->used->idx, __ATOMIC_ACQUIRE) != r->next_avail;) {
 		if (loop_now_ns() > end_ns)
 			return false;
 		usleep(500);

@@ -29,8 +29,8 @@ void raw_offer(struct fe *fe, unsigned ring, unsigned head);
 /* Moves the available index, and kicks. */
 void raw_idx(struct fe *fe, unsigned ring, unsigned by);
 
-/* Waits up to 5 s until the switch has used n entries of a ring; false: it did not. */
-bool raw_used(struct fe *fe, unsigned ring, unsigned n);
+/* Waits up to 5 s until the switch has used all that was made available; false: it did not. */
+bool raw_used(struct fe *fe, unsigned ring);
 
 /* A broadcast frame of len bytes from a well-behaved front end. */
 void raw_send(struct scene *s, struct fe *fe, unsigned len);

@@ -169,7 +169,7 @@ static void avail_backwards(struct scene *s)
 		raw_desc(fe, TX_RING, i, raw_frame(fe, i), 72, 0, 0);
 		raw_offer(fe, TX_RING, i);
 	}
-	if (!raw_used(fe, TX_RING, 64))
+	if (!raw_used(fe, TX_RING))
 		evil_fail(s, "64 good frames were not taken");
 	raw_idx(fe, TX_RING, 0u - 10);
 }

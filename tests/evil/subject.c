@@ -120,15 +120,19 @@ void evil_note(struct scene *s)
 void evil_await(struct scene *s, const char *state, const char *reason)
 {
 	uint64_t end_ns = loop_now_ns() + WAIT_NS;
+	char fault[160] = ""; /* the last that was seen: it does not stay for long */
 
 	for (;;) {
 		json_t *p = evil_port(s, EVIL_PORT);
 		bool is = !strcmp(text_of(p, "state"), state) &&
 			  (!reason || strstr(text_of(p, "reason"), reason));
 
+		if (!strcmp(text_of(p, "state"), "errored"))
+			snprintf(fault, sizeof(fault), ", and was \"%s\"", text_of(p, "reason"));
 		if (!is && loop_now_ns() > end_ns)
-			evil_fail(s, "the port is not %s (\"%s\") but %s (\"%s\")", state,
-				  reason ? reason : "", text_of(p, "state"), text_of(p, "reason"));
+			evil_fail(s, "the port is not %s (\"%s\") but %s (\"%s\")%s", state,
+				  reason ? reason : "", text_of(p, "state"), text_of(p, "reason"),
+				  fault);
 		note(s, p);
 		json_decref(p);
 		if (is)
