@@ -32,7 +32,7 @@
 #include "switch/switch.h"
 #include "switch/vlan.h"
 
-#define ARENA_VERSION	   3 /* count up with every change of a struct here or of a driver's */
+#define ARENA_VERSION	   4 /* count up with every change of a struct here or of a driver's */
 #define ARENA_DRIVER_BYTES 4096
 #define ARENA_NONE	   UINT16_MAX /* no slot */
 #define ARENA_NOTES	   64	      /* threads that serve: the control thread, workers */

@@ -11,7 +11,7 @@
 
 #define IS_TX(i) ((i) & 1) /* the guest's transmit queue, which we receive from */
 
-void vu_device_init(struct vu_device *d, struct port *p, unsigned n_pairs)
+static uint64_t features_offer(unsigned n_pairs)
 {
 	uint64_t features = VU_BIT(VIRTIO_F_VERSION_1) | VU_BIT(VIRTIO_NET_F_MRG_RXBUF) |
 			    VU_BIT(VIRTIO_NET_F_GUEST_ANNOUNCE) | VU_BIT(VIRTIO_NET_F_CTRL_VQ) |
@@ -22,14 +22,69 @@ void vu_device_init(struct vu_device *d, struct port *p, unsigned n_pairs)
 
 	if (n_pairs > 1)
 		features |= VU_BIT(VIRTIO_NET_F_MQ);
+	return features;
+}
+
+void vu_device_init(struct vu_device *d, struct port *p, unsigned n_pairs, bool adopt)
+{
+	uint64_t offer = features_offer(n_pairs);
+
 	d->port = p;
-	d->dev = &((struct vu_kept *)p->kept->driver)->dev;
-	vu_dev_init(d->dev, features, n_pairs, 0);
+	d->dev = &vu_kept_of(p)->dev;
+	/* Fixed when the port was made: a front end that comes again must not be offered less, and
+	 * what is new waits for the next port. */
+	if (!adopt)
+		vu_dev_init(d->dev, offer, n_pairs, 0);
+	else
+		d->dev->features_offered &= offer;
 	for (unsigned i = 0; i < VU_QUEUES_MAX; i++) {
 		d->queues[i].kick_fd = d->queues[i].err_fd = -1;
 		d->queues[i].ring.call_fd = -1;
 	}
 	vu_mem_guard_install();
+}
+
+static int region_adopt(struct vu_device *d, unsigned slot, struct err *err)
+{
+	const struct vu_mem_region *r = &d->dev->regions[slot];
+	int fd = vu_kept_take(d->port, KEEP_REGION, vu_kept_of(d->port)->region_key[slot]), rc;
+	struct vu_fd_fact fact;
+
+	if (fd < 0)
+		return err_set(err, -EPROTO, "a file of its guest's memory was not kept");
+	vu_fd_fact(fd, &fact);
+	if (fact.kind == VU_FD_FILE && r->mmap_offset + r->size <= fact.size)
+		rc = vu_mem_add(&d->mem, r, fd, err);
+	else
+		rc = err_set(err, -EPROTO, "a file of its guest's memory is another one, or has shrunk");
+	close(fd);
+	return rc;
+}
+
+int vu_device_adopt(struct vu_device *d, struct err *err)
+{
+	int rc = vu_kept_check(vu_kept_of(d->port), features_offer(d->dev->n_rings / 2),
+			       d->dev->n_rings, err);
+
+	for (unsigned i = 0; rc == 0 && i < d->dev->n_regions; i++)
+		rc = region_adopt(d, i, err);
+	if (rc < 0)
+		return rc;
+	for (unsigned i = 0; i < d->dev->n_rings; i++) {
+		struct vu_queue *q = &d->queues[i];
+
+		q->kick_fd = vu_kept_take(d->port, KEEP_KICK, i);
+		q->err_fd = vu_kept_take(d->port, KEEP_ERR, i);
+		atomic_store(&q->ring.call_fd, vu_kept_take(d->port, KEEP_CALL, i));
+	}
+	return vu_device_rings_start(d, err);
+}
+
+void vu_device_errored(struct vu_device *d, const char *text)
+{
+	struct vu_kept *k = vu_kept_of(d->port);
+
+	snprintf(k->errored, sizeof(k->errored), "%s", text ? text : "");
 }
 
 static void fd_put(int *slot, int fd)
@@ -136,7 +191,7 @@ void vu_device_reset(struct vu_device *d)
 		call_fd_swap(d, &d->queues[i], -1);
 		fd_put(&d->queues[i].err_fd, -1);
 	}
-	vu_dev_reset(d->dev);
+	vu_kept_forget(d->port);
 }
 
 /* The event descriptor that came with the message, or -1. */
@@ -155,7 +210,21 @@ static void ring_failed(struct vu_device *d, const struct err *err)
 {
 	d->held = true;
 	vu_device_rings_stop(d);
+	vu_device_errored(d, err->text);
 	port_state_set(d->port, PORT_ERRORED, "%s", err->text);
+}
+
+/* Kept before it is used: who is told that it was taken can rely on that. */
+static int event_fd_keep(struct vu_device *d, enum keep_kind kind, unsigned ring, int fd)
+{
+	vu_kept_fd(d->port, kind, ring, fd);
+	return fd;
+}
+
+static int mem_add(struct vu_device *d, unsigned slot, int fd, struct err *err)
+{
+	vu_kept_region_add(d->port, slot, fd);
+	return vu_mem_add(&d->mem, &d->dev->regions[slot], fd, err);
 }
 
 static int action_do(struct vu_device *d, struct vu_conn *c, const struct vu_action *a,
@@ -168,12 +237,14 @@ static int action_do(struct vu_device *d, struct vu_conn *c, const struct vu_act
 	case VU_ACT_MEM_CLEAR:
 		vu_device_rings_stop(d);
 		vu_mem_clear(&d->mem);
+		vu_kept_regions_clear(d->port);
 		break;
 	case VU_ACT_MEM_ADD:
-		return vu_mem_add(&d->mem, &d->dev->regions[a->slot], c->fds[a->fd], err);
+		return mem_add(d, a->slot, c->fds[a->fd], err);
 	case VU_ACT_MEM_DEL:
 		vu_device_rings_stop(d);
 		vu_mem_del(&d->mem, a->slot);
+		vu_kept_region_del(d->port, a->slot);
 		break;
 	case VU_ACT_RINGS_RESOLVE:
 		if (vu_device_rings_start(d, &ring_err) < 0)
@@ -182,13 +253,13 @@ static int action_do(struct vu_device *d, struct vu_conn *c, const struct vu_act
 	case VU_ACT_FEATURES:
 		break; /* rings take them when they start */
 	case VU_ACT_RING_KICK:
-		fd_put(&q->kick_fd, event_fd_take(c, a->fd));
+		fd_put(&q->kick_fd, event_fd_keep(d, KEEP_KICK, a->ring, event_fd_take(c, a->fd)));
 		break;
 	case VU_ACT_RING_CALL:
-		call_fd_swap(d, q, event_fd_take(c, a->fd));
+		call_fd_swap(d, q, event_fd_keep(d, KEEP_CALL, a->ring, event_fd_take(c, a->fd)));
 		break;
 	case VU_ACT_RING_ERR:
-		fd_put(&q->err_fd, event_fd_take(c, a->fd));
+		fd_put(&q->err_fd, event_fd_keep(d, KEEP_ERR, a->ring, event_fd_take(c, a->fd)));
 		break;
 	case VU_ACT_RING_START:
 		if (ring_start(d, a->ring, &ring_err) < 0)
@@ -211,16 +282,16 @@ static int action_do(struct vu_device *d, struct vu_conn *c, const struct vu_act
 
 void vu_device_connected(struct vu_device *d)
 {
-	d->mtu_agreed = d->port->kept->mtu;
+	vu_kept_of(d->port)->mtu_agreed = d->port->kept->mtu;
 }
 
 /* The front end of a running guest tells its MTU again whenever the driver is reset: one that was
  * right when it connected stays so, or the guest would lose its network for good. */
 static uint32_t mtu_limit(const struct vu_device *d)
 {
-	uint32_t now = d->port->kept->mtu;
+	uint32_t now = d->port->kept->mtu, agreed = vu_kept_of(d->port)->mtu_agreed;
 
-	return !now || !d->mtu_agreed ? 0 : (now > d->mtu_agreed ? now : d->mtu_agreed);
+	return !now || !agreed ? 0 : (now > agreed ? now : agreed);
 }
 
 int vu_device_message(struct vu_device *d, struct vu_conn *c, struct err *err)

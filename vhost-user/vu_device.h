@@ -12,6 +12,7 @@
 
 #include "switch/port.h"
 #include "vhost-user/vu_conn.h"
+#include "vhost-user/vu_kept.h"
 #include "vhost-user/vu_mem.h"
 #include "vhost-user/vu_proto.h"
 #include "vhost-user/vu_ring.h"
@@ -22,24 +23,23 @@ struct vu_queue {
 	int kick_fd, err_fd; /* -1: none; the call's is the ring's */
 };
 
-/* What a vhost-user port keeps in its slot of the arena, for the process that takes it over. */
-struct vu_kept {
-	char path[108]; /* sizeof(sun_path) */
-	bool listen;
-	struct vu_dev dev; /* features offered and agreed, memory table, rings and where they began */
-};
-_Static_assert(sizeof(struct vu_kept) <= ARENA_DRIVER_BYTES, "a slot holds it");
-
 struct vu_device {
 	struct port *port;
 	struct vu_dev *dev; /* in the port's slot */
 	struct vu_mem mem;
 	struct vu_queue queues[VU_QUEUES_MAX];
-	uint32_t mtu_agreed; /* the port's when its front end connected; 0: none was given */
 	bool held;  /* rings stay stopped: the port is down, or errored by its guest */
 };
 
-void vu_device_init(struct vu_device *d, struct port *p, unsigned n_pairs);
+/* adopt: the port's slot has what a predecessor left, for vu_device_adopt(). */
+void vu_device_init(struct vu_device *d, struct port *p, unsigned n_pairs, bool adopt);
+
+/* Goes on with what was left, the connection itself apart: memory, descriptors, rings unless d->held. -errno with
+ * a sentence: not all of it could be taken up, and vu_device_reset() shall follow. */
+int vu_device_adopt(struct vu_device *d, struct err *err);
+
+/* A ring of the guest's is broken, or may run again (NULL). */
+void vu_device_errored(struct vu_device *d, const char *text);
 
 /* Workers out, everything unmapped and closed, protocol state as before a connection. */
 void vu_device_reset(struct vu_device *d);

@@ -131,6 +131,7 @@ static void conn_drop(struct vu_port *vp)
 	loop_timer_del(vp->message_timer);
 	loop_fd_del(vp->conn_watch);
 	vp->conn_watch = NULL;
+	vu_kept_busy(&vp->port);
 	vu_device_reset(&vp->device);
 	vu_conn_close(&vp->conn);
 	vp->device.held = vp->admin_down;
@@ -210,6 +211,7 @@ static void reset_heals(struct vu_port *vp)
 
 	if (d->held && !vp->admin_down && !vu_device_any_started(d)) {
 		d->held = false;
+		vu_device_errored(d, NULL);
 		state_update(vp);
 	}
 }
@@ -240,6 +242,7 @@ static void conn_ready(void *arg, int fd, uint32_t events)
 	uint64_t end_ns = loop_now_ns() + TURN;
 	int rc;
 
+	vu_kept_busy(&vp->port);
 	do {
 		rc = vu_conn_read(&vp->conn, &err);
 		if (rc > 0)
@@ -261,6 +264,8 @@ static void conn_ready(void *arg, int fd, uint32_t events)
 		conn_gone(vp);
 	else
 		message_deadline(vp);
+	if (vp->conn.fd >= 0 && !vu_conn_midway(&vp->conn) && !vp->conn.n_out)
+		vu_kept_settle(&vp->port);
 }
 
 static void conn_start(struct vu_port *vp, int fd)
@@ -273,7 +278,35 @@ static void conn_start(struct vu_port *vp, int fd)
 		retry_in(vp, RETRY_MAX);
 		return;
 	}
+	vu_kept_fd(&vp->port, KEEP_CONNECTION, 0, fd);
 	state_update(vp);
+}
+
+/* Goes on with a predecessor's connection, which fd is. Nothing of it is lost: what the front end has sent
+ * meanwhile lies in the socket, and what the guest has sent on its rings. */
+static int conn_adopt(struct vu_port *vp, int fd, struct err *err)
+{
+	struct vu_kept *k = vu_kept_of(&vp->port);
+	int rc;
+
+	vu_conn_open(&vp->conn, fd);
+	vp->device.held = vp->admin_down || k->errored[0];
+	vp->spoken = vp->device.dev->phase != VU_NEW;
+	rc = vu_device_adopt(&vp->device, err);
+	if (rc == 0) {
+		rc = loop_fd_add(switch_loop(vp->port.sw), fd, EPOLLIN, conn_ready, vp,
+				 &vp->conn_watch);
+		if (rc < 0)
+			err_set(err, rc, "its connection cannot be watched: %s", strerror(-rc));
+	}
+	if (rc < 0)
+		return rc;
+	port_mtu_tell(&vp->port, vp->device.dev->mtu);
+	if (k->errored[0] && !vp->admin_down)
+		port_state_set(&vp->port, PORT_ERRORED, "%s", k->errored);
+	else
+		state_update(vp);
+	return 0;
 }
 
 /* ---- sockets ---- */
@@ -349,6 +382,7 @@ static int vu_admin(struct port *p, bool up, struct err *err)
 
 	vp->admin_down = !up;
 	vp->device.held = !up;
+	vu_device_errored(&vp->device, NULL);
 	if (!up) {
 		vu_device_rings_stop(&vp->device);
 		if (!vp->keep_open)
@@ -366,6 +400,7 @@ static int vu_admin(struct port *p, bool up, struct err *err)
 	if (vu_device_rings_start(&vp->device, &ring_err) < 0) {
 		vp->device.held = true;
 		vu_device_rings_stop(&vp->device);
+		vu_device_errored(&vp->device, ring_err.text);
 		port_state_set(p, PORT_ERRORED, "%s", ring_err.text);
 		return err_set(err, ring_err.code, "port \"%s\": %s", p->name, ring_err.text);
 	}
@@ -383,6 +418,7 @@ static void vu_fault(struct port *p)
 		return;
 	vp->device.held = true;
 	vu_device_rings_stop(&vp->device);
+	vu_device_errored(&vp->device, text);
 	port_state_set(p, PORT_ERRORED, "%s", text);
 }
 
@@ -430,11 +466,77 @@ static const struct port_ops vu_ops = {
 /* Written once; the rest of the slot is the device's. */
 static void kept_fill(struct vu_port *vp)
 {
-	struct vu_kept *k = (struct vu_kept *)vp->port.kept->driver;
+	struct vu_kept *k = vu_kept_of(&vp->port);
 
 	memset(k, 0, sizeof(*k));
 	memcpy(k->path, vp->path, sizeof(k->path));
 	k->listen = vp->listen;
+	if (vp->listen)
+		vu_kept_fd(&vp->port, KEEP_LISTEN, 0, vp->listen_fd);
+}
+
+/* The slot is this port's: at the same socket, in the same role. */
+static bool kept_fits(const struct vu_port *vp)
+{
+	const struct vu_kept *k = vu_kept_of(&vp->port);
+
+	return !memcmp(k->path, vp->path, sizeof(k->path)) && k->listen == vp->listen;
+}
+
+/* With a front end that a predecessor left, or without one. */
+static void begin(struct vu_port *vp, bool adopt)
+{
+	int fd = adopt ? vu_kept_take(&vp->port, KEEP_CONNECTION, 0) : -1;
+	struct err err = ERR_NONE;
+
+	vp->admin_down = vp->device.held = vp->port.kept->down;
+	/* One that shows its guest no carrier has hung up, or was about to. */
+	if (fd >= 0 && vp->admin_down && !vp->keep_open) {
+		discard_fd(vp->bin, fd);
+		fd = -1;
+	}
+	if (fd >= 0 && conn_adopt(vp, fd, &err) == 0)
+		return;
+	if (fd >= 0)
+		LOG_WARN("port \"%s\": its front end has to connect again: %s", vp->port.name,
+			 err.text);
+	/* Also what a connection left that was just ending. */
+	if (adopt)
+		conn_drop(vp);
+	front_end_await(vp);
+}
+
+/* The port that a predecessor left in a slot, with its listening socket. *fits: it is this one. */
+static int adopt(struct vu_port *vp, struct switch_ *sw, const struct vu_port_opts *opts, bool *fits,
+		 struct err *err)
+{
+	int rc = port_init(&vp->port, sw, &opts->port, &vu_ops, err);
+
+	if (rc < 0)
+		return rc;
+	*fits = kept_fits(vp);
+	if (*fits && vp->listen)
+		vp->listen_fd = vu_kept_take(&vp->port, KEEP_LISTEN, 0);
+	if (!vp->listen || vp->listen_fd >= 0)
+		return 0;
+	rc = vu_socket_listen(opts->port.name, vp->path, &vp->listen_fd, err);
+	if (rc == 0)
+		vu_kept_fd(&vp->port, KEEP_LISTEN, 0, vp->listen_fd);
+	else
+		port_fini(&vp->port);
+	return rc;
+}
+
+static int make(struct vu_port *vp, struct switch_ *sw, const struct vu_port_opts *opts, struct err *err)
+{
+	int rc = opts->listen ? vu_socket_listen(opts->port.name, vp->path, &vp->listen_fd, err) : 0;
+
+	if (rc < 0)
+		return rc;
+	rc = port_init(&vp->port, sw, &opts->port, &vu_ops, err);
+	if (rc < 0 && opts->listen)
+		unlink(vp->path);
+	return rc;
 }
 
 int vu_port_add(struct switch_ *sw, const struct vu_port_opts *opts, struct port **out,
@@ -442,6 +544,7 @@ int vu_port_add(struct switch_ *sw, const struct vu_port_opts *opts, struct port
 {
 	const char *name = opts->port.name;
 	struct vu_port *vp;
+	bool fits = false;
 	int rc;
 
 	if (strlen(opts->path) >= sizeof(vp->path)) {
@@ -463,28 +566,19 @@ int vu_port_add(struct switch_ *sw, const struct vu_port_opts *opts, struct port
 	vp->listen = opts->listen;
 	vp->keep_open = opts->keep_open;
 	memcpy(vp->path, opts->path, strlen(opts->path));
-	if (opts->listen) {
-		rc = vu_socket_listen(name, vp->path, &vp->listen_fd, err);
-		if (rc < 0)
-			goto fail;
-	}
-	rc = port_init(&vp->port, sw, &opts->port, &vu_ops, err);
+	rc = opts->port.adopt ? adopt(vp, sw, opts, &fits, err) : make(vp, sw, opts, err);
 	if (rc < 0) {
-		if (opts->listen)
-			unlink(vp->path);
-		goto fail;
+		if (vp->listen_fd >= 0)
+			close(vp->listen_fd);
+		discard_destroy(vp->bin);
+		free(vp);
+		return rc;
 	}
-	kept_fill(vp);
+	if (!fits)
+		kept_fill(vp);
 	vu_device_init(&vp->device, &vp->port,
-		       opts->n_queues ? opts->n_queues : VU_QUEUE_PAIRS_MAX);
-	vp->admin_down = vp->device.held = opts->port.down;
-	front_end_await(vp);
+		       opts->n_queues ? opts->n_queues : VU_QUEUE_PAIRS_MAX, fits);
+	begin(vp, fits);
 	*out = &vp->port;
 	return 0;
-fail:
-	if (vp->listen_fd >= 0)
-		close(vp->listen_fd);
-	discard_destroy(vp->bin);
-	free(vp);
-	return rc;
 }

@@ -23,7 +23,6 @@ enum channel_own {
 	OWN_CONTROL = 1, /* the control socket */
 	OWN_METRICS,	 /* the socket of --metrics */
 	OWN_LOCK,	 /* on the folders; index: which. So they are not free before all have gone */
-	OWN_ARENA,	 /* switch/arena.h; put by the packet process */
 	OWN_PULSE,	 /* switch/pulse.h */
 };
 

@@ -5,7 +5,8 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <sys/queue.h>
-#include <unistd.h>
+
+#include "base/discard.h"
 
 #define BUCKETS 4096 /* slots: each has few entries, and is dropped as a whole */
 
@@ -16,8 +17,13 @@ struct fd_entry {
 	int fd;
 };
 
+struct bucket {
+	LIST_HEAD(, fd_entry) entries;
+	struct discard *bin; /* NULL until something is closed */
+};
+
 struct fd_table {
-	LIST_HEAD(, fd_entry) buckets[BUCKETS];
+	struct bucket buckets[BUCKETS];
 	TAILQ_HEAD(fd_entries, fd_entry) all;
 	unsigned n;
 };
@@ -35,10 +41,19 @@ static struct fd_entry *find(const struct fd_table *t, struct keep_key key)
 {
 	struct fd_entry *e;
 
-	LIST_FOREACH (e, &t->buckets[key.slot % BUCKETS], of_slot)
+	LIST_FOREACH (e, &t->buckets[key.slot % BUCKETS].entries, of_slot)
 		if (e->key.kind == key.kind && e->key.slot == key.slot && e->key.index == key.index)
 			return e;
 	return NULL;
+}
+
+static void let_go(struct fd_table *t, uint16_t slot, int fd)
+{
+	struct bucket *b = &t->buckets[slot % BUCKETS];
+
+	if (!b->bin)
+		b->bin = discard_create();
+	discard_fd(b->bin, fd);
 }
 
 /* Gives its descriptor back. */
@@ -57,28 +72,37 @@ void fd_table_destroy(struct fd_table *t)
 {
 	if (!t)
 		return;
-	while (!TAILQ_EMPTY(&t->all))
-		close(forget(t, TAILQ_FIRST(&t->all)));
+	fd_table_drop_kinds(t, ~0u);
+	for (unsigned i = 0; i < BUCKETS; i++)
+		if (t->buckets[i].bin)
+			discard_destroy(t->buckets[i].bin);
 	free(t);
 }
 
 int fd_table_put(struct fd_table *t, struct keep_key key, int fd)
 {
+	struct bucket *b = &t->buckets[key.slot % BUCKETS];
 	struct fd_entry *e = find(t, key);
+	int rc = 0;
 
 	if (e) {
-		close(e->fd);
+		let_go(t, key.slot, e->fd);
 		e->fd = fd;
 		return 0;
 	}
-	e = t->n < FD_TABLE_MAX ? malloc(sizeof(*e)) : NULL;
-	if (!e) {
-		close(fd);
-		return t->n < FD_TABLE_MAX ? -ENOMEM : -ENOSPC;
+	if (t->n >= FD_TABLE_MAX)
+		rc = -ENOSPC;
+	else if (b->bin && discard_pending(b->bin) >= FD_TABLE_CLOSING)
+		rc = -EBUSY;
+	else if (!(e = malloc(sizeof(*e))))
+		rc = -ENOMEM;
+	if (rc < 0) {
+		let_go(t, key.slot, fd);
+		return rc;
 	}
 	e->key = key;
 	e->fd = fd;
-	LIST_INSERT_HEAD(&t->buckets[key.slot % BUCKETS], e, of_slot);
+	LIST_INSERT_HEAD(&b->entries, e, of_slot);
 	TAILQ_INSERT_TAIL(&t->all, e, of_all);
 	t->n++;
 	return 0;
@@ -96,7 +120,7 @@ void fd_table_drop(struct fd_table *t, struct keep_key key)
 	int fd = fd_table_take(t, key);
 
 	if (fd >= 0)
-		close(fd);
+		let_go(t, key.slot, fd);
 }
 
 static bool is_of(const struct fd_entry *e, uint32_t kinds)
@@ -108,10 +132,10 @@ void fd_table_drop_slot(struct fd_table *t, uint16_t slot, uint32_t kinds)
 {
 	struct fd_entry *e, *next;
 
-	for (e = LIST_FIRST(&t->buckets[slot % BUCKETS]); e; e = next) {
+	for (e = LIST_FIRST(&t->buckets[slot % BUCKETS].entries); e; e = next) {
 		next = LIST_NEXT(e, of_slot);
 		if (e->key.slot == slot && is_of(e, kinds))
-			close(forget(t, e));
+			let_go(t, slot, forget(t, e));
 	}
 }
 
@@ -120,9 +144,11 @@ void fd_table_drop_kinds(struct fd_table *t, uint32_t kinds)
 	struct fd_entry *e, *next;
 
 	for (e = TAILQ_FIRST(&t->all); e; e = next) {
+		uint16_t slot = e->key.slot;
+
 		next = TAILQ_NEXT(e, of_all);
 		if (is_of(e, kinds))
-			close(forget(t, e));
+			let_go(t, slot, forget(t, e));
 	}
 }
 

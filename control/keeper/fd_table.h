@@ -2,7 +2,9 @@
 /*
  * Descriptors by key: what the keeper keeps, and what a successor has not taken yet.
  *
- * Threads  one.
+ * Threads  one; closing is done by others (base/discard.h), one a slot: ours may be the last descriptor of a
+ *          guest's memory, or of a socket in which lies what somebody made slow to close. A slot that has
+ *          FD_TABLE_CLOSING of those takes no more.
  * Limits   FD_TABLE_MAX entries, what 4,096 ports of eight queue pairs and 64 memory regions need.
  */
 #ifndef CONTROL_KEEPER_FD_TABLE_H
@@ -10,6 +12,7 @@
 
 #include "switch/keep.h"
 
+#define FD_TABLE_CLOSING 1024
 #define FD_TABLE_MAX (4096u * (2 + 64 + 3 * 16) + 1024 + 64)
 
 struct fd_table;
@@ -18,7 +21,7 @@ struct fd_entry;
 struct fd_table *fd_table_create(void); /* NULL: out of memory */
 void fd_table_destroy(struct fd_table *t); /* accepts NULL; closes what is left */
 
-/* fd is the table's from now on, in place of what was there; closed on failure. -ENOMEM, -ENOSPC. */
+/* fd is the table's from now on, in place of what was there; closed on failure. -ENOMEM, -ENOSPC, -EBUSY. */
 int fd_table_put(struct fd_table *t, struct keep_key key, int fd);
 
 /* Gives it back to the caller and forgets it; -1: there is none. */

@@ -237,7 +237,6 @@ static void state_drop(struct keeper *k)
 		"the saved configuration",
 		DOOMED);
 	fd_table_drop_kinds(k->table, ~of_process);
-	fd_table_drop(k->table, (struct keep_key){KEEP_PROCESS, OWN_ARENA, 0});
 	k->n_doomed = 0;
 }
 
@@ -283,8 +282,8 @@ static void on_active_exit(void *arg, int fd, uint32_t events)
 		loop_stop(k->loop, k->status);
 		return;
 	}
-	LOG_ERR("switch: process %d, which forwarded, %s%s%s%s", (int)pid,
-		k->hung[0] ? "had hung (" : "", k->hung, k->hung[0] ? ") and was " : "", text);
+	LOG_ERR("switch: process %d, which forwarded, is gone: %s%s%s", (int)pid, k->hung,
+		k->hung[0] ? ", " : "", text);
 	if (!k->was_ready) {
 		k->status = EXIT_FAILURE;
 		stop(k, NULL, false);

@@ -104,18 +104,25 @@ int kept_own(struct kept *k, enum channel_own which, uint16_t index)
 	return fd_table_take(k->handed, (struct keep_key){KEEP_PROCESS, (uint16_t)which, index});
 }
 
+/* A keeper that has gone keeps nothing, and we are about to end. */
+static int say(struct kept *k, const struct channel_msg *m)
+{
+	int rc = channel_send(k->fd, m);
+
+	if (rc < 0 && rc != -EPIPE)
+		LOG_WARN_RL("switch: the keeper does not take a message: %s", strerror(-rc));
+	return rc;
+}
+
 static int put(void *arg, struct keep_key key, int fd)
 {
 	struct kept *k = arg;
 	struct channel_msg m = {
 		.type = CHANNEL_PUT, .n = 1, .keys = {key}, .n_fds = 1, .fds = {fd}};
-	int rc = channel_send(k->fd, &m);
 
 	/* What a predecessor left under this key is another's, and nobody's any more. */
 	fd_table_drop(k->handed, key);
-	if (rc < 0)
-		LOG_WARN_RL("switch: the keeper does not take a descriptor: %s", strerror(-rc));
-	return rc;
+	return say(k, &m);
 }
 
 static void drop(void *arg, struct keep_key key)
@@ -124,8 +131,7 @@ static void drop(void *arg, struct keep_key key)
 	struct channel_msg m = {.type = CHANNEL_DROP, .n = 1, .keys = {key}};
 
 	fd_table_drop(k->handed, key);
-	if (channel_send(k->fd, &m) < 0)
-		LOG_WARN_RL("switch: the keeper could not be told of a closed descriptor");
+	say(k, &m);
 }
 
 static void drop_slot(void *arg, uint16_t slot, uint32_t kinds)
@@ -135,8 +141,7 @@ static void drop_slot(void *arg, uint16_t slot, uint32_t kinds)
 		.type = CHANNEL_DROP_SLOT, .n = 1, .kinds = kinds, .keys = {{.slot = slot}}};
 
 	fd_table_drop_slot(k->handed, slot, kinds);
-	if (channel_send(k->fd, &m) < 0)
-		LOG_WARN_RL("switch: the keeper could not be told of closed descriptors");
+	say(k, &m);
 }
 
 static int take(void *arg, struct keep_key key)
@@ -147,11 +152,6 @@ static int take(void *arg, struct keep_key key)
 }
 
 const struct keep_ops kept_ops = {.put = put, .drop = drop, .drop_slot = drop_slot, .take = take};
-
-int kept_own_put(struct kept *k, enum channel_own which, int fd)
-{
-	return put(k, (struct keep_key){KEEP_PROCESS, (uint16_t)which, 0}, fd);
-}
 
 unsigned kept_sweep(struct kept *k)
 {
@@ -176,8 +176,7 @@ void kept_say(struct kept *k, enum channel_type what)
 	struct channel_msg m = {.type = what};
 
 	/* Nobody there: the end of the channel is seen by whoever watches it. */
-	if (channel_send(k->fd, &m) < 0)
-		LOG_DEBUG("switch: the keeper has gone");
+	say(k, &m);
 }
 
 int kept_fd(const struct kept *k)

@@ -27,7 +27,6 @@ const struct channel_go *kept_go(const struct kept *k);
 
 /* One of the process's own, now the caller's, or -1. */
 int kept_own(struct kept *k, enum channel_own which, uint16_t index);
-int kept_own_put(struct kept *k, enum channel_own which, int fd);
 
 /* Everything that belonged to somebody has been taken: the rest is closed, here and there. How many. */
 unsigned kept_sweep(struct kept *k);

@@ -133,7 +133,8 @@ class Session:
                 return f.read()
 
         def sleeps():
-            if len(self.pids()) < 3:
+            # EAL's threads come last.
+            if len(self.pids()) < 3 or len(os.listdir(f"/proc/{self.pids()[2]}/task")) < 3:
                 return False
             before = schedstat(self.pids()[2])
             time.sleep(0.3)

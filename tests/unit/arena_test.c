@@ -277,7 +277,7 @@ static void memory_of_another_build_is_refused(void **state)
 	words[5]++; /* a size */
 	assert_refused(fd, "other sizes");
 	words[2]++;
-	assert_refused(fd, "has version 4 instead of 3");
+	assert_refused(fd, "has version 5 instead of 4");
 	words[0] = 0;
 	assert_refused(fd, "its first bytes are wrong");
 	assert_int_equal(ftruncate(fd, st.st_size - 4096), 0);

@@ -1,0 +1,117 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""The process that forwards dies, by SIGKILL or because it stands still, and its ports go on: front ends that
+never connect twice lose no frame, see none overtake another, and at most a burst a queue twice; addresses stay
+known, ports stay up, sockets open. The gaps are printed."""
+import os
+import signal
+import subprocess
+
+import session
+from session import Session, await_true, binary
+
+BURST = 32
+RATE = 10000
+PORTS = 8
+KILLS = int(os.environ.get("LANYARD_TEST_KILLS", 10))
+
+
+class Steady:
+    def __init__(self, s, n_ports=PORTS, rate=RATE):
+        s.cli("bridge", "add", "br0")
+        for i in range(n_ports):
+            s.cli("port", "add", f"p{i}", "--bridge", "br0", "--type", "vhost-user", "--listen", "--path",
+                  s.path(f"{i}.sock"), "--access", str(10 + i // 2))
+        self.s = s
+        self.gap_us = self.doubles_now = 0  # the most since somebody set them to 0
+        self.child = s.spawn(binary("steady"), str(rate), *(s.path(f"{i}.sock") for i in range(n_ports)),
+                             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.await_frames(1000)
+        self.flooded = self.report()["flooded"]  # before all addresses were known
+
+    def report(self):
+        self.child.stdin.write("\n")
+        self.child.stdin.flush()
+        line = self.child.stdout.readline()
+        assert line, f"the front ends ended: {self.child.wait()}"
+        r = dict(zip(("gap_us", "received", "lost", "doubles", "doubles_now", "misordered", "flooded",
+                       "closed"), map(int, line.split())))
+        self.gap_us = max(self.gap_us, r["gap_us"])
+        self.doubles_now = max(self.doubles_now, r["doubles_now"])
+        return r
+
+    def await_frames(self, n):
+        before = self.report()["received"]
+        await_true(f"{n} more frames", lambda: self.report()["received"] > before + n)
+
+    def check(self, r):
+        """What holds after any death."""
+        assert not r["closed"], r
+        assert not r["lost"] and not r["misordered"], r
+        assert r["flooded"] == self.flooded, (r, self.flooded)
+        assert self.doubles_now <= BURST, (self.doubles_now, r)
+
+
+def status(s):
+    return s.json("status")["daemon"]
+
+
+def await_successor(s, pid, n):
+    return await_true("another process forwards", lambda: (
+        lambda d: d["pid"] if d["pid"] != pid and d["restarts"]["n"] == n else 0)(status(s)))
+
+
+def config(s):
+    return s.cli("show", "config").stdout
+
+
+def spread(what, gaps):
+    gaps = sorted(gaps)
+    print(f"   {what}: gaps of {len(gaps)}: p50 {gaps[len(gaps) // 2] / 1000:.1f} ms, "
+          f"max {gaps[-1] / 1000:.1f} ms: {' '.join(f'{g / 1000:.0f}' for g in gaps)}")
+
+
+def die_again_and_again(s, load, n, how):
+    gaps, switch = [], []
+    pid = status(s)["pid"]
+    for _ in range(n):
+        s.await_spare()
+        killed = status(s)["restarts"]["n"]
+        load.report()
+        load.gap_us = load.doubles_now = 0
+        how(pid)
+        # The very next command is answered, by the successor.
+        if how is kill:
+            s.cli("status")
+        pid = await_successor(s, pid, killed + 1)
+        load.await_frames(RATE * PORTS // 10)
+        r = load.report()
+        gaps.append(load.gap_us)
+        switch.append(int(1000 * status(s)["restarts"]["gap_ms"]))
+        load.check(r)
+        assert all(p["state"] == "up" for p in s.json("port", "show")), s.json("port", "show")
+    return gaps, switch
+
+
+def kill(pid):
+    os.kill(pid, signal.SIGKILL)
+
+
+def stop(pid):
+    os.kill(pid, signal.SIGSTOP)
+
+
+def ports_go_on_when_the_switch_dies():
+    with Session("--workers", "1") as s:
+        load = Steady(s)
+        before = config(s), status(s)["keeper_pid"]
+        gaps, switch = die_again_and_again(s, load, KILLS, kill)
+        spread("killed, seen by front ends", gaps)
+        spread("killed, from death to ready", switch)
+        gaps, _ = die_again_and_again(s, load, 2, stop)
+        spread("stopped", gaps)
+        assert (config(s), status(s)["keeper_pid"]) == before
+        assert "stopped for" in status(s)["restarts"]["reason"], status(s)
+
+
+session.run(ports_go_on_when_the_switch_dies)

@@ -1,0 +1,440 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The keeper's parts: its table, its channel, its watchdog; and what a successor believes of a port. */
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/loop.h"
+#include "control/keeper/channel.h"
+#include "control/keeper/fd_table.h"
+#include "control/keeper/kept.h"
+#include "control/keeper/packet.h"
+#include "control/keeper/watchdog.h"
+#include "vhost-user/vu_kept.h"
+
+static bool is_open(int fd)
+{
+	return fcntl(fd, F_GETFD) >= 0;
+}
+
+static void await_closed(int fd)
+{
+	for (unsigned i = 0; i < 5000 && is_open(fd); i++)
+		usleep(1000);
+	assert_false(is_open(fd));
+}
+
+static int fd_new(void)
+{
+	int fd = eventfd(0, EFD_CLOEXEC);
+
+	assert_true(fd >= 0);
+	return fd;
+}
+
+/* ---- table ---- */
+
+static void table_keeps_one_descriptor_a_key(void **state)
+{
+	struct fd_table *t = fd_table_create();
+	struct keep_key a = {KEEP_KICK, 7, 1}, b = {KEEP_KICK, 7 + 4096, 1};
+	int fds[3] = {fd_new(), fd_new(), fd_new()};
+
+	assert_int_equal(fd_table_put(t, a, fds[0]), 0);
+	assert_int_equal(fd_table_put(t, b, fds[1]), 0);
+	assert_int_equal(fd_table_put(t, a, fds[2]), 0);
+	await_closed(fds[0]);
+	assert_int_equal(fd_table_n(t), 2);
+	assert_int_equal(fd_table_take(t, a), fds[2]);
+	assert_int_equal(fd_table_take(t, a), -1);
+	assert_true(is_open(fds[2]));
+	close(fds[2]);
+	fd_table_destroy(t);
+	await_closed(fds[1]);
+}
+
+static void table_drops_kinds_of_a_slot(void **state)
+{
+	struct fd_table *t = fd_table_create();
+	const struct fd_entry *e;
+
+	for (uint16_t slot = 3; slot < 3 + 2 * 4096; slot = (uint16_t)(slot + 4096))
+		for (uint16_t kind = KEEP_LISTEN; kind <= KEEP_ERR; kind++)
+			assert_int_equal(fd_table_put(t, (struct keep_key){kind, slot, 0}, fd_new()), 0);
+	fd_table_drop_slot(t, 3, KEEP_OF_CONNECTION);
+	assert_int_equal(fd_table_n(t), KEEP_ERR + 1);
+	e = fd_table_next(t, NULL);
+	assert_int_equal(fd_entry_key(e).kind, KEEP_LISTEN);
+	assert_int_equal(fd_entry_key(e).slot, 3);
+	assert_int_equal(fd_entry_key(fd_table_next(t, e)).slot, 3 + 4096);
+	fd_table_drop_kinds(t, ~KEEP_BIT(KEEP_LISTEN));
+	assert_int_equal(fd_table_n(t), 2);
+	fd_table_destroy(t);
+}
+
+/* ---- channel ---- */
+
+static void message_outlives_its_sender(void **state)
+{
+	struct channel_msg m = {.type = CHANNEL_PUT, .n = 1, .keys = {{KEEP_CALL, 9, 3}}, .n_fds = 1};
+	uint64_t value = 0;
+	int pair[2];
+
+	assert_int_equal(channel_pair(pair), 0);
+	m.fds[0] = eventfd(5, EFD_CLOEXEC);
+	assert_int_equal(channel_send(pair[1], &m), 0);
+	close(m.fds[0]);
+	close(pair[1]);
+	assert_int_equal(channel_receive(pair[0], &m, false), 1);
+	assert_int_equal(m.type, CHANNEL_PUT);
+	assert_int_equal(m.keys[0].slot, 9);
+	assert_int_equal(m.n_fds, 1);
+	assert_int_equal(read(m.fds[0], &value, sizeof(value)), sizeof(value));
+	assert_int_equal(value, 5);
+	close(m.fds[0]);
+	assert_int_equal(channel_receive(pair[0], &m, false), -EPIPE);
+	assert_int_equal(channel_send(pair[0], &m), -EPIPE);
+	close(pair[0]);
+}
+
+static int lowest_free(void)
+{
+	int fd = dup(STDIN_FILENO);
+
+	close(fd);
+	return fd;
+}
+
+/* Whatever a process says that is being taken over by a guest. */
+static void messages_that_are_none_are_refused_and_leave_nothing(void **state)
+{
+	const struct channel_msg good = {
+		.type = CHANNEL_PUT, .n = 1, .keys = {{KEEP_CALL, 1, 1}}, .n_fds = 1};
+	int fd = fd_new();
+
+	for (unsigned i = 0; i < 9; i++) {
+		struct channel_msg m = good, got;
+		int pair[2], before, rc;
+
+		assert_int_equal(channel_pair(pair), 0);
+		m.fds[0] = m.fds[1] = fd;
+		switch (i) {
+		case 0: m.type = 0; break;
+		case 1: m.type = CHANNEL_GO + 1; break;
+		case 2: m.n = 2; break;
+		case 3: m.n_fds = 0; break;
+		case 4: m.n_fds = 2; break;
+		case 5: m.keys[0].kind = KEEP_KINDS; break;
+		case 6: m.keys[0].kind = 0; break;
+		case 7: m.type = CHANNEL_DROP; break; /* with a descriptor */
+		case 8: m.type = CHANNEL_HAND; m.n = CHANNEL_BATCH; break;
+		}
+		assert_int_equal(channel_send(pair[1], &m), 0);
+		before = lowest_free();
+		rc = channel_receive(pair[0], &got, false);
+		if (rc != -EPROTO)
+			fail_msg("case %u: %d", i, rc);
+		assert_int_equal(lowest_free(), before);
+		close(pair[0]);
+		close(pair[1]);
+	}
+	close(fd);
+}
+
+static void bytes_that_are_no_message_are_refused(void **state)
+{
+	struct channel_msg got;
+	uint8_t bytes[2048];
+	int pair[2];
+
+	assert_int_equal(channel_pair(pair), 0);
+	for (unsigned size = 1; size < sizeof(bytes); size += 7) {
+		memset(bytes, (int)size, sizeof(bytes));
+		bytes[0] = (uint8_t)(size % 9);
+		memset(bytes + 1, 0, 3);
+		assert_int_equal(send(pair[1], bytes, size, 0), size);
+		assert_int_equal(channel_receive(pair[0], &got, false), -EPROTO);
+	}
+	close(pair[0]);
+	close(pair[1]);
+}
+
+static void full_channel_ends_the_wait(void **state)
+{
+	struct channel_msg m = {.type = CHANNEL_DROP, .n = 1, .keys = {{KEEP_CALL, 1, 1}}};
+	uint64_t start_ns;
+	int pair[2], rc = 0;
+
+	assert_int_equal(channel_pair(pair), 0);
+	start_ns = loop_now_ns();
+	for (unsigned i = 0; rc == 0 && i < 1000000; i++)
+		rc = channel_send(pair[1], &m);
+	assert_int_equal(rc, -ETIMEDOUT);
+	assert_true(loop_now_ns() - start_ns >= CHANNEL_WAIT_MS * MS_NS / 2);
+	close(pair[0]);
+	close(pair[1]);
+}
+
+static void successor_finds_what_was_handed_and_drops_the_rest(void **state)
+{
+	struct channel_msg m = {.type = CHANNEL_HAND, .n = 2,
+				.keys = {{KEEP_LISTEN, 1, 0}, {KEEP_LISTEN, 2, 0}}, .n_fds = 2};
+	struct kept *k;
+	int pair[2], fd;
+
+	assert_int_equal(channel_pair(pair), 0);
+	m.fds[0] = fd_new();
+	m.fds[1] = fd_new();
+	assert_int_equal(channel_send(pair[0], &m), 0);
+	close(m.fds[0]);
+	close(m.fds[1]);
+	m = (struct channel_msg){.type = CHANNEL_GO, .go = {.n_restarts = 3, .reason = "why"}};
+	assert_int_equal(channel_send(pair[0], &m), 0);
+	assert_int_equal(kept_create(pair[1], &k, NULL), 0);
+	assert_int_equal(kept_await(k, -1, NULL), 0);
+	assert_int_equal(kept_go(k)->n_restarts, 3);
+	fd = kept_ops.take(k, (struct keep_key){KEEP_LISTEN, 2, 0});
+	assert_true(is_open(fd));
+	assert_int_equal(kept_ops.take(k, (struct keep_key){KEEP_LISTEN, 2, 0}), -1);
+	assert_int_equal(kept_sweep(k), 1);
+	assert_int_equal(channel_receive(pair[0], &m, false), 1);
+	assert_int_equal(m.type, CHANNEL_WARM);
+	assert_int_equal(channel_receive(pair[0], &m, false), 1);
+	assert_int_equal(m.type, CHANNEL_DROP);
+	assert_int_equal(m.keys[0].slot, 1);
+	kept_destroy(k);
+	close(fd);
+	close(pair[0]);
+}
+
+static void spare_ends_with_its_keeper(void **state)
+{
+	struct kept *k;
+	int pair[2];
+
+	assert_int_equal(channel_pair(pair), 0);
+	assert_int_equal(kept_create(pair[1], &k, NULL), 0);
+	close(pair[0]);
+	assert_int_equal(kept_await(k, -1, NULL), 1);
+	kept_destroy(k);
+}
+
+/* ---- watchdog ---- */
+
+struct dog {
+	struct watchdog w;
+	struct pulse *pulse;
+	uint64_t now_ns;
+	char text[64];
+};
+
+static struct dog *dog_new(void)
+{
+	struct dog *d = calloc(1, sizeof(*d));
+
+	d->pulse = aligned_alloc(64, sizeof(*d->pulse));
+	memset(d->pulse, 0, sizeof(*d->pulse));
+	d->now_ns = 100 * S_NS;
+	watchdog_begin(&d->w);
+	return d;
+}
+
+static void dog_free(struct dog *d)
+{
+	free(d->pulse);
+	free(d);
+}
+
+static bool look(struct dog *d, uint64_t after_ns, bool stopped)
+{
+	d->now_ns += after_ns;
+	return watchdog_look(&d->w, d->pulse, stopped, d->now_ns, d->text, sizeof(d->text));
+}
+
+/* How many ticks until it barks, at most n. */
+static unsigned ticks(struct dog *d, unsigned n, bool stopped, bool moves)
+{
+	for (unsigned i = 1; i <= n; i++) {
+		if (moves)
+			atomic_fetch_add(&d->pulse->workers[2].n_looks, 1);
+		if (look(d, WATCHDOG_TICK, stopped))
+			return i;
+	}
+	return 0;
+}
+
+static void worker_that_stands_still_is_seen_within_a_second(void **state)
+{
+	struct dog *d = dog_new();
+	unsigned n;
+
+	atomic_store(&d->pulse->workers[2].awake, 1);
+	assert_int_equal(ticks(d, 40, false, true), 0);
+	n = ticks(d, 40, false, false);
+	assert_in_range(n * WATCHDOG_TICK, 1, S_NS);
+	assert_non_null(strstr(d->text, "worker 2 stood still"));
+	dog_free(d);
+}
+
+static void worker_that_sleeps_is_left_alone(void **state)
+{
+	struct dog *d = dog_new();
+
+	assert_int_equal(ticks(d, 100, false, false), 0);
+	/* It has just woken up and not come to look yet. */
+	atomic_store(&d->pulse->workers[2].awake, 1);
+	assert_int_equal(ticks(d, 2, false, false), 0);
+	atomic_store(&d->pulse->workers[2].awake, 0);
+	assert_int_equal(ticks(d, 100, false, false), 0);
+	dog_free(d);
+}
+
+static void stopped_process_is_seen_within_a_second(void **state)
+{
+	struct dog *d = dog_new();
+	unsigned n;
+
+	assert_int_equal(ticks(d, 2, true, false), 0);
+	assert_int_equal(ticks(d, 1, false, false), 0);
+	n = ticks(d, 40, true, false);
+	assert_in_range(n * WATCHDOG_TICK, 2 * WATCHDOG_TICK, S_NS);
+	assert_non_null(strstr(d->text, "stopped for"));
+	dog_free(d);
+}
+
+static void host_that_was_paused_is_no_hang(void **state)
+{
+	struct dog *d = dog_new();
+
+	atomic_store(&d->pulse->workers[2].awake, 1);
+	atomic_store(&d->pulse->control_since_ns, d->now_ns - 1);
+	assert_int_equal(ticks(d, 2, false, true), 0);
+	for (unsigned i = 0; i < 50; i++)
+		assert_false(look(d, 20 * S_NS, true));
+	dog_free(d);
+}
+
+static void control_may_wait_for_a_disk_but_not_for_ever(void **state)
+{
+	struct dog *d = dog_new();
+	unsigned n;
+
+	assert_int_equal(ticks(d, 1, false, false), 0);
+	atomic_store(&d->pulse->control_since_ns, d->now_ns);
+	n = ticks(d, 100, false, false);
+	assert_in_range(n * WATCHDOG_TICK, WATCHDOG_CONTROL, WATCHDOG_CONTROL + WATCHDOG_TICK);
+	dog_free(d);
+}
+
+/* ---- packet processes ---- */
+
+static void death_is_seen_and_told(void **state)
+{
+	static const struct {
+		const char *how, *says;
+		enum keep_end end;
+		int status;
+	} cases[] = {
+		{"exit 75", "ended with status 75", KEEP_KILLED, 75},
+		{"kill -SEGV $$", "killed by signal 11 (Segmentation fault)", KEEP_CRASHED, 139},
+		{"kill -KILL $$", "killed by signal 9 (Killed)", KEEP_KILLED, 137},
+	};
+
+	for (unsigned i = 0; i < 3; i++) {
+		char *argv[] = {(char *)"sh", (char *)"-c", (char *)cases[i].how, NULL};
+		struct packet *p;
+		enum keep_end end;
+		char text[96];
+
+		/* "--channel 3" become arguments of the script. */
+		assert_int_equal(packet_start("/bin/sh", argv, &p, NULL), 0);
+		assert_int_equal(packet_bury(p, &end, text, sizeof(text)), cases[i].status);
+		assert_string_equal(text, cases[i].says);
+		assert_int_equal(end, cases[i].end);
+	}
+}
+
+/* ---- what a successor believes of a port ---- */
+
+static const uint64_t offer = VU_BIT(VIRTIO_F_VERSION_1) | VU_BIT(VIRTIO_NET_F_MRG_RXBUF);
+
+static void kept_make(struct vu_kept *k)
+{
+	memset(k, 0, sizeof(*k));
+	vu_dev_init(&k->dev, offer, 1, 0);
+	k->dev.phase = VU_NEGOTIATED;
+	k->dev.features = offer;
+	k->dev.n_regions = 2;
+	k->dev.regions[0] = (struct vu_mem_region){0x1000, 0x1000, 0x7000, 0};
+	k->dev.regions[1] = (struct vu_mem_region){0x3000, 0x1000, 0x9000, 0};
+	k->region_key[0] = 1;
+	for (unsigned i = 0; i < 2; i++)
+		k->dev.rings[i] = (struct vu_ring_state){
+			.phase = VU_RING_STARTED, .enabled = true, .has_addr = true, .num = 256};
+}
+
+static void successor_believes_only_what_holds_together(void **state)
+{
+	struct err err = ERR_NONE;
+	struct vu_kept k;
+
+	kept_make(&k);
+	assert_int_equal(vu_kept_check(&k, offer, 2, &err), 0);
+	for (unsigned i = 0; i < 14; i++) {
+		kept_make(&k);
+		switch (i) {
+		case 0: k.stage = VU_BUSY; break;
+		case 1: k.dev.features |= VU_BIT(VIRTIO_NET_F_MQ); break;
+		case 2: k.dev.n_rings = 4; break;
+		case 3: k.dev.n_rings = 0xffffffff; break;
+		case 4: k.dev.phase = 9; break;
+		case 5: k.dev.n_regions = VU_MEM_SLOTS + 1; break;
+		case 6: k.dev.regions[1].size = 0; break;
+		case 7: k.dev.regions[1].size = ~0ull; break;
+		case 8: k.region_key[0] = k.region_key[1]; break;
+		case 9: k.region_key[1] = VU_MEM_SLOTS; break;
+		case 10: k.dev.rings[1].num = 3; break;
+		case 11: k.dev.rings[1].num = 0; break;
+		case 12: k.dev.rings[0].phase = 5; break;
+		case 13: memset(&k.dev.rings[0].enabled, 0x55, 1); break;
+		}
+		if (vu_kept_check(&k, offer, 2, &err) != -EPROTO)
+			fail_msg("case %u is believed", i);
+	}
+	kept_make(&k);
+	assert_int_equal(vu_kept_check(&k, offer & ~VU_BIT(VIRTIO_NET_F_MRG_RXBUF), 2, &err), -EPROTO);
+	assert_non_null(strstr(err.text, "MRG_RXBUF"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(table_keeps_one_descriptor_a_key),
+		cmocka_unit_test(table_drops_kinds_of_a_slot),
+		cmocka_unit_test(message_outlives_its_sender),
+		cmocka_unit_test(messages_that_are_none_are_refused_and_leave_nothing),
+		cmocka_unit_test(bytes_that_are_no_message_are_refused),
+		cmocka_unit_test(full_channel_ends_the_wait),
+		cmocka_unit_test(successor_finds_what_was_handed_and_drops_the_rest),
+		cmocka_unit_test(spare_ends_with_its_keeper),
+		cmocka_unit_test(worker_that_stands_still_is_seen_within_a_second),
+		cmocka_unit_test(worker_that_sleeps_is_left_alone),
+		cmocka_unit_test(stopped_process_is_seen_within_a_second),
+		cmocka_unit_test(host_that_was_paused_is_no_hang),
+		cmocka_unit_test(control_may_wait_for_a_disk_but_not_for_ever),
+		cmocka_unit_test(death_is_seen_and_told),
+		cmocka_unit_test(successor_believes_only_what_holds_together),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
