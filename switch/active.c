@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define SOURCES_MAX (SWITCH_PORTS_MAX * PORT_QUEUES_MAX)
 _Static_assert(SOURCES_MAX <= UINT16_MAX, "a place fits");
 
 int active_create(struct active *a)
@@ -74,12 +73,24 @@ void active_age(struct active *a)
 	}
 }
 
-bool active_rest(struct active *a)
+/* Frames wait there, but not for us yet. */
+static bool is_held_up(const struct view_source *s, uint64_t now, uint64_t *due)
+{
+	uint64_t at;
+
+	if (!(s->special & SOURCE_LIMITED) || meter_open(&s->port->port->rate, now, &at))
+		return false;
+	*due = at < *due ? at : *due;
+	return true;
+}
+
+bool active_rest(struct active *a, uint64_t now, uint64_t *due)
 {
 	bool resting = true;
 
 	for (unsigned i = a->n; i-- > 0;)
-		if (!leave(a, i) && !a->s->s[a->list[i]].polled_only)
+		if (!is_held_up(&a->s->s[a->list[i]], now, due) && !leave(a, i) &&
+		    !a->s->s[a->list[i]].polled_only)
 			resting = false;
 	return resting;
 }

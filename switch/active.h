@@ -23,6 +23,7 @@
 
 #include "switch/view.h"
 
+#define SOURCES_MAX  (SWITCH_PORTS_MAX * PORT_QUEUES_MAX)
 #define ACTIVE_LOOKS 20 /* a millisecond, as workers look every 50 us */
 #define ACTIVE_QUIET 255
 #define ACTIVE_VISITS 4
@@ -47,8 +48,9 @@ void active_take(struct active *a, const struct view *v, unsigned worker);
 /* One look: rings that gave nothing for long become quiet. */
 void active_age(struct active *a);
 
-/* All of them become quiet. False when one had a frame, which is active then. */
-bool active_rest(struct active *a);
+/* All of them become quiet, but for those whose port has used up its rate: lowers *due to when the first of
+ * these goes on. False when one had a frame, which is active then. */
+bool active_rest(struct active *a, uint64_t now, uint64_t *due);
 
 /* A ring was kicked. */
 void active_kicked(struct active *a, unsigned port_id, unsigned q);

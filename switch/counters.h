@@ -55,6 +55,8 @@
 	  "its source would be one address more than the port's max-macs")                     \
 	X(RX_ISOLATED, "isolated",                                                             \
 	  "sent from an isolated port to isolated ports alone, which exchange nothing")        \
+	X(RX_STORM, "storm",                                                                   \
+	  "more frames to be flooded than the port's storm allows; a loop, or raise it with `port set P storm=`") \
 	X(RX_SAME_PORT, "same_port", "its destination is on the port it came from")            \
 	X(RX_NO_PORT, "no_port", "no other port of its VLAN is up, so there is nobody to flood to") \
 	X(RX_COPY_LIMIT, "copy_limit",                                                         \

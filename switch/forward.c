@@ -308,8 +308,8 @@ static uint8_t flood_ended(const struct journey *j, const struct view_port *in, 
 	return RX_NO_PORT;
 }
 
-static void flood(struct forward *fw, struct journey *j, const struct view_port *in,
-		  struct shape s, unsigned depth)
+static void flood_all(struct forward *fw, struct journey *j, const struct view_port *in,
+		      struct shape s, unsigned depth)
 {
 	const struct view_bridge *br = in->bridge;
 	struct port_counters *c = counters(fw, in);
@@ -337,6 +337,32 @@ static void flood(struct forward *fw, struct journey *j, const struct view_port 
 		c->rx_forwarded += n;
 	else
 		run_drop(fw, j, in, flood_ended(j, in, s));
+}
+
+/* As much of the run as the port's storm leaves. */
+static void flood_limited(struct forward *fw, struct journey *j, const struct view_port *in,
+			  struct shape s, unsigned depth)
+{
+	const struct run *all = j->run;
+	unsigned n = meter_take(&in->port->storm, fw->tsc, in->storm_each, in->storm_depth, all->n);
+	struct run passed = run_part(fw->burst, all, 0, n), rest = run_part(fw->burst, all, n, all->n - n);
+
+	j->run = &passed;
+	if (n)
+		flood_all(fw, j, in, s, depth);
+	j->run = &rest;
+	if (rest.n)
+		run_drop(fw, j, in, RX_STORM);
+	j->run = all;
+}
+
+static void flood(struct forward *fw, struct journey *j, const struct view_port *in, struct shape s,
+		  unsigned depth)
+{
+	if (unlikely(in->storm_each WATCH(&& !fw->trace)))
+		flood_limited(fw, j, in, s, depth);
+	else
+		flood_all(fw, j, in, s, depth);
 }
 
 /* The run is in VLAN s.vid of in's bridge: sends it where it belongs and counts it for in. */

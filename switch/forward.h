@@ -59,7 +59,7 @@ struct forward {
 void forward_burst(struct forward *fw, const struct view_port *in, unsigned q);
 HOT_DECLARE(void, forward_burst, struct forward *fw, const struct view_port *in, unsigned q);
 
-/* The same for a burst that somebody may look at (view_source.watched), or a trace. */
+/* The same for a burst that somebody may look at (SOURCE_WATCHED), or a trace. */
 void forward_burst_watched(struct forward *fw, const struct view_port *in, unsigned q);
 HOT_DECLARE(void, forward_burst_watched, struct forward *fw, const struct view_port *in, unsigned q);
 

@@ -58,6 +58,7 @@ struct burst {
 	struct frame frames[BURST_MAX];
 	struct seg segs[BURST_SEGS]; /* backing store of frames[].segs */
 	unsigned n, n_segs;
+	unsigned n_unwanted; /* so many frames less than BURST_MAX are asked for; a driver may give more */
 	uint8_t heads[BURST_MAX][OFFLOAD_HEAD_MAX]; /* of frames with offloads */
 };
 

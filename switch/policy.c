@@ -161,6 +161,11 @@ int port_policy_set(struct port *p, const struct port_policy *policy, struct err
 		rc = port_policy_link_check(p->name, policy, err);
 	if (rc < 0)
 		return rc;
+	/* Another limit begins without the debts of this one. */
+	if (old.storm != policy->storm)
+		meter_reset(&p->storm);
+	if (old.rate != policy->rate)
+		meter_reset(&p->rate);
 	p->kept->policy = *policy;
 	if (p->peer)
 		p->peer->kept->policy = *policy;

@@ -18,6 +18,7 @@
 
 #include "switch/arena.h"
 #include "switch/frame.h"
+#include "switch/meter.h"
 #include "switch/switch.h"
 
 #define PORT_QUEUES_MAX	 8
@@ -28,7 +29,7 @@
 struct port_ops {
 	const char *type; /* as in cli.md: "vhost-user" */
 
-	/* Worker. Fills b->frames from 0 on with up to BURST_MAX frames; returns how many. */
+	/* Worker. Fills b->frames from 0 on with up to BURST_MAX - b->n_unwanted frames; returns how many. */
 	unsigned (*rx_burst)(struct port *p, unsigned q, struct burst *b);
 
 	/* Worker, after each rx_burst that returned frames: their memory is the sender's again. */
@@ -99,6 +100,7 @@ struct port {
 	/* worker: queue + 1 on which this port last sent a flow; racy by design, a hint */
 	_Atomic uint8_t flow_queue[PORT_FLOW_SLOTS];
 	atomic_bool fault_raised;
+	struct meter storm, rate; /* worker: rw, ctl: reset with another limit */
 	TAILQ_ENTRY(port) link;
 	struct ring_load load[PORT_QUEUES_MAX];
 };

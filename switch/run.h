@@ -155,6 +155,22 @@ hot_inline unsigned runs_cut(const struct forward *fw, const struct view_port *i
 	return n_runs;
 }
 
+/* n frames of it from `at` on. */
+static inline struct run run_part(const struct burst *b, const struct run *all, unsigned at, unsigned n)
+{
+	struct run part = *all;
+
+	part.first = (uint8_t)(all->first + at);
+	part.n = (uint8_t)n;
+	part.len_largest = 0;
+	part.bytes = 0;
+	for (const struct frame *f = &b->frames[part.first], *end = f + n; f < end; f++) {
+		part.bytes += f->len;
+		part.len_largest = f->wire_len > part.len_largest ? f->wire_len : part.len_largest;
+	}
+	return part;
+}
+
 /* Lets a run in: its VLAN, and where in the table its addresses are. */
 hot_inline uint8_t run_enter(const struct view_port *in, const struct frame *f, struct run *run)
 {

@@ -76,6 +76,21 @@ static void owners_fill(struct switch_ *sw, struct view *v)
 			owners_put(&v->bridges[p->bridge->index], p->kept->policy.guard.mac, p->id);
 }
 
+/* Cycles that a byte takes at so many bits a second, times 65536. */
+static uint64_t rate_cost(const struct switch_ *sw, uint64_t rate)
+{
+	return (uint64_t)((unsigned __int128)sw->tsc_hz * 8 * 65536 / rate);
+}
+
+/* A tenth of a second's worth at once, one at least. */
+static void storm_fill(const struct switch_ *sw, struct view_port *vp, uint32_t storm)
+{
+	if (!storm)
+		return;
+	vp->storm_each = sw->tsc_hz / storm ? sw->tsc_hz / storm : 1;
+	vp->storm_depth = sw->tsc_hz / 10 > vp->storm_each ? sw->tsc_hz / 10 : vp->storm_each;
+}
+
 static void view_sources_fill(struct switch_ *sw, struct view *v)
 {
 	struct view_source *next = v->sources;
@@ -94,6 +109,10 @@ static void view_sources_fill(struct switch_ *sw, struct view *v)
 				next->load = &p->load[q];
 				next->q = q;
 				next->polled_only = p->kick_fd[q] < 0;
+				if (p->kept->policy.rate) {
+					next->special = SOURCE_LIMITED;
+					next->rate_cost = rate_cost(sw, p->kept->policy.rate);
+				}
 				s->polled_only |= next->polled_only;
 				next++;
 			}
@@ -115,6 +134,7 @@ static void view_fill(struct switch_ *sw, struct view *v)
 	TAILQ_FOREACH(p, &sw->ports, link) {
 		view_port_fill(vp, p);
 		vp->bridge = &v->bridges[p->bridge->index];
+		storm_fill(sw, vp, p->kept->policy.storm);
 		v->by_id[p->id] = vp++;
 	}
 	TAILQ_FOREACH(p, &sw->ports, link)

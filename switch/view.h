@@ -39,6 +39,7 @@ struct view_port {
 	uint16_t source[PORT_QUEUES_MAX]; /* its place among its worker's sources, where it is one */
 	struct view_watch watch;
 	uint32_t max_macs; /* 0: no limit */
+	uint64_t storm_each, storm_depth; /* TSC cycles; 0: no limit */
 	struct guard guard;
 };
 
@@ -57,8 +58,12 @@ struct view_source {
 	struct ring_load *load;
 	uint8_t q;
 	bool polled_only; /* its front end gives no kick: nobody may sleep for long */
-	bool watched;	  /* its frames may come to a port that is looked at, or are looked at */
+	uint8_t special;  /* SOURCE_*; 0 for most */
+	uint64_t rate_cost; /* with SOURCE_LIMITED: TSC cycles a byte, times 65536 */
 };
+
+#define SOURCE_WATCHED 1u /* its frames may come to a port that is looked at, or are looked at */
+#define SOURCE_LIMITED 2u /* its port has a rate */
 
 struct view_sources {
 	unsigned n;

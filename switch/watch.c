@@ -278,6 +278,7 @@ void watch_view_fill(const struct switch_ *sw, struct view *v)
 		for (unsigned k = 0; k < v->worker[i].n; k++) {
 			struct view_source *s = &v->worker[i].s[k];
 
-			s->watched = bridges[s->port->port->bridge->index];
+			if (bridges[s->port->port->bridge->index])
+				s->special |= SOURCE_WATCHED;
 		}
 }

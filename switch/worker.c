@@ -22,8 +22,10 @@
 #include "switch/forward.h"
 #include "switch/hold.h"
 #include "switch/internal.h"
+#include "switch/limit.h"
 #include "switch/pages.h"
 #include "switch/pulse.h"
+#include "switch/share.h"
 #include "switch/watched.h"
 
 /* A few microseconds, where sleeps are long, bridge the gaps within what one guest sends; more would
@@ -36,6 +38,8 @@
 #define LOOK_US 50
 /* A ring without a kick descriptor is looked at this often while everything else sleeps. */
 #define POLLED_SLEEP_MS 1
+/* A port with a debt is looked at as often, so that another limit for it counts soon. */
+#define LIMITED_SLEEP_MS 1000
 
 /* What epoll says of a kick descriptor: its port's id and queue; of wake_fd: WAKE. */
 #define KICK(id, q) ((uint64_t)(id) * PORT_QUEUES_MAX + (q))
@@ -57,6 +61,7 @@ struct worker {
 	struct switch_ *sw;
 	unsigned id;
 	struct active active;
+	struct shares shares;
 	int epfd, wake_fd;
 	int cpu;
 	struct pulse_worker *pulse, unseen; /* the one of switch/pulse.h, or nobody's */
@@ -116,10 +121,11 @@ int worker_create(struct switch_ *sw, unsigned id, unsigned lcore, struct worker
 	w->fw.rooms = w->rooms;
 	slot_use(w, 0);
 	w->us_cycles = sw->tsc_hz / 1000000;
+	shares_init(&w->shares, calloc(SOURCES_MAX, sizeof(struct share)), w->us_cycles);
 	w->spin_cycles = SPIN_MAX_US * w->us_cycles;
 	w->epfd = epoll_create1(EPOLL_CLOEXEC);
 	w->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (active_create(&w->active) < 0 || w->epfd < 0 || w->wake_fd < 0 ||
+	if (active_create(&w->active) < 0 || !w->shares.of || w->epfd < 0 || w->wake_fd < 0 ||
 	    epoll_ctl(w->epfd, EPOLL_CTL_ADD, w->wake_fd, &ev) < 0) {
 		int rc = err_set(err, -errno, "worker %u: cannot make its event descriptors or lists: %s",
 				 id, strerror(errno));
@@ -142,6 +148,7 @@ void worker_destroy(struct worker *w)
 	pages_free(w->fw.decided, DECIDED_SETS * sizeof(*w->fw.decided));
 	watch_room_destroy(w->fw.room);
 	active_destroy(&w->active);
+	free(w->shares.of);
 	free(w);
 }
 
@@ -207,16 +214,21 @@ static inline void add(_Atomic uint64_t *c, uint64_t n)
 			      memory_order_relaxed);
 }
 
-static inline unsigned source_poll(struct worker *w, const struct view_source *s)
+/* special: s->special, which is 0 for most sources. */
+hot_inline unsigned burst_take(struct worker *w, const struct view_source *s, unsigned n_unwanted,
+			       unsigned special)
 {
 	const struct view_port *vp = s->port;
 	struct burst *b = w->fw.burst;
 
 	b->n_segs = 0;
+	b->n_unwanted = n_unwanted;
 	b->n = vp->ops->rx_burst(vp->port, s->q, b);
 	if (!b->n)
 		return 0;
-	if (unlikely(s->watched))
+	if (special & SOURCE_LIMITED)
+		limit_pay(s, b, w->fw.tsc, w->us_cycles);
+	if (special & SOURCE_WATCHED)
 		forward_burst_watched(&w->fw, vp, s->q);
 	else
 		forward_burst(&w->fw, vp, s->q);
@@ -229,20 +241,26 @@ static inline unsigned source_poll(struct worker *w, const struct view_source *s
 	return b->n;
 }
 
-/* Second tries for what found no room in this round. */
-static void held_finish(struct worker *w)
+static unsigned special_poll(struct worker *w, const struct view_source *s, unsigned n_unwanted)
 {
-	for (unsigned i = 0, n = w->n_held; i < n; i++) {
-		const struct view_source *s = w->slots[i].source;
+	uint64_t due;
+	unsigned n;
 
-		slot_use(w, i);
-		if (unlikely(s->watched))
-			watch_hold_retry(&w->fw);
-		else
-			hold_retry(&w->fw);
-		s->port->ops->rx_done(s->port->port, s->q, w->fw.burst);
-	}
-	slot_use(w, 0);
+	if (!(s->special & SOURCE_LIMITED))
+		return burst_take(w, s, n_unwanted, SOURCE_WATCHED);
+	n = limit_frames(s, w->fw.tsc, w->us_cycles, &due);
+	if (!n)
+		return 0;
+	if (BURST_MAX - n > n_unwanted)
+		n_unwanted = BURST_MAX - n;
+	return burst_take(w, s, n_unwanted, s->special);
+}
+
+static inline unsigned source_poll(struct worker *w, const struct view_source *s, unsigned n_unwanted)
+{
+	if (unlikely(s->special))
+		return special_poll(w, s, n_unwanted);
+	return burst_take(w, s, n_unwanted, 0);
 }
 
 /* What poll_round() has moved. */
@@ -251,18 +269,42 @@ struct round {
 	unsigned n;
 };
 
+/* Cycles since r->tsc were spent on the ring at place, which gave n frames. */
+static inline void place_charge(struct worker *w, struct round *r, unsigned place, unsigned n)
+{
+	uint64_t cycles = rte_rdtsc() - r->tsc;
+
+	r->tsc += cycles;
+	if (!n)
+		return;
+	r->busy += cycles;
+	add(&w->active.s->s[place].load->busy_cycles, cycles);
+	share_charge(&w->shares, place, cycles, n, w->active.n > 1);
+}
+
+/* Second tries for what found no room in this round. */
+static void held_finish(struct worker *w, struct round *r)
+{
+	for (unsigned i = 0, n = w->n_held; i < n; i++) {
+		const struct view_source *s = w->slots[i].source;
+
+		slot_use(w, i);
+		if (unlikely(s->special & SOURCE_WATCHED))
+			watch_hold_retry(&w->fw);
+		else
+			hold_retry(&w->fw);
+		s->port->ops->rx_done(s->port->port, s->q, w->fw.burst);
+		place_charge(w, r, (unsigned)(s - w->active.s->s), 1);
+	}
+	slot_use(w, 0);
+}
+
 static inline bool place_poll(struct worker *w, struct round *r, unsigned place)
 {
-	const struct view_source *s = &w->active.s->s[place];
-	unsigned n = source_poll(w, s);
-	uint64_t after = rte_rdtsc();
+	unsigned n = source_poll(w, &w->active.s->s[place], w->shares.of[place].n_unwanted);
 
-	if (n) {
-		r->busy += after - r->tsc;
-		add(&s->load->busy_cycles, after - r->tsc);
-		r->n += n;
-	}
-	r->tsc = after;
+	place_charge(w, r, place, n);
+	r->n += n;
 	return n;
 }
 
@@ -287,16 +329,13 @@ static unsigned poll_round(struct worker *w, uint64_t *tsc)
 	struct round r = {.tsc = *tsc};
 
 	for (unsigned i = 0; i < a->n; i++)
-		if (place_poll(w, &r, a->list[i]))
+		if (share_may(&w->shares, a->list[i]) && place_poll(w, &r, a->list[i]))
 			active_seen(a, a->list[i]);
 	if (a->polls && !active_all(a))
 		visit(w, &r);
-	if (unlikely(w->n_held)) {
-		held_finish(w);
-		r.busy -= r.tsc;
-		r.tsc = rte_rdtsc();
-		r.busy += r.tsc;
-	}
+	if (unlikely(w->n_held))
+		held_finish(w, &r);
+	shares_round(&w->shares);
 	*tsc = r.tsc;
 	if (r.n) {
 		add(&w->busy_cycles, r.busy);
@@ -358,18 +397,29 @@ static void pulse_set(struct worker *w, bool awake)
 	atomic_store_explicit(&w->pulse->awake, awake, memory_order_relaxed);
 }
 
+/* -1: whenever. A port's debt may end in the middle of a millisecond: what it has then gathered it may send. */
+static int sleep_ms(const struct worker *w, uint64_t now, uint64_t due)
+{
+	uint64_t ms = due > now ? (due - now) / (1000 * w->us_cycles) + 1 : 1;
+
+	if (w->active.s->polled_only)
+		return POLLED_SLEEP_MS;
+	return due == UINT64_MAX ? -1 : (int)RTE_MIN(ms, (uint64_t)LIMITED_SLEEP_MS);
+}
+
 /* Sleeps until a kick or a wake-up, unless frames came while arming. Returns the time after it. */
 static uint64_t nap(struct worker *w)
 {
-	int timeout_ms = w->active.s->polled_only ? POLLED_SLEEP_MS : -1;
-	uint64_t before, after;
+	uint64_t before = rte_rdtsc(), due = UINT64_MAX, after;
+	int timeout_ms;
 
-	if (!active_rest(&w->active))
+	if (!active_rest(&w->active, before, &due))
 		return rte_rdtsc();
 	sweep_ask(w);
 	add(&w->sleeps, 1);
 	pulse_set(w, false);
 	before = rte_rdtsc();
+	timeout_ms = sleep_ms(w, before, due);
 	rte_rcu_qsbr_thread_offline(w->sw->qsbr, w->id);
 	/* A view that came since the last round has written to wake_fd, which ends the wait at once. */
 	kicks_take(w, &w->active, timeout_ms);
@@ -413,6 +463,12 @@ static void clock_set(struct worker *w, uint64_t tsc)
 	w->next_second_tsc = sw->tsc_start + ((uint64_t)w->fw.now_s + 1) * sw->tsc_hz;
 }
 
+static void view_take(struct worker *w, const struct view *v)
+{
+	active_take(&w->active, v, w->id);
+	shares_restart(&w->shares, w->active.s->n);
+}
+
 int worker_run(void *arg)
 {
 	struct worker *w = arg;
@@ -430,7 +486,7 @@ int worker_run(void *arg)
 		if (__builtin_expect(tsc >= w->next_second_tsc, 0))
 			clock_set(w, tsc);
 		if (__builtin_expect(v->seq != w->active.view_seq, 0))
-			active_take(&w->active, v, w->id);
+			view_take(w, v);
 		w->fw.view = v;
 		w->fw.tsc = tsc;
 		add(&w->polls, 1);

@@ -56,7 +56,7 @@ unsigned host_queue_rx_burst(struct host_queue *hq, struct burst *b)
 	const uint32_t hdr_len = hq->format.hdr_len;
 	unsigned n;
 
-	for (n = 0; n < BURST_MAX; n++) {
+	for (n = 0; n < BURST_MAX - b->n_unwanted; n++) {
 		struct vnet_hdr hdr = {0};
 		uint32_t len, tag;
 		struct seg piece;

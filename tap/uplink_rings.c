@@ -61,6 +61,7 @@ unsigned uplink_rx_burst(struct port *p, unsigned q, struct burst *b)
 
 	if (unlikely(++uq->n_bursts % BURSTS_LOOK == 0))
 		missed_count(u, q);
+	/* Some drivers give nothing to who asks for less than they take out at a time. */
 	uq->n_held = rte_eth_rx_burst(u->dev.id, (uint16_t)q, uq->held, BURST_MAX);
 	if (uq->n_held)
 		mbufs_to_frames(b, uq->held, uq->n_held, &u->dev.rx);

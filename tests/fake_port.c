@@ -34,9 +34,13 @@ struct fake_port {
 	atomic_bool full, helper_counts;
 	unsigned room, room_each; /* see fake_room_set(); the worker's once frames flow */
 	atomic_uint n_tx_calls;
+	void (*taken_fn)(void *arg, unsigned n_left);
+	void *taken_arg;
 	bool carrier;
 	unsigned n_carrier; /* how often it was told */
 };
+
+static atomic_bool hold_all;
 
 static struct fake_port *fake_of(struct port *p)
 {
@@ -57,9 +61,9 @@ static void die(const char *what)
 static unsigned fake_rx_burst(struct port *p, unsigned q, struct burst *b)
 {
 	struct fake_queue *fq = &fake_of(p)->queues[q];
-	unsigned n_in = atomic_load(&fq->n_in), n = 0;
+	unsigned n_in = atomic_load(&hold_all) ? 0 : atomic_load(&fq->n_in), n = 0;
 
-	for (; fq->n_taken < n_in && n < BURST_MAX; n++, fq->n_taken++) {
+	for (; fq->n_taken < n_in && n < BURST_MAX - b->n_unwanted; n++, fq->n_taken++) {
 		struct fake_frame *in = &fq->in[fq->n_taken];
 		struct frame *f = &b->frames[n];
 
@@ -78,6 +82,8 @@ static unsigned fake_rx_burst(struct port *p, unsigned q, struct burst *b)
 			f->n_segs = 1;
 		}
 	}
+	if (n && !q && fake_of(p)->taken_fn)
+		fake_of(p)->taken_fn(fake_of(p)->taken_arg, n_in - fq->n_taken);
 	return n;
 }
 
@@ -261,6 +267,17 @@ bool fake_is_quiet(struct fake_port *fp)
 void fake_room_set(struct fake_port *fp, unsigned n)
 {
 	fp->room = fp->room_each = n;
+}
+
+void fake_hold_all(bool hold)
+{
+	atomic_store(&hold_all, hold);
+}
+
+void fake_on_taken(struct fake_port *fp, void (*fn)(void *arg, unsigned n_left), void *arg)
+{
+	fp->taken_fn = fn;
+	fp->taken_arg = arg;
 }
 
 unsigned fake_n_tx_calls(const struct fake_port *fp)

@@ -38,6 +38,12 @@ void fake_room_set(struct fake_port *fp, unsigned n);
 /* What is delivered from now on is counted as a helper thread's: the worker's block does not tell. */
 void fake_helper_counts_set(struct fake_port *fp, bool on);
 
+/* Before frames flow: the worker calls fn when it has taken frames of queue 0; n_left are still there. */
+void fake_on_taken(struct fake_port *fp, void (*fn)(void *arg, unsigned n_left), void *arg);
+
+/* While true, no fake port of any switch gives a frame: to let several begin at the same moment. */
+void fake_hold_all(bool hold);
+
 /* How often it was given frames. */
 unsigned fake_n_tx_calls(const struct fake_port *fp);
 

@@ -240,14 +240,15 @@ static bool frame_simple_offload(struct vu_ring *r, struct burst *b, unsigned i,
 unsigned HOT_NAME(vu_ring_rx)(struct vu_ring *r, struct burst *b)
 {
 	struct pieces p;
-	unsigned n, n_others, i;
+	unsigned n, n_most, n_others, i;
 
 	if (faulted(r))
 		return 0;
 	n = n_available(r);
 	if (!n)
 		return 0;
-	n = pieces_load(r, &p, n < BURST_MAX ? n : BURST_MAX, &n_others);
+	n_most = BURST_MAX - b->n_unwanted;
+	n = pieces_load(r, &p, n < n_most ? n : n_most, &n_others);
 	if (unlikely(n_others))
 		pieces_others(r, &p, n);
 	for (i = 0; i < n; i++) {

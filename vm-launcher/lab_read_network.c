@@ -73,7 +73,7 @@ static int link_bridges(const struct yaml_doc *doc, struct lab *lab, unsigned n,
 {
 	/* The VLAN words of port.add, by its own rows. */
 	static const char *const words[] = {"access", "trunk", "native",   "tunnel",
-					    "mtu",    "guard", "isolated", "max_macs"};
+					    "mtu",    "guard", "isolated", "max_macs", "storm"};
 	char name[VM_NAME_BYTES], short_name[24];
 	json_t *params = json_object(), *value;
 
@@ -145,7 +145,7 @@ static int read_link(const struct yaml_doc *doc, struct lab *lab, unsigned n,
 {
 	static const char *const keys[] = {"between", "access", "trunk", "native",
 					   "tunnel",  "mtu",	"guard",
-					   "isolated", "max_macs", NULL};
+					   "isolated", "max_macs", "storm", NULL};
 	const struct yaml_node *between;
 	struct end ends[2];
 

@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "control/rpc/guards.h"
@@ -72,9 +73,33 @@ static int mac_read(const char *text, uint8_t mac[6], struct err *err)
 	return 0;
 }
 
+/* "10M", "1.5G", "64K" or a number of bits a second. */
+static int rate_read(const char *text, uint64_t *rate, struct err *err)
+{
+	static const struct {
+		const char *unit;
+		double bits;
+	} units[] = {{"", 1}, {"K", 1e3}, {"k", 1e3}, {"M", 1e6}, {"G", 1e9}};
+	char *end = NULL;
+	double n = text[0] >= '0' && text[0] <= '9' ? strtod(text, &end) : 0;
+
+	for (size_t i = 0; end && i < sizeof(units) / sizeof(units[0]); i++) {
+		if (strcmp(end, units[i].unit) != 0)
+			continue;
+		n *= units[i].bits;
+		if (n >= (double)POLICY_RATE_MIN && n <= (double)POLICY_RATE_MAX) {
+			*rate = (uint64_t)n;
+			return 0;
+		}
+		return err_set(err, -EINVAL, "rate %.20s is outside 8K-1000G bits a second", text);
+	}
+	return err_set(err, -EINVAL, "rate \"%.20s\" is no number of bits a second like 10M or 1.5G", text);
+}
+
 int policy_from_settings(const json_t *settings, struct port_policy *out, struct err *err)
 {
 	const char *guard = json_string_value(json_object_get(settings, "guard"));
+	const char *rate = json_string_value(json_object_get(settings, "rate"));
 	const char *mac = json_string_value(json_object_get(settings, "mac"));
 	int rc = 0;
 
@@ -87,6 +112,11 @@ int policy_from_settings(const json_t *settings, struct port_policy *out, struct
 		rc = addresses_read(json_object_get(settings, "ip"), &out->guard, err);
 	if (rc < 0)
 		return rc;
+	if (rate)
+		rc = rate_read(rate, &out->rate, err);
+	if (rc < 0)
+		return rc;
+	out->storm = (uint32_t)json_integer_value(json_object_get(settings, "storm"));
 	out->max_macs = (uint32_t)json_integer_value(json_object_get(settings, "max_macs"));
 	out->isolated = json_is_true(json_object_get(settings, "isolated"));
 	return port_policy_check(out, err);
@@ -107,7 +137,7 @@ bool policy_key_ends(const char *key, const char *text)
 {
 	if (!strcmp(key, "guard"))
 		return !strcmp(text, "off") || !strcmp(text, "none");
-	return !strcmp(text, "none") && (!strcmp(key, "mac") || !strcmp(key, "ip"));
+	return !strcmp(text, "none") && (!strcmp(key, "mac") || !strcmp(key, "ip") || !strcmp(key, "rate"));
 }
 
 static json_t *guards_json(const struct guard *g)
@@ -154,5 +184,7 @@ void policy_to_json(const struct port_policy *p, json_t *to)
 				    : json_null());
 	json_object_set_new(to, "ip", addresses_json(&p->guard));
 	json_object_set_new(to, "max_macs", number_or_null(p->max_macs));
+	json_object_set_new(to, "storm", number_or_null(p->storm));
+	json_object_set_new(to, "rate", number_or_null(p->rate));
 	json_object_set_new(to, "isolated", json_boolean(p->isolated));
 }

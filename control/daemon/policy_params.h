@@ -14,7 +14,7 @@
 #include "base/err.h"
 #include "switch/policy.h"
 
-#define POLICY_KEYS "guard", "mac", "ip", "max_macs", "isolated"
+#define POLICY_KEYS "guard", "mac", "ip", "max_macs", "isolated", "storm", "rate"
 
 /* settings were checked by the row of port.add. -EINVAL with a sentence. */
 int policy_from_settings(const json_t *settings, struct port_policy *out, struct err *err);
@@ -25,7 +25,7 @@ bool policy_differs(const json_t *a, const json_t *b);
 /* True when `port set key=text` takes the key away: guard=off, ip=none … */
 bool policy_key_ends(const char *key, const char *text);
 
-/* Adds guard ([names]), mac, ip ([addresses]), max_macs, isolated: null where there is none. */
+/* Adds guard ([names]), mac, ip ([addresses]), max_macs, isolated, storm, rate (bits a second): null where there is none. */
 void policy_to_json(const struct port_policy *p, json_t *to);
 
 #endif

@@ -112,6 +112,10 @@ static const struct param port_add_params[] = {
 	{"ip", PARAM_LIST, 0, 1, 512, "A", "guard: IPv4 and IPv6 addresses that it may have"},
 	{"max_macs", PARAM_INT, 0, 1, BRIDGE_MACS_MAX, "N",
 	 "let in at most so many source addresses (no limit)"},
+	{"storm", PARAM_INT, 0, 1, POLICY_STORM_MAX, "N",
+	 "let in at most N frames a second that are flooded (no limit)"},
+	{"rate", PARAM_STRING, 0, 1, 20, "R",
+	 "take at most so many bits a second, like 10M or 1.5G; the rest waits (no limit)"},
 	{"isolated", PARAM_BOOL, 0, 0, 0, NULL, "exchange no frames with other isolated ports"},
 	{"mirror", PARAM_LIST, 0, 0, 0, "P2", "deliver copies of what P2 receives and is sent, as `mirror add`"},
 	{"mirror_direction", PARAM_ENUM, 0, 0, 0, "in|out|both", "of what the ports receive or are sent (both)"},
@@ -145,8 +149,8 @@ const struct method m_port_down = {"port.down",	    "port down",    "Stop a port
 
 static const struct param port_set_params[] = {
 	PORT_NAME,
-	SETTINGS("access=, trunk=, native=, tunnel=, mtu=, guard=, mac=, ip=, max-macs= or "
-		 "isolated=, as in port add; native=none, mtu=none … take them away"),
+	SETTINGS("access=, trunk=, native=, tunnel=, mtu=, guard=, mac=, ip=, max-macs=, "
+		 "storm=, rate= or isolated=, as in port add; native=none, mtu=none … take them away"),
 	END,
 };
 const struct method m_port_set = {"port.set",	   "port set",	   "Change a port",

@@ -246,6 +246,17 @@ static void rx_mac_limit(void **state)
 	assert_int_equal(lab_counters(lab, 0).rx_drops[RX_MAC_LIMIT], 1);
 }
 
+static void rx_storm(void **state)
+{
+	struct lab *lab = *state;
+
+	lab_ports(lab, 2);
+	policy(lab, 0, (struct port_policy){.storm = 1});
+	lab_send(lab, 0, 0xff, 1, -1);
+	lab_send(lab, 0, 0xff, 1, -1);
+	assert_int_equal(lab_counters(lab, 0).rx_drops[RX_STORM], 1);
+}
+
 static void rx_isolated(void **state)
 {
 	struct lab *lab = *state;
@@ -429,6 +440,7 @@ int main(void)
 		LAB(rx_guards),
 		LAB(rx_mac_owned),
 		LAB(rx_mac_limit),
+		LAB(rx_storm),
 		LAB(rx_isolated),
 		LAB(tx_ring_full),
 		LAB(tx_not_up),

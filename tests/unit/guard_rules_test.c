@@ -23,7 +23,7 @@
 #define V6_OTHER 0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2
 #define LOCAL	 0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xfe, 0, 0, 1
 #define ZERO6	 ZERO4, ZERO4, ZERO4, ZERO4
-#define TAG(vid) 0x81, 0x00, (vid) >> 8, (vid) & 255
+#define TAG(vid) 0x81, 0x00, (vid) >> 8, (vid)&255
 #define STAG	 0x88, 0xa8, 0, 5
 #define SNAP	 0, 60, 0xaa, 0xaa, 3, 0, 0, 0
 #define IPV4	 0x08, 0x00
@@ -53,8 +53,8 @@ static void add_zeros(struct bytes *p, unsigned n)
 static void add_ipv4(struct bytes *p, uint8_t protocol, unsigned fragment, const uint8_t source[4],
 		     unsigned n_options)
 {
-	ADD(p, (uint8_t)(0x45 + n_options), 0, 0, 100, 0, 0, (uint8_t)(fragment >> 8), (uint8_t)fragment, 64,
-	    protocol, 0, 0);
+	ADD(p, (uint8_t)(0x45 + n_options), 0, 0, 100, 0, 0, (uint8_t)(fragment >> 8),
+	    (uint8_t)fragment, 64, protocol, 0, 0);
 	add(p, source, 4);
 	ADD(p, 255, 255, 255, 255);
 	add_zeros(p, 4 * n_options);
@@ -160,7 +160,8 @@ static void ip_drops_others(void **state)
 {
 	assert_int_equal(ipv4_from(A4(V4_OTHER)), RX_GUARD_IP);
 	assert_int_equal(ipv6_from(A6(V6_OTHER)), RX_GUARD_IP);
-	assert_int_equal(ipv6_from(A6(0xfe, 0x80, ZERO4, 0, 0, 0, 0, 0, 0xff, 0xfe, 0, 0, 2)), RX_GUARD_IP);
+	assert_int_equal(ipv6_from(A6(0xfe, 0x80, ZERO4, 0, 0, 0, 0, 0, 0xff, 0xfe, 0, 0, 2)),
+			 RX_GUARD_IP);
 }
 
 static void ip_looks_at_each_fragment(void **state)
@@ -207,8 +208,8 @@ static void tags_and_snap_hide_nothing(void **state)
 	SEEN_BEHIND(TAG(0), SNAP);
 	SEEN_BEHIND(SNAP, TAG(0));
 	SEEN_BEHIND(SNAP, SNAP, TAG(1), SNAP);
-	SEEN_BEHIND(TAG(1), TAG(2), TAG(3), TAG(4), TAG(5), TAG(6), TAG(7), TAG(8), TAG(9), TAG(10), TAG(11),
-		    TAG(12), TAG(13), TAG(14), TAG(15), TAG(16));
+	SEEN_BEHIND(TAG(1), TAG(2), TAG(3), TAG(4), TAG(5), TAG(6), TAG(7), TAG(8), TAG(9), TAG(10),
+		    TAG(11), TAG(12), TAG(13), TAG(14), TAG(15), TAG(16));
 }
 
 static void what_ends_too_early_is_dropped(void **state)
@@ -262,7 +263,8 @@ static void arp_names_the_nic(void **state)
 }
 
 /* Neighbour discovery; target: of an advertisement, 24 bytes into ICMPv6, behind the snapshot. */
-static uint8_t nd_of(uint8_t type, const uint8_t source[16], const uint8_t target[16], uint8_t checks)
+static uint8_t nd_of(uint8_t type, const uint8_t source[16], const uint8_t target[16],
+		     uint8_t checks)
 {
 	START(p, IPV6);
 	add_ipv6(&p, 58, source);
@@ -360,15 +362,18 @@ static uint8_t fragment_of(unsigned offset, unsigned n_after, const uint8_t *aft
 {
 	START(p, IPV6);
 	add_ipv6(&p, 44, A6(LOCAL));
-	ADD(&p, n_after ? after[0] : 58, 0, (uint8_t)(offset >> 8), (uint8_t)(offset | 1), 0, 0, 0, 1);
+	ADD(&p, n_after ? after[0] : 58, 0, (uint8_t)(offset >> 8), (uint8_t)(offset | 1), 0, 0, 0,
+	    1);
 	add(&p, after + 1, n_after ? n_after - 1 : 0);
 	return verdict(GUARD_RA, &p);
 }
 
 static void a_fragment_hides_nothing(void **state)
 {
-	static const uint8_t ra[] = {58, 134, 0, 0, 0, 0, 0, 0, 0}, ping[] = {58, 128, 0, 0, 0, 0, 0, 0, 0};
-	static const uint8_t options[] = {60, 58, 1, 1, 12, 0, 0, 0, 0}; /* 16 bytes, of which 8 are here */
+	static const uint8_t ra[] = {58, 134, 0, 0, 0, 0, 0, 0, 0},
+			     ping[] = {58, 128, 0, 0, 0, 0, 0, 0, 0};
+	static const uint8_t options[] = {60, 58, 1, 1, 12,
+					  0,  0,  0, 0}; /* 16 bytes, of which 8 are here */
 
 	assert_int_equal(fragment_of(0, sizeof(ra), ra), RX_GUARD_RA);
 	assert_int_equal(fragment_of(0, sizeof(ping), ping), FRAME_NO_DROP);
