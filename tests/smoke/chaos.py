@@ -35,7 +35,7 @@ class Nemesis:
         self.attacks = attacks
         self.dice = random.Random(seed)
         self.acknowledged = self.config()
-        self.n_made = self.n_kills = 0
+        self.n_made = self.n_kills = self.n_hung_up = 0
         self.done = {}
 
     def config(self):
@@ -70,6 +70,7 @@ class Nemesis:
 
     def cut(self):
         port = self.dice.choice(LINKS)
+        self.n_hung_up += port.startswith("n")
         self.change("port", "down", port)
         self.wait(0.5)
         self.change("port", "up", port)
@@ -213,6 +214,7 @@ def main():
         nemesis.expect()
         print(f"{nemesis.done}: {seen}")
         assert not (seen["crossed"] or seen["spoilt"] or seen["misordered"]), seen
+        assert seen["reconnects"] <= nemesis.n_hung_up, "a restart closes nobody's socket"
         assert seen["doubles"] <= nemesis.n_kills * BURST * QUEUES, seen
         s.cli("vm", "kill", "h1")
         s.cli("vm", "kill", "h2")
