@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "switch/internal.h"
 #include "switch/keep.h"
+#include "switch/quarantine.h"
 
 static const struct keep_key arena_key = {.kind = KEEP_ARENA};
 
@@ -87,6 +88,9 @@ int adopt_begin(struct switch_ *sw, struct err *err)
 		rc = arena_make(sw, err);
 	if (rc < 0)
 		return rc;
+	if (sw->adopted)
+		quarantine_judge(sw->arena, sw->opts.end, loop_now_ns());
+	quarantine_thread(arena_note(sw->arena, 0));
 	secret_share(sw);
 	clock_share(sw);
 	return 0;
@@ -170,6 +174,7 @@ void switch_adopt_end(struct switch_ *sw)
 	TAILQ_FOREACH (br, &sw->bridges, link)
 		fdb_keep(br->fdb, is_on, br);
 	sw->adopting = false;
+	note_serving(arena_note(sw->arena, 0), 0);
 	/* Nobody forwards until there is a view: memory must come. */
 	while (switch_publish(sw) < 0)
 		usleep(1000);

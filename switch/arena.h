@@ -72,6 +72,12 @@ struct arena_note {
 	_Atomic uint32_t crashed; /* it is this thread that got the signal */
 } __attribute__((aligned(64)));
 
+/* Its thread; n: a port's id and one more, or 0. */
+static inline void note_serving(struct arena_note *note, uint32_t n)
+{
+	atomic_store_explicit(&note->serving, n, memory_order_relaxed);
+}
+
 /* Of the switch as a whole. */
 struct arena_clock {
 	uint64_t tsc_start, tsc_hz; /* seconds are counted from here */

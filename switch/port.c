@@ -11,6 +11,7 @@
 #include "switch/carrier.h"
 #include "switch/internal.h"
 #include "switch/keep.h"
+#include "switch/quarantine.h"
 #include "switch/rebalance.h"
 #include "switch/worker.h"
 
@@ -68,6 +69,8 @@ static void kept_adopt(struct port *p, const struct port_opts *opts)
 {
 	struct arena_port *k = p->kept;
 
+	/* A crash on the way is laid to it. */
+	port_serve(p);
 	if (k->quarantined) {
 		keep_drop_slot(p->sw, p->id, KEEP_OF_PORT);
 		memset(k->driver, 0, sizeof(k->driver));
@@ -305,6 +308,12 @@ void port_state_set(struct port *p, enum port_state s, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(reason, sizeof(reason), fmt, ap);
 	va_end(ap);
+	if (p->kept->quarantined) {
+		s = PORT_ERRORED;
+		snprintf(reason, sizeof(reason), "quarantined: the switch crashed twice within %llu s while it "
+			 "served this port; `lanyard port up %s` lets it in again",
+			 QUARANTINE_WITHIN_NS / S_NS, p->name);
+	}
 	if (s == p->state && !strcmp(reason, p->reason))
 		return;
 	p->state = s;
@@ -313,6 +322,16 @@ void port_state_set(struct port *p, enum port_state s, const char *fmt, ...)
 		    reason);
 	port_change_tell(p, SWITCH_PORT_STATE, was);
 	carrier_update(p->bridge, p);
+}
+
+void port_serve(struct port *p)
+{
+	note_serving(arena_note(p->sw->arena, 0), p->id + 1u);
+}
+
+void port_served(struct port *p)
+{
+	note_serving(arena_note(p->sw->arena, 0), 0);
 }
 
 void port_fault_raise(struct port *p)
@@ -479,10 +498,15 @@ void port_mtu_tell(struct port *p, uint32_t mtu)
 
 int port_admin_set(struct port *p, bool up, struct err *err)
 {
-	int rc = p->ops->admin(p, up, err);
+	int rc;
+
+	if (up)
+		quarantine_lift(p->kept);
+	rc = p->ops->admin(p, up, err);
 
 	if (rc == 0) {
-		p->kept->down = !up;
+		/* Shut out, it is not down by the administrator's word. */
+		p->kept->down = !up && !p->kept->quarantined;
 		if (p->peer)
 			p->peer->kept->down = !up;
 		carrier_update(p->bridge, p);

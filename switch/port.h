@@ -137,6 +137,10 @@ void port_state_set(struct port *p, enum port_state s, const char *fmt, ...)
 /* The front end may have shown its guest a link by itself: who manages it is told again what it is. */
 void port_carrier_retell(struct port *p);
 
+/* From here on to port_served() a crash of this thread is laid to the port: what its other side wants is done. */
+void port_serve(struct port *p);
+void port_served(struct port *p);
+
 /* What the peer says that its MTU is (0: nothing any more); counts until the administrator gives one. */
 void port_mtu_tell(struct port *p, uint32_t mtu);
 

@@ -18,6 +18,7 @@
 
 #include "base/log.h"
 #include "switch/internal.h"
+#include "switch/quarantine.h"
 #include "switch/rebalance.h"
 #include "switch/worker.h"
 
@@ -312,6 +313,7 @@ void switch_destroy(struct switch_ *sw)
 		close(sw->notice_fd);
 	view_free(atomic_load(&sw->view));
 	free(sw->qsbr);
+	quarantine_thread(NULL);
 	arena_destroy(sw->arena);
 	free(sw);
 }

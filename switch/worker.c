@@ -25,6 +25,7 @@
 #include "switch/limit.h"
 #include "switch/pages.h"
 #include "switch/pulse.h"
+#include "switch/quarantine.h"
 #include "switch/share.h"
 #include "switch/watched.h"
 
@@ -64,6 +65,7 @@ struct worker {
 	struct shares shares;
 	int epfd, wake_fd;
 	int cpu;
+	struct arena_note *note, unnoted; /* the arena's, or nobody's */
 	struct pulse_worker *pulse, unseen; /* the one of switch/pulse.h, or nobody's */
 	uint64_t next_second_tsc, next_look_tsc;
 	uint64_t us_cycles, spin_cycles;
@@ -109,6 +111,7 @@ int worker_create(struct switch_ *sw, unsigned id, unsigned lcore, struct worker
 	w->id = id;
 	w->cpu = lcore_cpu(lcore);
 	w->pulse = sw->opts.pulse && id < PULSE_WORKERS_MAX ? &sw->opts.pulse->workers[id] : &w->unseen;
+	w->note = id + 1 < ARENA_NOTES ? arena_note(sw->arena, id + 1) : &w->unnoted;
 	w->fw.worker = id;
 	w->fw.lock_tx = sw->opts.n_workers > 1;
 	w->fw.decided = pages_alloc(DECIDED_SETS * sizeof(*w->fw.decided), true);
@@ -221,6 +224,7 @@ hot_inline unsigned burst_take(struct worker *w, const struct view_source *s, un
 	const struct view_port *vp = s->port;
 	struct burst *b = w->fw.burst;
 
+	note_serving(w->note, vp->id + 1u);
 	b->n_segs = 0;
 	b->n_unwanted = n_unwanted;
 	b->n = vp->ops->rx_burst(vp->port, s->q, b);
@@ -289,6 +293,7 @@ static void held_finish(struct worker *w, struct round *r)
 		const struct view_source *s = w->slots[i].source;
 
 		slot_use(w, i);
+		note_serving(w->note, s->port->id + 1u);
 		if (unlikely(s->special & SOURCE_WATCHED))
 			watch_hold_retry(&w->fw);
 		else
@@ -417,6 +422,7 @@ static uint64_t nap(struct worker *w)
 		return rte_rdtsc();
 	sweep_ask(w);
 	add(&w->sleeps, 1);
+	note_serving(w->note, 0);
 	pulse_set(w, false);
 	before = rte_rdtsc();
 	timeout_ms = sleep_ms(w, before, due);
@@ -479,6 +485,7 @@ int worker_run(void *arg)
 	rte_rcu_qsbr_thread_register(sw->qsbr, w->id);
 	rte_rcu_qsbr_thread_online(sw->qsbr, w->id);
 	pulse_set(w, true);
+	quarantine_thread(w->note);
 	while (!atomic_load_explicit(&sw->stop, memory_order_relaxed)) {
 		const struct view *v = atomic_load_explicit(&sw->view, memory_order_acquire);
 
@@ -508,5 +515,6 @@ int worker_run(void *arg)
 	rte_rcu_qsbr_thread_offline(sw->qsbr, w->id);
 	rte_rcu_qsbr_thread_unregister(sw->qsbr, w->id);
 	pulse_set(w, false);
+	quarantine_thread(NULL);
 	return 0;
 }

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/discard.h"
+#include "switch/quarantine.h"
 
 #define GUARDS_MAX 32768
 
@@ -55,6 +56,7 @@ static void on_sigbus(int sig, siginfo_t *info, void *context)
 		return;
 	}
 	/* Not a guest's memory: our own bug. The default action happens when the access is retried. */
+	quarantine_witness();
 	signal(sig, SIG_DFL);
 }
 

@@ -242,6 +242,7 @@ static void conn_ready(void *arg, int fd, uint32_t events)
 	uint64_t end_ns = loop_now_ns() + TURN;
 	int rc;
 
+	port_serve(&vp->port);
 	vu_kept_busy(&vp->port);
 	do {
 		rc = vu_conn_read(&vp->conn, &err);
@@ -266,6 +267,7 @@ static void conn_ready(void *arg, int fd, uint32_t events)
 		message_deadline(vp);
 	if (vp->conn.fd >= 0 && !vu_conn_midway(&vp->conn) && !vp->conn.n_out)
 		vu_kept_settle(&vp->port);
+	port_served(&vp->port);
 }
 
 static void conn_start(struct vu_port *vp, int fd)
@@ -489,7 +491,7 @@ static void begin(struct vu_port *vp, bool adopt)
 	int fd = adopt ? vu_kept_take(&vp->port, KEEP_CONNECTION, 0) : -1;
 	struct err err = ERR_NONE;
 
-	vp->admin_down = vp->device.held = vp->port.kept->down;
+	vp->admin_down = vp->device.held = vp->port.kept->down || vp->port.kept->quarantined;
 	/* One that shows its guest no carrier has hung up, or was about to. */
 	if (fd >= 0 && vp->admin_down && !vp->keep_open) {
 		discard_fd(vp->bin, fd);

@@ -36,6 +36,7 @@
 #include "control/rpc/dirs.h"
 #include "switch/eal.h"
 #include "switch/pulse.h"
+#include "switch/quarantine.h"
 
 struct process {
 	struct daemon d;
@@ -296,6 +297,7 @@ int main(int argc, char **argv)
 	p.d.store.dir_fd = -1;
 	p.d.types = port_types;
 	p.d.start_ns = p.begin_ns = loop_now_ns();
+	quarantine_watch();
 	rc = options_main(argc, argv, &p.options, &status);
 	if (rc != 0)
 		return status;

@@ -152,7 +152,8 @@ static int port_begin(struct daemon *d, const struct left *left, const json_t *p
 	if (rc == 0)
 		rc = port_create(d, name, owner, left, &p, err);
 	/* Where a driver cannot begin so. */
-	if (rc == 0 && json_is_true(json_object_get(params, "down")) && p->state != PORT_DOWN) {
+	if (rc == 0 && p->state != PORT_DOWN &&
+	    (json_is_true(json_object_get(params, "down")) || (left->info && left->info->quarantined))) {
 		rc = port_admin_set(p, false, err);
 		if (rc < 0)
 			port_del(p, NULL);
