@@ -17,7 +17,11 @@
 #define UDP	      17
 #define ICMPV6	      58
 #define DHCP_SERVER   67
+#define DHCP_CLIENT   68
 #define DHCPV6_SERVER 547
+#define DHCPV6_CLIENT 546
+
+#define NO_SUM UINT16_MAX
 
 /* Walks the start of one frame. */
 struct look {
@@ -26,6 +30,8 @@ struct look {
 	unsigned i;
 	const uint8_t *p; /* local bytes of the frame from its beginning … */
 	unsigned have;	  /* … and how many */
+	uint32_t end;	  /* where the packet ends: its receiver cuts off what is behind that */
+	unsigned sum;	  /* where the checksum goes that its sender left to others, or NO_SUM */
 };
 
 /* Makes as much of the frame local as there can be. */
@@ -63,9 +69,11 @@ static void deepen(struct look *l)
 	l->have = n;
 }
 
-/* n bytes at `at`, or NULL where they are not to be had. */
+/* n bytes at `at`, or NULL where they are not to be had: a checksum would replace what was read. */
 static inline const uint8_t *bytes(struct look *l, unsigned at, unsigned n)
 {
+	if (unlikely(at + n > l->end || (at < l->sum + 2 && l->sum < at + n)))
+		return NULL;
 	if (unlikely(at + n > l->have)) {
 		if (l->have == FRAME_HEAD)
 			deepen(l);
@@ -133,15 +141,21 @@ static bool is_own(const struct guard *g, const uint8_t *address)
 	return false;
 }
 
+static bool is_none(const uint8_t *address, size_t size)
+{
+	static const uint8_t none[16];
+
+	return !memcmp(address, none, size);
+}
+
 /* Or none yet: who asks for one, or whether it is taken. */
 static bool is_own_v4(const struct guard *g, const uint8_t *address)
 {
-	static const uint8_t none[4];
 	uint8_t mapped[16];
 
 	memcpy(mapped, v4_mapped, 12);
 	memcpy(mapped + 12, address, 4);
-	return !memcmp(address, none, 4) || is_own(g, mapped);
+	return is_none(address, 4) || is_own(g, mapped);
 }
 
 /* The link-local address that follows from the MAC: RFC 4291, appendix A. */
@@ -150,16 +164,13 @@ static bool is_link_local(const struct guard *g, const uint8_t *a)
 	const uint8_t *m = g->mac;
 	const uint8_t own[16] = {0xfe,	   0x80, 0,    0,    0,	   0,	 0,    0,
 				 m[0] ^ 2, m[1], m[2], 0xff, 0xfe, m[3], m[4], m[5]};
-	static const uint8_t none[6];
 
-	return !memcmp(a, own, sizeof(own)) && memcmp(m, none, sizeof(none)) != 0;
+	return !memcmp(a, own, sizeof(own)) && !is_none(m, 6);
 }
 
 static bool is_own_v6(const struct guard *g, const uint8_t *address)
 {
-	static const uint8_t none[16];
-
-	return !memcmp(address, none, 16) || is_link_local(g, address) || is_own(g, address);
+	return is_none(address, 16) || is_link_local(g, address) || is_own(g, address);
 }
 
 static uint8_t arp_check(struct look *l, unsigned at)
@@ -168,17 +179,18 @@ static uint8_t arp_check(struct look *l, unsigned at)
 	const uint8_t *p = bytes(l, at, 28);
 
 	if (!p || memcmp(p, ethernet_ipv4, sizeof(ethernet_ipv4)) != 0 ||
-	    memcmp(p + 8, l->g->mac, 6) != 0 || !is_own_v4(l->g, p + 14))
+	    memcmp(p + 8, l->g->mac, 6) != 0)
 		return RX_GUARD_ARP;
-	return FRAME_NO_DROP;
+	/* Who has none yet is about to take what it asks for: its owner would give it up (RFC 5227). */
+	return is_own_v4(l->g, p + (is_none(p + 14, 4) ? 24 : 14)) ? FRAME_NO_DROP : RX_GUARD_ARP;
 }
 
-/* The sender's port of UDP at `at`. */
-static uint8_t udp_check(struct look *l, unsigned at, unsigned server)
+/* The ports of UDP at `at`: clients take an answer wherever it comes from. */
+static uint8_t udp_check(struct look *l, unsigned at, unsigned server, unsigned client)
 {
-	const uint8_t *p = bytes(l, at, 2);
+	const uint8_t *p = bytes(l, at, 4);
 
-	return !p || u16_of(p) == server ? RX_GUARD_DHCP : FRAME_NO_DROP;
+	return !p || u16_of(p) == server || u16_of(p + 2) == client ? RX_GUARD_DHCP : FRAME_NO_DROP;
 }
 
 static uint8_t ipv4_check(struct look *l, unsigned at)
@@ -194,32 +206,25 @@ static uint8_t ipv4_check(struct look *l, unsigned at)
 	/* Only a datagram's first fragment has ports, and always. */
 	if (!(l->g->checks & GUARD_DHCP) || p[9] != UDP || u16_of(p + 6) & 0x1fff)
 		return FRAME_NO_DROP;
-	return udp_check(l, at + header, DHCP_SERVER);
+	return udp_check(l, at + header, DHCP_SERVER, DHCP_CLIENT);
 }
 
 /* What may not come from here (RA, redirects), and what others would learn an address from. */
-static uint8_t icmpv6_check(struct look *l, unsigned at, bool source_is_own)
+static uint8_t icmpv6_check(struct look *l, unsigned at, const uint8_t *source)
 {
 	enum { ROUTER_SOLICIT = 133, ROUTER_ADVERT, NEIGHBOUR_SOLICIT, NEIGHBOUR_ADVERT, REDIRECT };
-	const uint8_t checks = l->g->checks, *p = bytes(l, at, 1);
+	const uint8_t checks = l->g->checks, *p = bytes(l, at, 1), *claimed = source;
 
 	if (!p)
 		return unreadable(l->g, GUARD_ARP | GUARD_RA);
-	switch (*p) {
-	case ROUTER_ADVERT:
-	case REDIRECT:
-		return checks & GUARD_RA ? RX_GUARD_RA : FRAME_NO_DROP;
-	case ROUTER_SOLICIT:
-	case NEIGHBOUR_SOLICIT:
-		return checks & GUARD_ARP && !source_is_own ? RX_GUARD_ARP : FRAME_NO_DROP;
-	case NEIGHBOUR_ADVERT:
-		if (!(checks & GUARD_ARP))
-			return FRAME_NO_DROP;
-		p = bytes(l, at + 8, 16);
-		return p && is_own_v6(l->g, p) ? FRAME_NO_DROP : RX_GUARD_ARP;
-	default:
+	if (checks & GUARD_RA && (*p == ROUTER_ADVERT || *p == REDIRECT))
+		return RX_GUARD_RA;
+	if (!(checks & GUARD_ARP) || *p < ROUTER_SOLICIT || *p > REDIRECT)
 		return FRAME_NO_DROP;
-	}
+	/* Who has none yet is about to take what it asks for: its owner would give it up (RFC 4862). */
+	if (*p == NEIGHBOUR_ADVERT || *p == REDIRECT || (*p == NEIGHBOUR_SOLICIT && is_none(source, 16)))
+		claimed = bytes(l, at + 8, 16);
+	return claimed && is_own_v6(l->g, claimed) ? FRAME_NO_DROP : RX_GUARD_ARP;
 }
 
 /* How many bytes the extension header `next` at p has; 0: it is none. */
@@ -243,17 +248,18 @@ static unsigned extension_len(unsigned next, const uint8_t *p)
 }
 
 /* Along the chain of headers (RFC 7113): a first fragment must have all of it. */
-static uint8_t chain_check(struct look *l, unsigned at, unsigned next, bool source_is_own)
+static uint8_t chain_check(struct look *l, unsigned at, unsigned next, const uint8_t *source)
 {
 	for (;;) {
 		const uint8_t *p;
 		unsigned len;
 
 		if (next == ICMPV6)
-			return icmpv6_check(l, at, source_is_own);
+			return icmpv6_check(l, at, source);
 		if (next == UDP)
-			return l->g->checks & GUARD_DHCP ? udp_check(l, at, DHCPV6_SERVER)
-							 : FRAME_NO_DROP;
+			return l->g->checks & GUARD_DHCP
+				       ? udp_check(l, at, DHCPV6_SERVER, DHCPV6_CLIENT)
+				       : FRAME_NO_DROP;
 		if (!extension_len(next, (const uint8_t[2]){0}))
 			return FRAME_NO_DROP;
 		p = bytes(l, at, 8);
@@ -271,23 +277,28 @@ static uint8_t chain_check(struct look *l, unsigned at, unsigned next, bool sour
 static uint8_t ipv6_check(struct look *l, unsigned at)
 {
 	const uint8_t *p = bytes(l, at, 40);
-	bool source_is_own;
+	unsigned payload;
 
 	if (!p || p[0] >> 4 != 6)
 		return unreadable(l->g, GUARD_IP | GUARD_ARP | GUARD_DHCP | GUARD_RA);
-	source_is_own = is_own_v6(l->g, p + 8);
-	if (l->g->checks & GUARD_IP && !source_is_own)
+	if (l->g->checks & GUARD_IP && !is_own_v6(l->g, p + 8))
 		return RX_GUARD_IP;
 	if (!(l->g->checks & (GUARD_ARP | GUARD_DHCP | GUARD_RA)))
 		return FRAME_NO_DROP;
-	return chain_check(l, at + 40, p[6], source_is_own);
+	/* 0: a jumbogram, or to be cut into segments. */
+	payload = u16_of(p + 4);
+	if (payload && at + 40 + payload < l->end)
+		l->end = at + 40 + payload;
+	return chain_check(l, at + 40, p[6], p + 8);
 }
 
 /* Everything but the Ethernet source. */
 static uint8_t payload_check(const struct guard *g, struct burst *b, unsigned i, unsigned at)
 {
 	const struct frame *f = &b->frames[i];
-	struct look l = {.g = g, .b = b, .i = i, .p = f->head, .have = f->head_len};
+	struct look l = {.g = g, .b = b, .i = i, .p = f->head, .have = f->head_len, .end = f->len};
+
+	l.sum = f->offload.bits ? f->offload.csum_start + f->offload.csum_offset : NO_SUM;
 
 	switch (type_find(&l, &at)) {
 	case -1:

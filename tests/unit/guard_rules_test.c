@@ -62,7 +62,7 @@ static void add_ipv4(struct bytes *p, uint8_t protocol, unsigned fragment, const
 
 static void add_ipv6(struct bytes *p, uint8_t next, const uint8_t source[16])
 {
-	ADD(p, 0x60, 0, 0, 0, 0, 100, next, 255);
+	ADD(p, 0x60, 0, 0, 0, 2, 88, next, 255);
 	add(p, source, 16);
 	ADD(p, 0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1);
 }
@@ -285,13 +285,31 @@ static void neighbour_discovery_names_the_nic(void **state)
 	assert_int_equal(nd_of(136, A6(V6_OTHER), A6(V6_OTHER), GUARD_RA), FRAME_NO_DROP);
 }
 
+/* Who is asked by nobody whether an address is taken believes that it is. */
+static void probes_are_for_own_addresses(void **state)
+{
+	for (unsigned own = 0; own < 2; own++) {
+		START(p, ARP, 0, 1, 8, 0, 6, 4, 0, 1, MAC, ZERO4, 0, 0, 0, 0, 0, 0);
+		add(&p, own ? A4(V4) : A4(V4_OTHER), 4);
+		assert_int_equal(verdict(GUARD_ARP, &p), own ? FRAME_NO_DROP : RX_GUARD_ARP);
+	}
+	assert_int_equal(nd_of(135, A6(ZERO6), A6(V6_OTHER), GUARD_ARP), RX_GUARD_ARP);
+}
+
+static void routers_claim_no_others_address(void **state)
+{
+	assert_int_equal(nd_of(134, A6(LOCAL), A6(ZERO6), GUARD_ARP), FRAME_NO_DROP);
+	assert_int_equal(nd_of(134, A6(V6_OTHER), A6(ZERO6), GUARD_ARP), RX_GUARD_ARP);
+	assert_int_equal(nd_of(137, A6(LOCAL), A6(V6_OTHER), GUARD_ARP), RX_GUARD_ARP);
+}
+
 /* ---- dhcp ---- */
 
 static uint8_t udp4_from(uint8_t port, unsigned fragment, unsigned n_options)
 {
 	START(p, IPV4);
 	add_ipv4(&p, 17, fragment, A4(V4), n_options);
-	ADD(&p, 0, port, 0, 68, 0, 8, 0, 0);
+	ADD(&p, 0, port, 0, 67, 0, 8, 0, 0);
 	return verdict(GUARD_DHCP, &p);
 }
 
@@ -311,7 +329,7 @@ static uint8_t udp6_from(unsigned port, unsigned n_options)
 	add_ipv6(&p, n_options ? 60 : 17, A6(LOCAL));
 	for (unsigned i = 0; i < n_options; i++)
 		ADD(&p, i + 1 < n_options ? 60 : 17, 0, 1, 4, 0, 0, 0, 0);
-	ADD(&p, (uint8_t)(port >> 8), (uint8_t)port, 2, 34, 0, 8, 0, 0);
+	ADD(&p, (uint8_t)(port >> 8), (uint8_t)port, 2, 35, 0, 8, 0, 0);
 	return verdict(GUARD_DHCP, &p);
 }
 
@@ -321,6 +339,19 @@ static void dhcpv6_servers_are_dropped(void **state)
 	assert_int_equal(udp6_from(547, 0), RX_GUARD_DHCP);
 	assert_int_equal(udp6_from(547, 5), RX_GUARD_DHCP);
 	assert_int_equal(udp6_from(546, 5), FRAME_NO_DROP);
+}
+
+/* Clients listen on a port and do not ask where it came from. */
+static void dhcp_answers_are_dropped_wherever_they_are_from(void **state)
+{
+	START(p, IPV4);
+	add_ipv4(&p, 17, 0, A4(V4), 0);
+	ADD(&p, 4, 43, 0, 68, 0, 8, 0, 0);
+	assert_int_equal(verdict(GUARD_DHCP, &p), RX_GUARD_DHCP);
+	START(q, IPV6);
+	add_ipv6(&q, 17, A6(LOCAL));
+	ADD(&q, 2, 34, 2, 34, 0, 8, 0, 0);
+	assert_int_equal(verdict(GUARD_DHCP, &q), RX_GUARD_DHCP);
 }
 
 /* ---- ra ---- */
@@ -383,7 +414,60 @@ static void a_fragment_hides_nothing(void **state)
 	assert_int_equal(fragment_of(8, sizeof(ra), ra), FRAME_NO_DROP);
 }
 
+/* The payload ends with the options: what stands behind it is not of the packet. */
+static void padding_is_not_looked_at(void **state)
+{
+	static const uint8_t options_and_ping[] = {60, 58, 0, 1, 4, 0, 0, 0, 0, 128, 0, 0, 0, 0, 0, 0, 0};
+
+	START(p, IPV6);
+	add_ipv6(&p, 44, A6(LOCAL));
+	ADD(&p, options_and_ping[0], 0, 0, 1, 0, 0, 0, 1);
+	add(&p, options_and_ping + 1, sizeof(options_and_ping) - 1);
+	assert_int_equal(verdict(GUARD_RA, &p), FRAME_NO_DROP);
+	p.b[FRAME_MIN + 4] = 0;
+	p.b[FRAME_MIN + 5] = 24;
+	assert_int_equal(verdict(GUARD_RA, &p), FRAME_NO_DROP);
+	p.b[FRAME_MIN + 5] = 0; /* it says nothing of its length */
+	assert_int_equal(verdict(GUARD_RA, &p), FRAME_NO_DROP);
+	p.b[FRAME_MIN + 5] = 16;
+	assert_int_equal(verdict(GUARD_RA, &p), RX_GUARD_RA);
+}
+
 /* ---- what was looked at is what is delivered ---- */
+
+/* One frame whose sender left a checksum that goes to `field`. */
+static uint8_t verdict_with_sum(uint8_t checks, const struct bytes *p, unsigned field)
+{
+	const struct guard g = guard_of(checks);
+
+	burst.n_segs = 0;
+	burst.n = 1;
+	frame_put(0, p);
+	burst.frames[0].offload = (struct offload){
+		.bits = OFFLOAD_CSUM, .l3_off = FRAME_MIN, .csum_start = (uint8_t)field};
+	guard_burst(&g, &burst);
+	return burst.frames[0].drop;
+}
+
+static void no_checksum_goes_where_a_guard_looks(void **state)
+{
+	START(ping, IPV6);
+	add_ipv6(&ping, 58, A6(LOCAL));
+	ADD(&ping, 128, 0, 0, 0, 0, 0, 0, 0);
+	assert_int_equal(verdict_with_sum(GUARD_RA, &ping, 54), RX_GUARD_RA);
+	assert_int_equal(verdict_with_sum(GUARD_RA, &ping, 56), FRAME_NO_DROP); /* where it belongs */
+	START(udp, IPV6);
+	add_ipv6(&udp, 60, A6(LOCAL));
+	ADD(&udp, 17, 0, 1, 4, 0, 0, 0, 0, 2, 34, 2, 35, 0, 8, 0, 0);
+	assert_int_equal(verdict_with_sum(GUARD_DHCP, &udp, 54), RX_GUARD_DHCP);
+	assert_int_equal(verdict_with_sum(GUARD_DHCP, &udp, 61), RX_GUARD_DHCP);
+	assert_int_equal(verdict_with_sum(GUARD_DHCP, &udp, 68), FRAME_NO_DROP);
+	START(snap, SNAP, IPV4);
+	add_ipv4(&snap, 6, 0, A4(V4), 0);
+	assert_int_equal(verdict_with_sum(GUARD_IP, &snap, 20), RX_GUARD_IP);
+	assert_int_equal(verdict_with_sum(GUARD_IP, &snap, 34), RX_GUARD_IP);
+	assert_int_equal(verdict_with_sum(GUARD_IP, &snap, 42), FRAME_NO_DROP);
+}
 
 static void headers_behind_the_snapshot_are_delivered_as_they_were_read(void **state)
 {
@@ -437,11 +521,16 @@ int main(void)
 		cmocka_unit_test(llc_alone_passes),
 		cmocka_unit_test(arp_names_the_nic),
 		cmocka_unit_test(neighbour_discovery_names_the_nic),
+		cmocka_unit_test(probes_are_for_own_addresses),
+		cmocka_unit_test(routers_claim_no_others_address),
 		cmocka_unit_test(dhcp_servers_are_dropped),
 		cmocka_unit_test(dhcpv6_servers_are_dropped),
+		cmocka_unit_test(dhcp_answers_are_dropped_wherever_they_are_from),
 		cmocka_unit_test(advertisements_and_redirects_are_dropped),
 		cmocka_unit_test(extension_headers_hide_nothing),
 		cmocka_unit_test(a_fragment_hides_nothing),
+		cmocka_unit_test(padding_is_not_looked_at),
+		cmocka_unit_test(no_checksum_goes_where_a_guard_looks),
 		cmocka_unit_test(headers_behind_the_snapshot_are_delivered_as_they_were_read),
 		cmocka_unit_test(a_burst_without_room_for_pieces_drops_what_it_cannot_read),
 	};
