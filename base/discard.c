@@ -5,7 +5,9 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #define STACK_BYTES (1 << 20) /* address space; what is thread-local lies in it too */
@@ -120,6 +122,19 @@ void discard_fd(struct discard *d, int fd)
 {
 	if (fd >= 0)
 		put(d, fd, NULL, 0);
+}
+
+void discard_socket(struct discard *d, int fd)
+{
+	int n_unread = 0;
+
+	if (fd < 0)
+		return;
+	shutdown(fd, SHUT_RDWR); /* nothing more comes */
+	if (ioctl(fd, FIONREAD, &n_unread) == 0 && !n_unread)
+		close(fd);
+	else
+		discard_fd(d, fd);
 }
 
 void discard_map(struct discard *d, void *at, size_t size)

@@ -25,6 +25,9 @@ struct discard *discard_create(void);
 void discard_destroy(struct discard *d);
 
 void discard_fd(struct discard *d, int fd);
+/* A connected Unix socket: hung up at once, closed by the thread if something in it was not read, which
+ * may have descriptors with it. */
+void discard_socket(struct discard *d, int fd);
 void discard_map(struct discard *d, void *at, size_t size);
 
 /* How many are not yet gone. */

@@ -31,9 +31,7 @@ void vu_conn_close(struct vu_conn *c)
 	if (c->fd < 0)
 		return;
 	fds_close(c);
-	/* Told at once; closed when what lies unread in it is. */
-	shutdown(c->fd, SHUT_RDWR);
-	discard_fd(c->bin, c->fd);
+	discard_socket(c->bin, c->fd);
 	c->fd = -1;
 	c->n_got = 0;
 	c->n_out = 0;

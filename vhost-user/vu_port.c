@@ -350,7 +350,7 @@ static void front_end_await(struct vu_port *vp)
 	if (discard_pending(vp->bin) > CLOSING_MAX) {
 		if (!vp->admin_down)
 			port_state_set(&vp->port, PORT_ERRORED, "what its front end had sent does not close");
-		retry_in(vp, RETRY_MAX);
+		retry_later(vp);
 		return;
 	}
 	if (!vp->listen) {

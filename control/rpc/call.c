@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/discard.h"
 #include "base/log.h"
 #include "control/rpc/conn.h"
 #include "control/rpc/suggest.h"
@@ -157,7 +158,7 @@ static void finish(struct rpc_call *call, int rc, json_t *result, const struct e
 		send_error(c, call->id, err);
 	for (unsigned i = 0; i < call->n_fds; i++)
 		if (call->fds[i] >= 0)
-			close(call->fds[i]);
+			discard_fd(call->server ? call->server->bin : NULL, call->fds[i]);
 	if (call->given_fd >= 0)
 		close(call->given_fd);
 	json_decref(call->id);

@@ -2,7 +2,7 @@
 /*
  * Connections: bytes in, lines out, and what a client may not do.
  *
- * How      One read and at most LINES_A_TURN requests a round of the loop, so that a
+ * How      One read and at most LINES_A_TURN requests, or TURN_NS of them, a round of the loop, so that a
  *          client that sends without end holds up nobody. Whole lines that wait are
  *          carried out from a timer of no delay.
  * Trust    Everything that comes is hostile. A client that lets OUT_MAX_BYTES pile up,
@@ -19,10 +19,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/discard.h"
 #include "base/log.h"
 
 #define READ_BYTES    (64 * 1024)
 #define LINES_A_TURN  16
+#define TURN_NS	      (2 * MS_NS) /* others have theirs after that; one request may take longer */
 #define CALLS_MAX     32 /* deferred calls of one client; more lines wait */
 #define OUT_MAX_BYTES (1024 * 1024)
 #define STALL_NS      (10 * S_NS) /* a reader that is alive takes something in this time */
@@ -69,7 +71,7 @@ int conn_create(struct rpc_server *s, int fd, enum role role, uid_t uid)
 static void fds_drop(struct rpc_conn *c)
 {
 	for (unsigned i = 0; i < c->n_fds; i++)
-		close(c->fds[i]);
+		discard_fd(c->server->bin, c->fds[i]);
 	c->n_fds = 0;
 }
 
@@ -83,7 +85,7 @@ void conn_close(struct rpc_conn *c, bool told)
 	loop_timer_del(c->again);
 	loop_timer_del(c->stall);
 	loop_fd_del(c->watch);
-	close(c->fd);
+	discard_socket(c->server->bin, c->fd);
 	fds_drop(c);
 	if (c->out_fd >= 0)
 		close(c->out_fd);
@@ -270,10 +272,12 @@ static void end_in_words(struct rpc_conn *c, const char *text)
 /* Carries out whole lines; moves what is left to the front once. */
 static void lines_run(struct rpc_conn *c)
 {
+	uint64_t end_ns = loop_now_ns() + TURN_NS;
+	bool over = false; /* the turn is */
 	unsigned n = 0;
 	size_t at = 0;
 
-	while (!c->dead && !c->ending && n < LINES_A_TURN && c->n_calls < CALLS_MAX) {
+	while (!c->dead && !c->ending && !over && c->n_calls < CALLS_MAX) {
 		char *end = c->in_len ? line_end(c) : NULL;
 		size_t len = end ? (size_t)(end - c->in) - at : c->in_len - at;
 
@@ -292,6 +296,7 @@ static void lines_run(struct rpc_conn *c)
 			fds_drop(c); /* those of a request that never became a call */
 			n++;
 		}
+		over = n == LINES_A_TURN || loop_now_ns() >= end_ns;
 		at += len + (end ? 1 : 0);
 		c->in_seen = at;
 	}
@@ -306,7 +311,7 @@ static void lines_run(struct rpc_conn *c)
 		c->in = NULL;
 		c->in_size = 0;
 	}
-	if (c->in_len && n == LINES_A_TURN && !c->again)
+	if (c->in_len && over && !c->again)
 		loop_timer_add(c->server->loop, 0, on_again, c, &c->again);
 }
 
@@ -343,16 +348,16 @@ static void fds_take(struct rpc_conn *c, struct msghdr *msg)
 {
 	for (struct cmsghdr *h = CMSG_FIRSTHDR(msg); h; h = CMSG_NXTHDR(msg, h)) {
 		size_t n = (h->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-		int fds[FDS_MAX];
+		int fds[FDS_WIRE];
 
-		if (h->cmsg_level != SOL_SOCKET || h->cmsg_type != SCM_RIGHTS || n > FDS_MAX)
+		if (h->cmsg_level != SOL_SOCKET || h->cmsg_type != SCM_RIGHTS || n > FDS_WIRE)
 			continue;
 		memcpy(fds, CMSG_DATA(h), n * sizeof(int));
 		for (size_t i = 0; i < n; i++) {
 			if (c->n_fds < FDS_MAX)
 				c->fds[c->n_fds++] = fds[i];
 			else
-				close(fds[i]);
+				discard_fd(c->server->bin, fds[i]);
 		}
 	}
 }
@@ -375,7 +380,8 @@ static bool room_make(struct rpc_conn *c)
 /* One read. False when the connection was closed. */
 static bool fill(struct rpc_conn *c)
 {
-	char control[CMSG_SPACE(FDS_MAX * sizeof(int))];
+	/* All of them: what there is no room for the kernel would close here and now. */
+	char control[CMSG_SPACE(FDS_WIRE * sizeof(int))];
 	struct iovec iov;
 	struct msghdr msg = {.msg_iov = &iov,
 			     .msg_iovlen = 1,

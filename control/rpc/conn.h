@@ -18,12 +18,14 @@
 
 #define REQUEST_MAX_BYTES (1024 * 1024)
 #define FDS_MAX		  4
+#define FDS_WIRE	  253 /* SCM_MAX_FD: what one sendmsg(2) can carry */
 #define GONE_MAX	  4
 
 struct rpc_server {
 	struct loop *loop;
 	struct loop_fd *watch;
 	int listen_fd;
+	struct discard *bin; /* for descriptors of clients; see base/discard.h */
 	int spare_fd; /* given up for a moment to refuse a client when descriptors run out */
 	const struct rpc_method *methods;
 	void *ctx;

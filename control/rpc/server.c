@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/discard.h"
 #include "base/log.h"
 #include "control/rpc/conn.h"
 
@@ -18,7 +19,8 @@
 #define SILENT_NS      S_NS /* a client that wants something has asked by then */
 
 /* Tells a client that was not taken why, without waiting for it. */
-static void refuse(int fd, int code, const char *text, const char *hint)
+/* bin: as for discard_fd(). */
+static void refuse(struct discard *bin, int fd, int code, const char *text, const char *hint)
 {
 	struct err err = ERR_NONE;
 	size_t len;
@@ -34,7 +36,7 @@ static void refuse(int fd, int code, const char *text, const char *hint)
 			LOG_INFO_RL("rpc: a refused client could not be told why");
 	}
 	free(line);
-	close(fd);
+	discard_socket(bin, fd);
 }
 
 /* Cuts the oldest client that never asked anything. False when there is none. */
@@ -62,7 +64,7 @@ static void refuse_with_spare(struct rpc_server *s)
 	close(s->spare_fd);
 	fd = accept4(s->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	if (fd >= 0)
-		refuse(fd, -EAGAIN, "the server is out of file descriptors", "try again later");
+		refuse(NULL, fd, -EAGAIN, "the server is out of file descriptors", "try again later");
 	s->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 }
 
@@ -77,12 +79,12 @@ static void admit(struct rpc_server *s, int fd)
 		role = role_of_peer(fd, s->role, s->role_ctx, &uid);
 	if (role == ROLE_NONE) {
 		snprintf(text, sizeof(text), "user %u has no role here", uid);
-		refuse(fd, -EACCES, text, "lanyard-switch has --view, --operate and --admin for that");
+		refuse(s->bin, fd, -EACCES, text, "lanyard-switch has --view, --operate and --admin for that");
 	} else if (s->n_conns >= CLIENTS_MAX && !make_room(s)) {
 		LOG_WARN_RL("rpc: a client was refused, %d are connected", CLIENTS_MAX);
-		refuse(fd, -EAGAIN, "256 clients are connected already", "try again later");
+		refuse(s->bin, fd, -EAGAIN, "256 clients are connected already", "try again later");
 	} else if (conn_create(s, fd, role, uid) < 0) {
-		refuse(fd, -EAGAIN, "out of memory", "try again later");
+		refuse(s->bin, fd, -EAGAIN, "out of memory", "try again later");
 	}
 }
 
@@ -120,10 +122,12 @@ int rpc_server_create(struct loop *loop, const struct rpc_server_opts *opts,
 	s->role = opts->role;
 	s->role_ctx = opts->role_ctx;
 	LIST_INIT(&s->conns);
+	s->bin = discard_create();
 	s->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	rc = loop_fd_add(loop, s->listen_fd, EPOLLIN, on_accept, s, &s->watch);
 	if (rc < 0) {
 		close(s->spare_fd);
+		discard_destroy(s->bin);
 		free(s);
 		return err_set(err, rc, "cannot watch the control socket: %s", strerror(-rc));
 	}
@@ -141,5 +145,6 @@ void rpc_server_destroy(struct rpc_server *s)
 	close(s->listen_fd);
 	if (s->spare_fd >= 0)
 		close(s->spare_fd);
+	discard_destroy(s->bin);
 	free(s);
 }
