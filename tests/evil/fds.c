@@ -18,6 +18,7 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/timerfd.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "tests/evil/raw.h"
@@ -220,15 +221,22 @@ enum { L_IN_A_MESSAGE, L_IN_THE_SOCKET };
 static void slow_close(struct scene *s)
 {
 	struct fe *fe = evil_attacker(s, (struct fe_opts){.no_rings = true});
-	int fd = lingering_socket(s);
-	uint64_t start_ns;
+	uint64_t start_ns = loop_now_ns();
+	pid_t pid = fork();
 
-	if (s->c->arg == L_IN_THE_SOCKET)
-		fe_msg_send(fe, VU_GET_FEATURES, VU_REPLY, NULL, 0, NULL,
-			    0); /* a violation; the rest stays unread */
-	message_with(fe, VU_SET_VRING_KICK, &fd, 1);
-	close(fd);
-	start_ns = loop_now_ns();
+	if (pid == 0) {
+		/* Ends at once, so that the last reference is not its own: processes that exit do not linger. */
+		int fd = lingering_socket(s);
+
+		if (s->c->arg == L_IN_THE_SOCKET)
+			for (unsigned i = 0; i < 200;
+			     i++) /* a violation in the end; the rest stays unread */
+				fe_msg_send(fe, VU_GET_FEATURES, i < 150 ? 0 : VU_REPLY, NULL, 0,
+					    NULL, 0);
+		message_with(fe, VU_SET_VRING_KICK, &fd, 1);
+		_exit(0);
+	}
+	waitpid(pid, NULL, 0);
 	json_decref(evil_call(s, "daemon.status", NULL));
 	evil_await(s, "errored", NULL);
 	json_decref(evil_call(s, "daemon.status", NULL));
