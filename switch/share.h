@@ -6,10 +6,11 @@
  *          a burst of large ones to be cut takes a thousand times what 32 short ones take. Who asks for less
  *          than its share gets that, and the others have the rest: no cycle is kept for anybody.
  * How      Start-time fair queueing. Each ring has a sum of the cycles spent on it, which starts where the
- *          others are when it comes back from a pause. `floor` is the least of those that had frames in
- *          the last round; who is more than a slack above it is passed over for a round. When nobody has
- *          frames all debts are forgotten. A ring whose bursts take long is asked for fewer frames while
- *          others are active, so that nobody waits for long.
+ *          others are when it comes back from a pause. `floor` is the least of those that had much to give
+ *          in the last round; who is more than a slack above it is passed over for a round. A ring that
+ *          gave few frames is empty now and has all it wanted: nobody waits for it. When nobody has
+ *          frames all debts are forgotten. A ring whose bursts take long is asked for fewer frames
+ *          while others are active, so that nobody waits for long, and no ring of 256 entries fills up.
  * Threads  a worker's own.
  * Limits   a single frame is not divided: what it takes is a debt, of SHARE_DEBT_US at most.
  */
@@ -23,9 +24,10 @@
 #include "switch/frame.h"
 
 #define SHARE_SLACK_US 20 /* small differences are evened out over some rounds, and cost none */
-#define SHARE_BURST_US 50 /* a burst that takes longer shall have fewer frames */
+#define SHARE_BURST_US 20 /* a burst that takes longer shall have fewer frames */
 #define SHARE_DEBT_US                                                                              \
-	100000 /* of which more may have been the host's doing: the worker lost its CPU */
+	5000	     /* of a poll; more must have been the host's doing: the worker lost its CPU */
+#define SHARE_MUCH 4 /* a quarter of what a ring is asked for is much to give */
 
 struct share {
 	uint64_t used;	    /* TSC cycles */
@@ -67,7 +69,8 @@ static inline bool share_may(struct shares *s, unsigned place)
 	return false;
 }
 
-/* n frames of the ring took so many cycles; others: some are active beside it. */
+/* n frames of the ring (0: what was left over of frames of before) took so many cycles; others: some are
+ * active beside it. */
 static inline void share_charge(struct shares *s, unsigned place, uint64_t cycles, unsigned n,
 				bool others)
 {
@@ -75,7 +78,7 @@ static inline void share_charge(struct shares *s, unsigned place, uint64_t cycle
 	struct share *r = &s->of[place];
 
 	r->used = (r->used > s->floor ? r->used : s->floor) + (cycles < debt ? cycles : debt);
-	if (r->used < s->next)
+	if (n * SHARE_MUCH >= BURST_MAX - (unsigned)r->n_unwanted && r->used < s->next)
 		s->next = r->used;
 	if (r->used > s->highest)
 		s->highest = r->used;

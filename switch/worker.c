@@ -273,14 +273,12 @@ struct round {
 	unsigned n;
 };
 
-/* Cycles since r->tsc were spent on the ring at place, which gave n frames. */
+/* Cycles since r->tsc were spent on the ring at place, of which n frames came now. */
 static inline void place_charge(struct worker *w, struct round *r, unsigned place, unsigned n)
 {
 	uint64_t cycles = rte_rdtsc() - r->tsc;
 
 	r->tsc += cycles;
-	if (!n)
-		return;
 	r->busy += cycles;
 	add(&w->active.s->s[place].load->busy_cycles, cycles);
 	share_charge(&w->shares, place, cycles, n, w->active.n > 1);
@@ -299,7 +297,7 @@ static void held_finish(struct worker *w, struct round *r)
 		else
 			hold_retry(&w->fw);
 		s->port->ops->rx_done(s->port->port, s->q, w->fw.burst);
-		place_charge(w, r, (unsigned)(s - w->active.s->s), 1);
+		place_charge(w, r, (unsigned)(s - w->active.s->s), 0);
 	}
 	slot_use(w, 0);
 }
@@ -308,7 +306,10 @@ static inline bool place_poll(struct worker *w, struct round *r, unsigned place)
 {
 	unsigned n = source_poll(w, &w->active.s->s[place], w->shares.of[place].n_unwanted);
 
-	place_charge(w, r, place, n);
+	if (n)
+		place_charge(w, r, place, n);
+	else
+		r->tsc = rte_rdtsc();
 	r->n += n;
 	return n;
 }
