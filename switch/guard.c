@@ -124,7 +124,9 @@ static int type_find(struct look *l, unsigned *at)
 			return (int)type;
 		} else {
 			p = bytes(l, *at, 3);
-			if (!p || (p[0] & 0xfe) != 0xaa || (p[1] & 0xfe) != 0xaa)
+			if (!p)
+				return -1;
+			if ((p[0] & 0xfe) != 0xaa || (p[1] & 0xfe) != 0xaa)
 				return 0;
 			*at += 6;
 		}

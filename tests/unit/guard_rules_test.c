@@ -241,6 +241,17 @@ static void llc_alone_passes(void **state)
 	assert_int_equal(verdict(GUARD_ALL, &p), FRAME_NO_DROP);
 }
 
+/* Whether it is SNAP, nobody can tell. */
+static void llc_that_cannot_be_read_is_dropped(void **state)
+{
+	START(p, TAG(0));
+	while (p.n + 4 < OFFLOAD_HEAD_MAX)
+		ADD(&p, TAG(0));
+	ADD(&p, SNAP, IPV4);
+	add_ipv4(&p, 6, 0, A4(V4_OTHER), 0);
+	assert_int_equal(verdict(GUARD_IP, &p), RX_GUARD_IP);
+}
+
 /* ---- arp ---- */
 
 static uint8_t arp_of(const uint8_t *sender, const uint8_t address[4])
@@ -465,6 +476,7 @@ static void no_checksum_goes_where_a_guard_looks(void **state)
 	START(snap, SNAP, IPV4);
 	add_ipv4(&snap, 6, 0, A4(V4), 0);
 	assert_int_equal(verdict_with_sum(GUARD_IP, &snap, 20), RX_GUARD_IP);
+	assert_int_equal(verdict_with_sum(GUARD_IP, &snap, 14), RX_GUARD_IP);
 	assert_int_equal(verdict_with_sum(GUARD_IP, &snap, 34), RX_GUARD_IP);
 	assert_int_equal(verdict_with_sum(GUARD_IP, &snap, 42), FRAME_NO_DROP);
 }
@@ -519,6 +531,7 @@ int main(void)
 		cmocka_unit_test(what_ends_too_early_is_dropped),
 		cmocka_unit_test(tags_without_end_are_dropped),
 		cmocka_unit_test(llc_alone_passes),
+		cmocka_unit_test(llc_that_cannot_be_read_is_dropped),
 		cmocka_unit_test(arp_names_the_nic),
 		cmocka_unit_test(neighbour_discovery_names_the_nic),
 		cmocka_unit_test(probes_are_for_own_addresses),
