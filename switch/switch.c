@@ -18,6 +18,7 @@
 
 #include "base/log.h"
 #include "switch/internal.h"
+#include "switch/pulse.h"
 #include "switch/quarantine.h"
 #include "switch/rebalance.h"
 #include "switch/worker.h"
@@ -269,6 +270,8 @@ int switch_create(const struct switch_opts *opts, struct switch_ **out, struct e
 		err_set(err, rc, "switch: cannot watch its event descriptor: %s", strerror(-rc));
 		goto fail;
 	}
+	if (opts->pulse)
+		atomic_store(&opts->pulse->n_workers, opts->n_workers);
 	rc = workers_start(sw, err);
 	if (rc < 0)
 		goto fail;

@@ -487,6 +487,8 @@ int worker_run(void *arg)
 	rte_rcu_qsbr_thread_online(sw->qsbr, w->id);
 	pulse_set(w, true);
 	quarantine_thread(w->note);
+	if (w->pulse != &w->unseen)
+		pulse_live(&w->pulse->life);
 	while (!atomic_load_explicit(&sw->stop, memory_order_relaxed)) {
 		const struct view *v = atomic_load_explicit(&sw->view, memory_order_acquire);
 
@@ -517,5 +519,7 @@ int worker_run(void *arg)
 	rte_rcu_qsbr_thread_unregister(sw->qsbr, w->id);
 	pulse_set(w, false);
 	quarantine_thread(NULL);
+	if (w->pulse != &w->unseen)
+		pulse_leave(&w->pulse->life);
 	return 0;
 }

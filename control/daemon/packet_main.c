@@ -103,6 +103,8 @@ static void pulse_map(struct process *p)
 	p->pulse = mmap(NULL, sizeof(*p->pulse), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (p->pulse == MAP_FAILED)
 		p->pulse = NULL;
+	else
+		pulse_live(&p->pulse->control);
 	close(fd);
 }
 
@@ -313,6 +315,8 @@ int main(int argc, char **argv)
 			loop_pulse(p.d.loop, &p.pulse->control_since_ns);
 		rc = loop_run(p.d.loop);
 		loop_pulse(p.d.loop, NULL);
+		if (p.pulse)
+			pulse_leave(&p.pulse->control);
 		stopping_say(&p);
 		status = rc < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 	}

@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "control/keeper/fd_table.h"
+#include "control/keeper/mourner.h"
 #include "control/keeper/packet.h"
 #include "control/keeper/watchdog.h"
 
@@ -30,7 +31,11 @@ struct keeper {
 	const struct keeper_opts *opts;
 	struct loop *loop;
 	struct fd_table *table;
-	struct pulse *pulse;
+	struct pulse *pulse; /* of the active one; its memfd is pulse_fd */
+	int pulse_fd, mourner_fd; /* -1 */
+	struct loop_fd *mourner_watch;
+	struct packet *dying; /* nothing of it runs any more, but it is not gone yet; or NULL */
+	struct loop_fd *dying_exit;
 	struct packet *active, *spare; /* spare: not handed anything yet */
 	struct loop_fd *active_exit, *active_channel, *spare_exit, *spare_channel, *signal_watch;
 	struct loop_timer *spare_timer, *tick_timer, *deadline_timer;
@@ -107,6 +112,28 @@ static void on_signal(void *arg, int fd, uint32_t events)
 
 /* ---- what packet processes say ---- */
 
+static void on_threads_dead(void *arg, int fd, uint32_t events);
+
+static void mourner_end(struct keeper *k)
+{
+	loop_fd_del(k->mourner_watch);
+	k->mourner_watch = NULL;
+	if (k->mourner_fd >= 0)
+		close(k->mourner_fd);
+	k->mourner_fd = -1;
+}
+
+/* Without one its death is heard of a little later. */
+static void mourner_begin(struct keeper *k)
+{
+	if (k->mourner_fd >= 0)
+		return;
+	k->mourner_fd = mourner_start(k->pulse_fd);
+	if (k->mourner_fd >= 0 && loop_fd_add(k->loop, k->mourner_fd, EPOLLIN, on_threads_dead, k,
+					      &k->mourner_watch) < 0)
+		mourner_end(k);
+}
+
 static void on_ready(struct keeper *k)
 {
 	k->active->ready = true;
@@ -114,6 +141,7 @@ static void on_ready(struct keeper *k)
 	k->backoff_ns = 0;
 	loop_timer_del(k->deadline_timer);
 	watchdog_begin(&k->watchdog);
+	mourner_begin(k);
 	if (!k->was_ready)
 		k->opts->on_ready(k->opts->arg);
 	k->was_ready = true;
@@ -258,32 +286,42 @@ static void died(struct keeper *k, bool was_ready, enum keep_end end, const char
 	spare_soon(k);
 }
 
+static void active_forget(struct keeper *k)
+{
+	/* What it sent before it died still counts. */
+	active_read(k, true);
+	watches_end(&k->active_exit, &k->active_channel);
+	mourner_end(k);
+	loop_timer_del(k->tick_timer);
+}
+
+static void death_say(const struct keeper *k, pid_t pid, const char *text)
+{
+	LOG_ERR("switch: process %d, which forwarded, is gone: %s%s%s", (int)pid, k->hung,
+		k->hung[0] ? ", " : "", text);
+}
+
 static void on_active_exit(void *arg, int fd, uint32_t events)
 {
 	struct keeper *k = arg;
 	uint64_t now_ns = loop_now_ns();
-	bool was_ready = k->active->ready, wanted;
+	bool was_ready = k->active->ready;
 	pid_t pid = k->active->pid;
 	enum keep_end end;
 	char text[96];
 	int status;
 
-	/* What it sent before it died still counts. */
-	active_read(k, true);
-	wanted = k->stopping;
-	watches_end(&k->active_exit, &k->active_channel);
-	loop_timer_del(k->tick_timer);
+	active_forget(k);
 	loop_timer_del(k->deadline_timer);
 	status = packet_bury(k->active, &end, text, sizeof(text));
 	k->active = NULL;
-	if (wanted || (!k->was_ready && end != KEEP_CRASHED) || status == 0) {
+	if (k->stopping || (!k->was_ready && end != KEEP_CRASHED) || status == 0) {
 		k->status = status > 128 ? EXIT_FAILURE : status;
 		stop(k, NULL, false);
 		loop_stop(k->loop, k->status);
 		return;
 	}
-	LOG_ERR("switch: process %d, which forwarded, is gone: %s%s%s", (int)pid, k->hung,
-		k->hung[0] ? ", " : "", text);
+	death_say(k, pid, text);
 	if (!k->was_ready) {
 		k->status = EXIT_FAILURE;
 		stop(k, NULL, false);
@@ -291,6 +329,45 @@ static void on_active_exit(void *arg, int fd, uint32_t events)
 	}
 	k->go.died_ns = now_ns;
 	died(k, was_ready, end, text);
+}
+
+static void on_dying_exit(void *arg, int fd, uint32_t events)
+{
+	struct keeper *k = arg;
+	enum keep_end end;
+	char text[96];
+
+	loop_fd_del(k->dying_exit);
+	k->dying_exit = NULL;
+	packet_bury(k->dying, &end, text, sizeof(text));
+	k->dying = NULL;
+}
+
+/* It can touch nothing any more, and what it sent has come: the next one need not wait for its funeral. */
+static void on_threads_dead(void *arg, int fd, uint32_t events)
+{
+	struct keeper *k = arg;
+	uint64_t now_ns = loop_now_ns();
+	enum keep_end end;
+	char text[96];
+
+	mourner_end(k);
+	if (k->stopping || k->dying || !packet_cause(k->active, &end, text, sizeof(text)))
+		return;
+	active_forget(k);
+	/* It may have asked for the end. */
+	if (k->stopping) {
+		loop_stop(k->loop, k->status);
+		return;
+	}
+	death_say(k, k->active->pid, text);
+	if (loop_fd_add(k->loop, k->active->pidfd, EPOLLIN, on_dying_exit, k, &k->dying_exit) == 0)
+		k->dying = k->active;
+	else
+		packet_kill(k->active);
+	k->active = NULL;
+	k->go.died_ns = now_ns;
+	died(k, true, end, text);
 }
 
 static void on_spare_exit(void *arg, int fd, uint32_t events)
@@ -361,6 +438,8 @@ static void tick(void *arg)
 		kill(k->active->pid, SIGKILL);
 	else
 		loop_timer_add(k->loop, WATCHDOG_TICK, tick, k, &k->tick_timer);
+	if (k->active->ready)
+		mourner_begin(k);
 }
 
 static int hand_all(struct keeper *k, int channel)
@@ -383,6 +462,50 @@ static int hand_all(struct keeper *k, int channel)
 		return rc;
 	m = (struct channel_msg){.type = CHANNEL_GO, .go = k->go};
 	return channel_send(channel, &m);
+}
+
+/* The table owns a copy of fd. */
+static int own_put(struct keeper *k, enum channel_own which, uint16_t index, int fd)
+{
+	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+
+	return copy < 0 ? -errno :
+			  fd_table_put(k->table,
+				       (struct keep_key){KEEP_PROCESS, (uint16_t)which, index},
+				       copy);
+}
+
+static void pulse_end(struct keeper *k)
+{
+	if (k->pulse)
+		munmap(k->pulse, sizeof(*k->pulse));
+	if (k->pulse_fd >= 0)
+		close(k->pulse_fd);
+	k->pulse = NULL;
+	k->pulse_fd = -1;
+}
+
+/* For each process another one: what a dead one has made of its own may be anything. */
+static int pulse_make(struct keeper *k)
+{
+	void *at = MAP_FAILED;
+	int rc;
+
+	pulse_end(k);
+	k->pulse_fd = memfd_create("lanyard-pulse", MFD_CLOEXEC);
+	if (k->pulse_fd < 0)
+		return -errno;
+	if (ftruncate(k->pulse_fd, sizeof(*k->pulse)) == 0)
+		at = mmap(NULL, sizeof(*k->pulse), PROT_READ | PROT_WRITE, MAP_SHARED, k->pulse_fd,
+			  0);
+	rc = at == MAP_FAILED ? -errno : own_put(k, OWN_PULSE, 0, k->pulse_fd);
+	if (at != MAP_FAILED)
+		k->pulse = at;
+	if (rc < 0)
+		pulse_end(k);
+	else
+		pulse_init(k->pulse);
+	return rc;
 }
 
 static int listening(struct keeper *k)
@@ -413,9 +536,10 @@ static void hand_over(struct keeper *k)
 		stop(k, NULL, false);
 		return;
 	}
-	memset(k->pulse, 0, sizeof(*k->pulse));
 	watches_end(&k->spare_exit, &k->spare_channel);
-	rc = hand_all(k, p->channel);
+	rc = pulse_make(k);
+	if (rc == 0)
+		rc = hand_all(k, p->channel);
 	if (rc < 0)
 		LOG_ERR("switch: process %d does not take what it is handed: %s", (int)p->pid,
 			strerror(-rc));
@@ -439,35 +563,6 @@ static void hand_over(struct keeper *k)
 
 /* ---- begin ---- */
 
-/* The table owns a copy of fd. */
-static int own_put(struct keeper *k, enum channel_own which, uint16_t index, int fd)
-{
-	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-
-	return copy < 0 ? -errno :
-			  fd_table_put(k->table,
-				       (struct keep_key){KEEP_PROCESS, (uint16_t)which, index},
-				       copy);
-}
-
-static int pulse_make(struct keeper *k)
-{
-	int fd = memfd_create("lanyard-pulse", MFD_CLOEXEC), rc;
-
-	if (fd < 0)
-		return -errno;
-	if (ftruncate(fd, sizeof(*k->pulse)) < 0)
-		rc = -errno;
-	else
-		rc = own_put(k, OWN_PULSE, 0, fd);
-	k->pulse = rc < 0 ? MAP_FAILED :
-			    mmap(NULL, sizeof(*k->pulse), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	if (rc == 0 && k->pulse == MAP_FAILED)
-		rc = -errno;
-	close(fd);
-	return rc;
-}
-
 static int begin(struct keeper *k)
 {
 	const struct keeper_opts *o = k->opts;
@@ -476,8 +571,6 @@ static int begin(struct keeper *k)
 	k->table = fd_table_create();
 	if (rc == 0 && !k->table)
 		rc = -ENOMEM;
-	if (rc == 0)
-		rc = pulse_make(k);
 	for (uint16_t i = 0; rc == 0 && i < 2; i++)
 		rc = own_put(k, OWN_LOCK, i, o->lock_fds[i]);
 	if (rc == 0 && o->metrics_fd >= 0)
@@ -489,7 +582,7 @@ static int begin(struct keeper *k)
 
 int keeper_run(const struct keeper_opts *opts, struct err *err)
 {
-	struct keeper k = {.opts = opts, .pulse = MAP_FAILED};
+	struct keeper k = {.opts = opts, .pulse_fd = -1, .mourner_fd = -1};
 	int rc = begin(&k);
 
 	if (rc < 0) {
@@ -503,11 +596,13 @@ int keeper_run(const struct keeper_opts *opts, struct err *err)
 	if (k.loop) {
 		watches_end(&k.active_exit, &k.active_channel);
 		packet_kill(k.active);
+		loop_fd_del(k.dying_exit);
+		packet_kill(k.dying);
+		mourner_end(&k);
 		spare_kill(&k);
 	}
 	loop_destroy(k.loop);
 	fd_table_destroy(k.table);
-	if (k.pulse != MAP_FAILED)
-		munmap(k.pulse, sizeof(*k.pulse));
+	pulse_end(&k);
 	return rc;
 }

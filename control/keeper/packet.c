@@ -2,6 +2,7 @@
 #include "control/keeper/packet.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -108,14 +109,20 @@ void packet_kill(struct packet *p)
 }
 
 /* Signals that a process brings upon itself, when nobody else sends them. */
-static bool is_own_doing(const siginfo_t *si)
+static bool is_own_doing(int sig)
 {
 	static const int own[] = {SIGSEGV, SIGBUS, SIGABRT, SIGILL, SIGFPE, SIGSYS, SIGTRAP};
 
 	for (unsigned i = 0; i < sizeof(own) / sizeof(own[0]); i++)
-		if (si->si_code != CLD_EXITED && si->si_status == own[i])
+		if (sig == own[i])
 			return true;
 	return false;
+}
+
+static void killed_by(int sig, enum keep_end *end, char *text, size_t size)
+{
+	*end = is_own_doing(sig) ? KEEP_CRASHED : KEEP_KILLED;
+	snprintf(text, size, "killed by signal %d (%s)", sig, strsignal(sig));
 }
 
 int packet_bury(struct packet *p, enum keep_end *end, char *text, size_t size)
@@ -131,13 +138,35 @@ int packet_bury(struct packet *p, enum keep_end *end, char *text, size_t size)
 		snprintf(text, size, "ended with status %d", status);
 	} else {
 		status = 128 + si.si_status;
-		snprintf(text, size, "killed by signal %d (%s)", si.si_status,
-			 strsignal(si.si_status));
-		if (is_own_doing(&si))
-			*end = KEEP_CRASHED;
+		killed_by(si.si_status, end, text, size);
 	}
 	packet_free(p);
 	return status;
+}
+
+#define EXIT_CODE_FIELD 52 /* of /proc/PID/stat, see proc(5); as waitpid(2) gives it */
+#define STATE_FIELD	3  /* the first one after the name, which may hold anything */
+
+bool packet_cause(const struct packet *p, enum keep_end *end, char *text, size_t size)
+{
+	char path[32], line[1024], *at;
+	int code = 0, fd;
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)p->pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	n = fd < 0 ? -1 : read(fd, line, sizeof(line) - 1);
+	if (fd >= 0)
+		close(fd);
+	line[n > 0 ? n : 0] = '\0';
+	at = strrchr(line, ')');
+	at = at ? at + 1 : NULL;
+	for (unsigned field = STATE_FIELD; at && field < EXIT_CODE_FIELD; field++)
+		at = strchr(at + 1, ' ');
+	if (!at || sscanf(at, "%d", &code) != 1 || !WIFSIGNALED(code))
+		return false;
+	killed_by(WTERMSIG(code), end, text, size);
+	return true;
 }
 
 bool packet_is_stopped(const struct packet *p)

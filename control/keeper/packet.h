@@ -32,6 +32,10 @@ void packet_kill(struct packet *p);
  * the exit status, or 128 + the signal; *end says whose doing it was. */
 int packet_bury(struct packet *p, enum keep_end *end, char *text, size_t size);
 
+/* Of one whose threads have all come to their end, the same before it is gone: false, and nothing said, where the
+ * kernel does not tell yet. It is to be buried all the same. */
+bool packet_cause(const struct packet *p, enum keep_end *end, char *text, size_t size);
+
 /* True while it is stopped, by a signal or a debugger. */
 bool packet_is_stopped(const struct packet *p);
 

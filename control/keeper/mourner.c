@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "control/keeper/mourner.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define STACK_BYTES (256 * 1024) /* address space; what is thread-local lies in it too */
+
+struct mourner {
+	struct pulse *pulse;
+	unsigned n_workers;
+	int event_fd;
+};
+
+static void mourner_free(struct mourner *m)
+{
+	if (m->pulse != MAP_FAILED)
+		munmap(m->pulse, sizeof(*m->pulse));
+	if (m->event_fd >= 0)
+		close(m->event_fd);
+	free(m);
+}
+
+/* True when its owner has died. */
+static bool await_end(struct pulse_life *l)
+{
+	int rc = pthread_mutex_lock(&l->held);
+
+	if (rc == EOWNERDEAD)
+		pthread_mutex_consistent(&l->held);
+	if (rc == 0 || rc == EOWNERDEAD)
+		pthread_mutex_unlock(&l->held);
+	return rc == EOWNERDEAD;
+}
+
+static void *mourn(void *arg)
+{
+	struct mourner *m = arg;
+	uint64_t one = 1;
+	bool all = await_end(&m->pulse->control);
+
+	for (unsigned i = 0; all && i < m->n_workers; i++)
+		all = await_end(&m->pulse->workers[i].life);
+	if (all && write(m->event_fd, &one, sizeof(one)) < 0)
+		all = false; /* it cannot be full */
+	mourner_free(m);
+	return NULL;
+}
+
+/* How many workers there are, when control and each of them has its lock; or 0. */
+static unsigned all_begun(const struct pulse *p)
+{
+	unsigned n = atomic_load(&p->n_workers);
+
+	if (!n || n > PULSE_WORKERS_MAX || !atomic_load(&p->control.begun))
+		return 0;
+	for (unsigned i = 0; i < n; i++)
+		if (!atomic_load(&p->workers[i].life.begun))
+			return 0;
+	return n;
+}
+
+static int thread_start(struct mourner *m)
+{
+	pthread_attr_t attr;
+	sigset_t all, before;
+	pthread_t t;
+	int rc;
+
+	sigfillset(&all);
+	pthread_attr_init(&attr);
+	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+	pthread_attr_setstacksize(&attr, STACK_BYTES);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	rc = pthread_create(&t, &attr, mourn, m);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	pthread_attr_destroy(&attr);
+	return -rc;
+}
+
+int mourner_start(int pulse_fd)
+{
+	struct mourner *m = calloc(1, sizeof(*m));
+	int fd = -1, rc = -ENOMEM;
+
+	if (!m)
+		return -ENOMEM;
+	m->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	m->pulse = mmap(NULL, sizeof(*m->pulse), PROT_READ | PROT_WRITE, MAP_SHARED, pulse_fd, 0);
+	if (m->event_fd < 0 || m->pulse == MAP_FAILED)
+		rc = -errno;
+	else if (!(m->n_workers = all_begun(m->pulse)))
+		rc = -EAGAIN;
+	else if ((fd = fcntl(m->event_fd, F_DUPFD_CLOEXEC, 0)) < 0)
+		rc = -errno;
+	else
+		rc = thread_start(m);
+	if (rc == 0)
+		return fd;
+	if (fd >= 0)
+		close(fd);
+	mourner_free(m);
+	return rc;
+}
