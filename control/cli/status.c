@@ -95,6 +95,18 @@ static void part_print(struct cli *cli, const char *words, const json_t *list)
 	json_decref(params);
 }
 
+/* Nothing, where the one that runs is the first. */
+static void restarts_print(const json_t *r)
+{
+	long long n = json_integer_value(json_object_get(r, "n"));
+
+	if (n)
+		printf("restarted %lld time%s, last %lld s ago: %s; %.0f ms without forwarding\n", n,
+		       n == 1 ? "" : "s", (long long)json_integer_value(json_object_get(r, "ago_s")),
+		       json_string_value(json_object_get(r, "reason")),
+		       json_number_value(json_object_get(r, "gap_ms")));
+}
+
 void status_print(struct cli *cli, const json_t *params, const json_t *result)
 {
 	const json_t *d = json_object_get(result, "daemon");
@@ -113,6 +125,7 @@ void status_print(struct cli *cli, const json_t *params, const json_t *result)
 		       json_string_value(json_object_get(d, "mode")),
 		       (long long)json_integer_value(json_object_get(d, "workers")),
 		       json_integer_value(json_object_get(d, "workers")) == 1 ? "" : "s");
+		restarts_print(json_object_get(d, "restarts"));
 		if (json_is_string(json_object_get(d, "metrics")))
 			printf("metrics: http://%s/metrics\n",
 			       json_string_value(json_object_get(d, "metrics")));

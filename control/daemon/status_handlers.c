@@ -157,6 +157,26 @@ static void find_errored(struct daemon *d, json_t *list)
 	}
 }
 
+/* A switch that dies is a bug, however little of it was seen. */
+static void find_restarts(struct daemon *d, json_t *list)
+{
+	const struct restarts *r = &d->restarts;
+	char text[192];
+
+	if (!r->keeper_pid) {
+		finding(list, "keeper", "warn", "the switch runs without its keeper",
+			"nobody starts it anew when it dies: leave --no-keeper out");
+		return;
+	}
+	if (!r->n) {
+		finding(list, "keeper", "ok", "the switch has not been restarted", "");
+		return;
+	}
+	snprintf(text, sizeof(text), "the switch was restarted %u times, the last time %llu s ago: %s", r->n,
+		 (unsigned long long)((loop_now_ns() - r->at_ns) / S_NS), r->reason);
+	finding(list, "keeper", "warn", text, "see the switch's log");
+}
+
 int do_daemon_facts(struct rpc_call *call, const json_t *params, json_t **result, struct err *err)
 {
 	struct daemon *d = rpc_ctx(call);
@@ -181,6 +201,7 @@ int do_daemon_facts(struct rpc_call *call, const json_t *params, json_t **result
 		finding(list, "metrics", "ok", "metrics are not served",
 			"for Prometheus: lanyard-switch --metrics PORT");
 	}
+	find_restarts(d, list);
 	find_loops(d, list);
 	find_errored(d, list);
 	*result = json_pack("{so}", "findings", list);

@@ -4,6 +4,7 @@
 never connect twice lose no frame, see none overtake another, and at most a burst a queue twice; addresses stay
 known, ports stay up, sockets open. The gaps are printed."""
 import os
+import re
 import signal
 import subprocess
 
@@ -114,4 +115,47 @@ def ports_go_on_when_the_switch_dies():
         assert "stopped for" in status(s)["restarts"]["reason"], status(s)
 
 
-session.run(ports_go_on_when_the_switch_dies)
+GUEST = "10.0.0.1", "10.0.0.2"
+
+
+def carrier_changes(s, vm):
+    return s.cli("exec", vm, "--", "cat", "/sys/class/net/eth0/carrier_changes").stdout
+
+
+def guests_notice_nothing():
+    session.need("qemu-system-x86_64", "busybox", "qemu-ga")
+    with Session("--workers", "1") as s:
+        s.cli("bridge", "add", "br0")
+        for i in (0, 1):
+            s.cli("vm", "start", f"h{i}", "--memory", "128M", "--nic", "br0")
+        try:
+            for i in (0, 1):
+                s.cli("vm", "wait", f"h{i}", "--for", "120s")
+                s.cli("exec", f"h{i}", "--", "sh", "-c",
+                      f"ip link set eth0 up && ip address add {GUEST[i]}/24 dev eth0")
+            await_true("they find each other", lambda: s.cli(
+                "exec", "h0", "--", "ping", "-c", "1", "-W", "2", GUEST[1], check=False).returncode == 0)
+            before = [carrier_changes(s, vm) for vm in ("h0", "h1")]
+            s.cli("exec", "h0", "--", "sh", "-c",
+                  f"ping -i 0.1 -W 3 {GUEST[1]} >/tmp/ping 2>&1 & echo $! >/tmp/pid")
+            s.await_spare()
+            pid = status(s)["pid"]
+            kill(pid)
+            await_successor(s, pid, 1)
+            # Supervisors find the new process: it must not look like a link that went.
+            await_true("their supervisors are back", lambda: all(
+                vm["switch"] == "connected" for vm in s.json("vm", "list")))
+            s.cli("exec", "h0", "--", "sh", "-c", "sleep 1; kill -INT $(cat /tmp/pid); sleep 0.5")
+            text = s.cli("exec", "h0", "--", "cat", "/tmp/ping").stdout
+            print("   " + text.strip().splitlines()[-2])
+            sent, answered = map(int, re.search(r"(\d+) packets transmitted, (\d+) packets received",
+                                                text).groups())
+            # The last one may be on its way.
+            assert sent > 10 and answered >= sent - 1, text[-500:]
+            assert [carrier_changes(s, vm) for vm in ("h0", "h1")] == before
+        finally:
+            for i in (0, 1):
+                s.cli("vm", "kill", f"h{i}", check=False)
+
+
+session.run(ports_go_on_when_the_switch_dies, guests_notice_nothing)
