@@ -132,6 +132,14 @@ bool port_slot(struct switch_ *sw, unsigned i, struct slot_info *info)
 	return true;
 }
 
+const void *port_slot_driver(struct switch_ *sw, uint16_t slot)
+{
+	if (slot >= SWITCH_PORTS_MAX || !arena_port_used(sw->arena, slot) ||
+	    arena_port(sw->arena, slot)->quarantined)
+		return NULL;
+	return arena_port(sw->arena, slot)->driver;
+}
+
 void switch_slots_drop(struct switch_ *sw)
 {
 	bool has_bridge[SWITCH_BRIDGES_MAX] = {false};

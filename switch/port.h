@@ -137,6 +137,10 @@ void port_state_set(struct port *p, enum port_state s, const char *fmt, ...)
 /* The front end may have shown its guest a link by itself: who manages it is told again what it is. */
 void port_carrier_retell(struct port *p);
 
+/* What its driver has kept of the port in this slot (struct arena_port.driver), which is not made yet; NULL:
+ * there is none. */
+const void *port_slot_driver(struct switch_ *sw, uint16_t slot);
+
 /* From here on to port_served() a crash of this thread is laid to the port: what its other side wants is done. */
 void port_serve(struct port *p);
 void port_served(struct port *p);

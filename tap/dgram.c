@@ -9,6 +9,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "switch/keep.h"
 #include "tap/host_queue.h"
 #include "tap/pump.h"
 
@@ -23,6 +24,7 @@ struct dgram {
 	struct sockaddr_un path, peer;
 	int fd;
 	bool admin_down, runs;
+	bool taken_over; /* what waits in the socket came while nobody read it for a moment */
 	struct loop_timer *timer;
 	uint64_t retry_ns;
 };
@@ -93,7 +95,9 @@ static int start(struct dgram *dg, struct err *err)
 {
 	int rc;
 
-	old_discard(dg);
+	if (!dg->taken_over)
+		old_discard(dg);
+	dg->taken_over = false;
 	rc = pump_start(&dg->queue, dg->fd, err);
 	if (rc == 0)
 		rc = port_rx_start(&dg->port, 0, dg->queue.kick_fd, err);
@@ -275,6 +279,28 @@ static int socket_bind(struct dgram *dg, struct err *err)
 	return 0;
 }
 
+/* The socket that a predecessor had at this path: the peer goes on sending to it. */
+static bool socket_take(struct dgram *dg, struct switch_ *sw, const struct port_opts *opts)
+{
+	struct sockaddr_un bound = {.sun_family = AF_UNSPEC};
+	socklen_t size = sizeof(bound);
+	int fd = -1;
+
+	if (opts->adopt)
+		fd = keep_take(sw, (struct keep_key){.kind = KEEP_DGRAM, .slot = opts->slot});
+	if (fd < 0)
+		return false;
+	if (getsockname(fd, (struct sockaddr *)&bound, &size) < 0 || bound.sun_family != AF_UNIX ||
+	    size > sizeof(bound) || strncmp(bound.sun_path, dg->path.sun_path, sizeof(bound.sun_path)) ||
+	    access(dg->path.sun_path, F_OK) < 0) {
+		close(fd);
+		return false;
+	}
+	dg->fd = fd;
+	dg->taken_over = true;
+	return true;
+}
+
 int dgram_port_add(struct switch_ *sw, const struct dgram_opts *opts, struct port **out,
 		   struct err *err)
 {
@@ -288,7 +314,7 @@ int dgram_port_add(struct switch_ *sw, const struct dgram_opts *opts, struct por
 	rc = address_fill(&dg->path, opts->path, "--path", err);
 	if (rc == 0)
 		rc = address_fill(&dg->peer, opts->peer, "--peer", err);
-	if (rc == 0)
+	if (rc == 0 && !socket_take(dg, sw, &opts->port))
 		rc = socket_bind(dg, err);
 	if (rc == 0) {
 		rc = host_queue_create(&dg->queue, &dg->port, &dgram_format);
@@ -301,6 +327,8 @@ int dgram_port_add(struct switch_ *sw, const struct dgram_opts *opts, struct por
 		parts_free(dg);
 		return rc;
 	}
+	/* Not kept, it is made anew after a crash. */
+	keep_put(sw, (struct keep_key){.kind = KEEP_DGRAM, .slot = dg->port.id}, dg->fd);
 	dg->admin_down = opts->port.down;
 	if (dg->admin_down)
 		port_state_set(&dg->port, PORT_DOWN, "set down by the administrator");

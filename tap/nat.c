@@ -16,6 +16,7 @@
 #include "tap/nat_watch.h"
 #include "tap/tap.h"
 #include "tap/tap_interface.h"
+#include "tap/tap_keep.h"
 
 #define DEFAULT_NETWORK 0x0a4d0000u /* 10.77.0.0: rarely used, as private networks go */
 #define DEFAULT_PREFIX	24
@@ -255,7 +256,9 @@ int nat_port_add(struct switch_ *sw, const struct nat_opts *opts, struct port **
 	int rc = opts->ifname ? ifname_check(opts->ifname, err) : 0;
 
 	if (rc == 0 && !opts->address) {
-		rc = address_choose(sw, address, sizeof(address), err);
+		tap_kept_address(sw, &opts->port, address, sizeof(address));
+		if (nat_address_check(address, NULL) < 0)
+			rc = address_choose(sw, address, sizeof(address), err);
 		tap.address = address;
 	}
 	if (rc < 0)

@@ -10,6 +10,7 @@
 
 #include "tap/pump.h"
 #include "tap/tap_interface.h"
+#include "tap/tap_keep.h"
 #include "tap/tun.h"
 
 #define AGAIN_MIN (5 * MS_NS)
@@ -268,6 +269,7 @@ static void return_of_it(void *arg)
 				       &t->again);
 		return;
 	}
+	tap_keep(t);
 	mtu_see(t);
 	reconcile(t, NULL);
 }
@@ -301,8 +303,10 @@ static int tap_admin(struct port *p, bool up, struct err *err)
 		rc = go_home(t, err);
 		if (rc == 0)
 			rc = tap_interface_open(t, p->name, p->kept->mtu, err);
-		if (rc == 0)
+		if (rc == 0) {
+			tap_keep(t);
 			mtu_see(t);
+		}
 	} else if (up && !t->link_up) {
 		rc = netlink_up(t->nl, t->ifindex, err);
 		t->link_up = rc == 0;
@@ -413,6 +417,22 @@ static int queues_create(struct tap *t, struct err *err)
 	return 0;
 }
 
+/* One that was taken over, by its descriptor: in the meantime it may have got another name or namespace. */
+static void find_again(struct tap *t)
+{
+	char name[IFNAMSIZ];
+	struct netlink_link link;
+
+	if (tun_name(t->fds[0], name) < 0)
+		return look(t);
+	name_take(t, name);
+	if (!tap_is_here(t))
+		follow(t);
+	if (netlink_find(t->nl, name, 0, &link, NULL) == 0)
+		see_link(t, &link);
+	tun_carrier(t->fds[0], t->port.carrier);
+}
+
 /* All but the port; accepts what is half-made. */
 static void parts_free(struct tap *t)
 {
@@ -430,6 +450,7 @@ static void parts_free(struct tap *t)
 int tap_open(struct tap *t, struct switch_ *sw, const struct tap_opts *opts,
 	     const struct port_ops *ops, struct err *err)
 {
+	bool taken = false;
 	int rc;
 
 	t->ns_fd = -1;
@@ -445,6 +466,8 @@ int tap_open(struct tap *t, struct switch_ *sw, const struct tap_opts *opts,
 	if (rc == 0)
 		rc = queues_create(t, err);
 	if (rc == 0)
+		taken = tap_take(t, sw, &opts->port);
+	if (rc == 0 && !taken)
 		rc = tap_interface_open(t, opts->port.name, opts->port.mtu, err);
 	if (rc == 0)
 		rc = port_init(&t->port, sw, &opts->port, ops, err);
@@ -455,6 +478,9 @@ int tap_open(struct tap *t, struct switch_ *sw, const struct tap_opts *opts,
 	}
 	t->watcher = (struct netlink_watcher){.fn = link_changed, .arg = t};
 	netlink_watch(t->nl, &t->watcher);
+	if (taken)
+		find_again(t);
+	tap_keep(t);
 	mtu_see(t);
 	rc = reconcile(t, err);
 	if (rc < 0) {

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "tap/tap_keep.h"
 #include "tap/tun.h"
 
 #define HASH_START 14695981039346656037u /* FNV-1a of 64 bits */
@@ -118,6 +119,7 @@ int tap_interface_kind_check(const struct netlink_link *link, struct err *err)
 
 void tap_interface_forget(struct tap *t)
 {
+	tap_unkeep(t);
 	for (unsigned q = 0; q < t->n_queues; q++) {
 		if (t->fds[q] >= 0)
 			close(t->fds[q]);

@@ -14,7 +14,8 @@
 #include "switch/vnet_hdr.h"
 #include "tap/netns.h"
 
-#define DEVICE	 "/dev/net/tun"
+#define DEVICE	   "/dev/net/tun"
+#define BUSY_TRIES 20 /* ms */
 #define OFFLOADS (TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN)
 #ifndef TUNGETDEVNETNS
 #define TUNGETDEVNETNS _IO('T', 227)
@@ -115,6 +116,11 @@ static int queue_open(const struct request *r, unsigned i, struct err *err)
 		return fd;
 	r->fds[i] = fd;
 	rc = attach(fd, r->name, flags);
+	/* What we have just left is held for a moment by whoever keeps our descriptors. */
+	for (unsigned tries = 0; rc == -EBUSY && r->exists && tries < BUSY_TRIES; tries++) {
+		usleep(1000);
+		rc = attach(fd, r->name, flags);
+	}
 	/* One queue of a tap that was made for several does as well. */
 	if (rc == -EINVAL && r->exists && r->n == 1)
 		rc = attach(fd, r->name, IFF_MULTI_QUEUE);
@@ -166,6 +172,16 @@ bool tun_attached(int fd)
 	struct ifreq ifr = {0};
 
 	return ioctl(fd, TUNGETIFF, &ifr) == 0;
+}
+
+int tun_name(int fd, char out[IFNAMSIZ])
+{
+	struct ifreq ifr = {0};
+
+	if (ioctl(fd, TUNGETIFF, &ifr) < 0)
+		return -errno;
+	memcpy(out, ifr.ifr_name, IFNAMSIZ);
+	return 0;
 }
 
 void tun_carrier(int fd, bool on)

@@ -11,6 +11,7 @@
 #ifndef TAP_TUN_H
 #define TAP_TUN_H
 
+#include <net/if.h>
 #include <stdbool.h>
 
 #include "base/err.h"
@@ -24,6 +25,9 @@ int tun_open(int ns_fd, const char *name, bool exists, int *fds, unsigned n, str
 
 /* False: the interface behind it has been deleted. */
 bool tun_attached(int fd);
+
+/* What the interface behind it is called now. -errno: it has been deleted. */
+int tun_name(int fd, char out[IFNAMSIZ]);
 
 /* Whether the host sees a carrier. */
 void tun_carrier(int fd, bool on);
