@@ -9,8 +9,9 @@
  *          OFFLOAD_HEAD_MAX bytes become local, and are delivered from there. The type is looked for
  *          behind any number of tags and of LLC/SNAP headers, as some receivers do.
  * Threads  the worker that has the burst.
- * Trust    Frames are hostile. What cannot be read, because the frame or the local bytes end first, is
- *          dropped by the check that would have read it.
+ * Trust    Frames are hostile. What cannot be read, because the packet or the local bytes end first or a
+ *          checksum is still to be written there (switch/offload.h lets it go anywhere behind the
+ *          addresses), is dropped by the check that would have read it.
  * Limits   headers that go on behind OFFLOAD_HEAD_MAX bytes are not let in.
  */
 #ifndef SWITCH_GUARD_H
