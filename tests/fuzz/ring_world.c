@@ -76,7 +76,9 @@ static void descriptor(struct world *w, struct input *in, struct vring_desc *d, 
 	d->flags = (uint16_t)((flags & VRING_DESC_NEXT) | (w->sends ? 0 : VRING_DESC_WRITE));
 	d->next = (uint16_t)(flags & 2 ? i + 1 : in_u8(in));
 	if ((flags & 0x1c) == 4) {
-		d->addr = WORLD_TABLE + in_u8(in) % 16 * 16;
+		uint8_t where = in_u8(in);
+
+		d->addr = WORLD_TABLE + where % 16 * 16u + (where >= 0xf0 ? 4 : 0);
 		d->len = (uint32_t)(in_u8(in) % 24) * 16;
 		d->flags |= VRING_DESC_INDIRECT;
 	} else if ((flags & 0x3c) == 8 && !in_table) {

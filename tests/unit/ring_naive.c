@@ -46,8 +46,10 @@ static enum vu_ring_fault table_read(const struct vu_mem *m, uint64_t table, uns
 	uint64_t at = table + 16ull * i, run;
 	uint8_t *va = find(m, at, &run);
 
-	if (!va || run < 16 || at % 8)
+	if (!va)
 		return VU_FAULT_ADDRESS;
+	if (run < 16 || at % 8)
+		return VU_FAULT_INDIRECT_PLACE;
 	memcpy(d, va, 16);
 	return VU_FAULT_NONE;
 }

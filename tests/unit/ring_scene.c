@@ -37,10 +37,18 @@ void *ring_scene_at(struct ring_scene *s, uint64_t gpa)
 	return vu_mem_at(&s->mem, gpa, &len);
 }
 
+/* How much of region i is looked at. */
+static size_t compared(const struct ring_scene *s, unsigned i)
+{
+	size_t size = s->mem.regions[i].size;
+
+	return s->compared && s->compared < size ? s->compared : size;
+}
+
 void ring_scene_sync(struct ring_scene *s)
 {
 	for (unsigned i = 0; i < s->mem.n; i++)
-		memcpy(s->shadow[i], s->mem.regions[i].va, s->mem.regions[i].size);
+		memcpy(s->shadow[i], s->mem.regions[i].va, compared(s, i));
 }
 
 /* Where the shadow of a byte of guest memory is. */
@@ -61,7 +69,7 @@ static const char *memory_compare(const struct ring_scene *s, const char *when)
 		const struct vu_region *r = &s->mem.regions[i];
 		size_t at = 0;
 
-		if (!memcmp(s->shadow[i], r->va, r->size))
+		if (!memcmp(s->shadow[i], r->va, compared(s, i)))
 			continue;
 		while (s->shadow[i][at] == r->va[at])
 			at++;

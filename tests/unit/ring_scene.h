@@ -18,6 +18,7 @@
 struct ring_scene {
 	struct vu_mem mem;
 	uint8_t *shadow[VU_MEM_SLOTS]; /* what each region is known to hold */
+	size_t compared; /* only so many bytes of each region are looked at; 0: all */
 	struct vu_ring ring;
 	struct burst burst;
 	struct port_counters c;
