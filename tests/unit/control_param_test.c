@@ -218,6 +218,54 @@ static void suggestions_are_near_or_none(void **state)
 	assert_null(suggest_word("elephant", words, 3));
 }
 
+/* True when JSON of that type is refused with a sentence that has `part` in it. */
+static bool json_refused(enum param_type type, json_t *value, const char *part)
+{
+	const struct param p = {"x", type, 0, 0, 0, "a|b", "x"};
+	struct err err = ERR_NONE;
+	int rc = param_check(&p, value, &err);
+
+	json_decref(value);
+	return rc == -EINVAL && strstr(err.text, part);
+}
+
+static void json_of_another_type_is_refused(void **state)
+{
+	json_t *many = json_array();
+
+	for (unsigned i = 0; i < 4097; i++)
+		json_array_append_new(many, json_string("a"));
+	assert_true(json_refused(PARAM_LIST, many, "at most 4096 texts"));
+	assert_true(json_refused(PARAM_LIST, json_pack("[si]", "a", 1), ""));
+	assert_true(json_refused(PARAM_REST, json_integer(1), "must be a list"));
+	assert_true(json_refused(PARAM_PAIRS, json_pack("[s]", "a"), "must be an object of texts"));
+	assert_true(json_refused(PARAM_PAIRS, json_pack("{si}", "mtu", 1), "mtu"));
+	assert_true(json_refused(PARAM_SIZE, json_integer(-1), "must be a number of bytes"));
+	assert_true(json_refused(PARAM_INT, json_real(1.5), "must be a whole number"));
+	assert_true(json_refused(PARAM_VIDS, json_integer(1), "is no list of vlans"));
+	assert_true(json_refused(PARAM_VIDS, json_pack("[[ii]]", 5, 4095), ""));
+	assert_true(json_refused((enum param_type)99, json_integer(1), "unknown type"));
+}
+
+static void words_of_another_type_are_refused(void **state)
+{
+	assert_string_equal(parsed(PARAM_BOOL, 0, 0, "off"), "false");
+	assert_null(parsed(PARAM_BOOL, 0, 0, "maybe"));
+	assert_null(parsed(PARAM_PAIRS, 0, 0, "no-equals"));
+	assert_null(parsed(PARAM_PAIRS, 0, 0, "=value"));
+	assert_null(parsed(PARAM_JSON, 0, 0, "{}"));
+	assert_null(parsed(PARAM_STRING, 0, 0, "\xff"));
+}
+
+static void vids_that_do_not_fit_are_cut_off(void **state)
+{
+	uint64_t set[VLAN_SET_WORDS];
+	char buf[12];
+
+	assert_int_equal(vids_from_text("10,20-29,40", set, NULL), 0);
+	assert_string_equal(vids_to_text(set, buf, sizeof(buf)), "10,20-29…");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -236,6 +284,9 @@ int main(void)
 		cmocka_unit_test(missing_and_superfluous_words_are_named),
 		cmocka_unit_test(rest_follows_two_dashes),
 		cmocka_unit_test(suggestions_are_near_or_none),
+		cmocka_unit_test(json_of_another_type_is_refused),
+		cmocka_unit_test(words_of_another_type_are_refused),
+		cmocka_unit_test(vids_that_do_not_fit_are_cut_off),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
