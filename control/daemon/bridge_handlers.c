@@ -44,13 +44,15 @@ int do_bridge_add(struct rpc_call *call, const json_t *params, json_t **result, 
 int do_bridge_del(struct rpc_call *call, const json_t *params, json_t **result, struct err *err)
 {
 	struct daemon *d = rpc_ctx(call);
+	json_t *kept = json_object_get(d->kept_out, "bridges");
 	struct bridge *br;
 	int rc;
 
 	/* One that could not be made at start is deleted from what is saved. */
-	if (!bridge_find(d->sw, name_of(params)) &&
-	    json_object_del(json_object_get(d->kept_out, "bridges"), name_of(params)) == 0)
-		return 0;
+	if (!bridge_find(d->sw, name_of(params)) && json_object_get(kept, name_of(params))) {
+		rc = changes_allowed(d, err);
+		return rc < 0 ? rc : json_object_del(kept, name_of(params));
+	}
 	rc = find_to_change(d, params, &br, err);
 	return rc < 0 ? rc : bridge_drop(br, err);
 }

@@ -84,6 +84,18 @@ json_t *config_to_save(struct daemon *d)
 	return document;
 }
 
+void config_kept_note(struct daemon *d)
+{
+	json_decref(d->kept_saved);
+	d->kept_saved = json_deep_copy(d->kept_out);
+}
+
+void config_kept_back(struct daemon *d)
+{
+	json_decref(d->kept_out);
+	d->kept_out = json_deep_copy(d->kept_saved);
+}
+
 int config_save(struct daemon *d, struct err *err)
 {
 	json_t *document = config_to_save(d);
@@ -95,6 +107,8 @@ int config_save(struct daemon *d, struct err *err)
 	json_decref(document);
 	if (rc < 0)
 		LOG_ERR("switch: %s", err->text);
+	else
+		config_kept_note(d);
 	return rc;
 }
 
@@ -122,11 +136,14 @@ static void on_undone(void *arg, int rc, struct err *err)
 /* What cannot be saved must not stay: the next start would be without it. */
 static void change_undo(struct daemon *d, struct err *err)
 {
-	json_t *saved = saved_document(d);
 	struct err why = ERR_NONE;
 	struct apply *a;
-	int rc = saved ? apply_plan(d, saved, &a, &why) : -ENOMEM;
+	json_t *saved;
+	int rc;
 
+	config_kept_back(d);
+	saved = saved_document(d);
+	rc = saved ? apply_plan(d, saved, &a, &why) : -ENOMEM;
 	json_decref(saved);
 	if (rc < 0) {
 		err_prefix(err, "the change is in effect until the next start");
@@ -163,6 +180,8 @@ void daemon_forget(struct daemon *d)
 		bridge_user_set(br, NULL);
 	}
 	json_decref(d->kept_out);
+	json_decref(d->kept_saved);
 	json_decref(d->warnings);
 	json_decref(d->before_apply);
+	d->kept_saved = NULL;
 }

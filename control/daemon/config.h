@@ -20,6 +20,10 @@ json_t *config_to_save(struct daemon *d);
 /* Saves it. -errno with a sentence, and what was saved before still is; what runs is not touched. */
 int config_save(struct daemon *d, struct err *err);
 
+/* What is kept out belongs to what is saved from here on; it is again what belongs to that. */
+void config_kept_note(struct daemon *d);
+void config_kept_back(struct daemon *d);
+
 /* Settings plus name, as parameters for bridge_make() or port_make(). */
 json_t *config_params(const char *name, const json_t *settings);
 

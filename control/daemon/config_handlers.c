@@ -161,7 +161,7 @@ static int apply_call(struct rpc_call *call, const json_t *document, bool dry, b
 	w->confirm_s = apply_n_steps(a) ? confirm_s : 0;
 	w->back = back;
 	w->goes_back = d->before_apply && document == d->before_apply;
-	d->kept_out = json_object();
+	d->kept_out = w->goes_back ? json_deep_copy(d->kept_saved) : json_object();
 	json_object_set_new(answer, "confirm_s",
 			    w->confirm_s > 0 ? json_real(w->confirm_s) : json_null());
 	apply_start(a, on_applied, w);
@@ -216,6 +216,7 @@ static void on_gone_back(void *arg, int rc, struct err *err)
 		return;
 	}
 	LOG_INFO("switch: back at the configuration before apply");
+	config_kept_back(d);
 	events_publish(d->events, "config.rollback", "configuration",
 		       json_pack("{ss}", "reason", "apply was not confirmed in time"));
 	json_decref(confirm_end(d));

@@ -48,6 +48,7 @@ struct daemon {
 	 * saved, so that a socket folder that is missing once does not cost a port.
 	 * {bridges: {name: settings}, ports: {…}} */
 	json_t *kept_out;
+	json_t *kept_saved; /* the same as of what is saved: it comes back with that */
 	json_t *warnings; /* of the start, for status and doctor: texts */
 
 	struct apply *apply;  /* the one under way, or NULL */

@@ -165,6 +165,7 @@ void daemon_restore(struct daemon *d)
 	section_restore(d, document, "bridges", &m_bridge_add, bridge_make);
 	section_restore(d, document, "ports", &m_port_add, port_make);
 	switch_adopt_end(d->sw);
+	config_kept_note(d);
 	/* Whole again where an older one had to be taken, or there is none. */
 	if (d->store.behind || (adopting && !document))
 		config_save(d, &err);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The daemon's methods over a real switch, with fake ports in the place of guests. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -404,6 +405,18 @@ static void apply_undoes_what_it_did_when_a_step_fails(void **state)
 	assert_int_equal(strlen(f->text), strlen(before));
 }
 
+/* Of the newest saved configuration. */
+static bool is_saved(struct fixture *f, const char *section, const char *name)
+{
+	json_t *document = NULL;
+	bool is;
+
+	assert_int_equal(store_read(&f->d.store, 0, &document, NULL), 0);
+	is = json_object_get(json_object_get(document, section), name) != NULL;
+	json_decref(document);
+	return is;
+}
+
 static void apply_touches_no_lab(void **state)
 {
 	struct fixture *f = *state;
@@ -543,6 +556,56 @@ static void object_that_cannot_be_restored_stays_saved(void **state)
 	expect(f, "port.list", "{}", "\"name\":\"p\"");
 }
 
+/* Port p of bridge b is saved, could not be made at the start, and could be by now. */
+static void keep_out_p(struct fixture *f)
+{
+	static const struct port_type *const link_only[] = {&port_type_link, NULL};
+
+	BRIDGE("b");
+	PORT("p", "b");
+	f->d.types = link_only;
+	restart(f);
+	f->d.types = types;
+	assert_null(port_find(f->d.sw, "p"));
+}
+
+static void change_of_what_was_kept_out_is_undone_with_it(void **state)
+{
+	static const char *const changes[][2] = {
+		{"port.add", "{\"name\":\"p\",\"type\":\"fake\",\"bridge\":\"b\",\"mtu\":900}"},
+		{"port.del", "{\"name\":\"p\"}"},
+	};
+	struct fixture *f = *state;
+	int dir_fd = f->d.store.dir_fd;
+
+	keep_out_p(f);
+	for (unsigned i = 0; i < 2; i++) {
+		f->d.store.dir_fd = open("/proc", O_RDONLY | O_DIRECTORY); /* where nobody makes files */
+		expect(f, changes[i][0], changes[i][1], "nothing was changed");
+		close(f->d.store.dir_fd);
+		f->d.store.dir_fd = dir_fd;
+		assert_null(port_find(f->d.sw, "p"));
+	}
+	BRIDGE("c");
+	assert_true(is_saved(f, "ports", "p"));
+}
+
+static void apply_that_is_gone_back_from_keeps_what_was_kept_out(void **state)
+{
+	struct fixture *f = *state;
+
+	keep_out_p(f);
+	ok(f, "config.apply", DOCUMENT("\"b\":{},\"c\":{}", "") ",\"confirm\":60}");
+	ok(f, "config.rollback", "{}");
+	assert_true(is_saved(f, "ports", "p"));
+	ok(f, "config.apply", DOCUMENT("\"b\":{},\"c\":{}", "") ",\"confirm\":1}");
+	for (unsigned i = 0; i < 60 && f->d.before_apply; i++)
+		loop_once(f->d.loop, 50);
+	BRIDGE("d");
+	assert_true(is_saved(f, "bridges", "d"));
+	assert_true(is_saved(f, "ports", "p"));
+}
+
 /* ---- leases ---- */
 
 static void switch_ends_with_its_last_lease(void **state)
@@ -607,6 +670,8 @@ int main(void)
 		TEST(rollback_goes_back_one_change),
 		TEST(saved_objects_come_back),
 		TEST(object_that_cannot_be_restored_stays_saved),
+		TEST(change_of_what_was_kept_out_is_undone_with_it),
+		TEST(apply_that_is_gone_back_from_keeps_what_was_kept_out),
 		TEST(switch_ends_with_its_last_lease),
 		TEST(lease_does_not_end_a_switch_started_by_hand),
 	};
