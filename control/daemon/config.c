@@ -159,11 +159,12 @@ int daemon_save(void *ctx, struct err *err)
 	struct daemon *d = ctx;
 	int rc;
 
-	/* What awaits its confirmation must not outlive a crash. */
-	if (d->before_apply)
+	/* What awaits its confirmation must not outlive a crash, nor must half an apply, which may be undone
+	 * yet. What a lab or a VM changes meanwhile is not saved anyway. */
+	if (d->before_apply || d->apply)
 		return 0;
 	rc = config_save(d, err);
-	if (rc < 0 && !d->apply)
+	if (rc < 0)
 		change_undo(d, err);
 	return rc;
 }

@@ -25,7 +25,8 @@ struct fixture {
 
 static bool fails_now;
 
-/* Port type `fake`; one whose path is /fail cannot be made, nor one of /fickle while fails_now. */
+/* Port type `fake`; one whose path is /fail cannot be made, nor one of /fickle while fails_now; one of /slow takes
+ * longer than a slice of an apply. */
 static int fake_add(struct switch_ *sw, const struct port_opts *opts, const json_t *settings,
 		    struct port **out, struct err *err)
 {
@@ -35,6 +36,8 @@ static int fake_add(struct switch_ *sw, const struct port_opts *opts, const json
 
 	if (path && (!strcmp(path, "/fail") || (fails_now && !strcmp(path, "/fickle"))))
 		return err_set(err, -EIO, "cannot be made");
+	if (path && !strcmp(path, "/slow"))
+		usleep(20 * 1000);
 	rc = fake_port_add(sw, opts, 1, &fp, err);
 	if (rc == 0)
 		*out = fake_port(fp);
@@ -417,6 +420,30 @@ static bool is_saved(struct fixture *f, const char *section, const char *name)
 	return is;
 }
 
+#define SLOW(name) "\"" name "\":" FAKE("b", ",\"path\":\"/slow\"") ","
+
+static void vm_that_comes_during_an_apply_saves_no_half_of_it(void **state)
+{
+	static const char requests[] =
+		"{\"jsonrpc\":\"2.0\",\"method\":\"config.apply\",\"params\":" DOCUMENT(
+			"\"b\":{}", SLOW("p") SLOW("p2") SLOW("p3") SLOW("p4")
+					     "\"q\":" FAKE("b", ",\"path\":\"/fail\"")) "}}\n"
+		"{\"jsonrpc\":\"2.0\",\"method\":\"port.add\",\"params\":{\"name\":\"h.eth0\","
+		"\"type\":\"fake\",\"bridge\":\"b\",\"transient\":true}}\n";
+	struct fixture *f = *state;
+
+	BRIDGE("b");
+	assert_int_equal(send(f->fd, requests, sizeof(requests) - 1, 0), sizeof(requests) - 1);
+	for (unsigned i = 0; i < 100 && !port_find(f->d.sw, "h.eth0"); i++)
+		loop_once(f->d.loop, 20);
+	assert_non_null(f->d.apply); /* or this test sees nothing */
+	for (unsigned i = 0; i < 100 && f->d.apply; i++)
+		loop_once(f->d.loop, 20);
+	expect(f, "config.list", "{}", "\"name\":\"b\"");
+	assert_null(port_find(f->d.sw, "p"));
+	assert_false(is_saved(f, "ports", "p"));
+}
+
 static void apply_touches_no_lab(void **state)
 {
 	struct fixture *f = *state;
@@ -661,6 +688,7 @@ int main(void)
 		TEST(apply_makes_the_hand_made_part_equal),
 		TEST(apply_keeps_a_port_that_changes_in_place),
 		TEST(apply_undoes_what_it_did_when_a_step_fails),
+		TEST(vm_that_comes_during_an_apply_saves_no_half_of_it),
 		TEST(apply_touches_no_lab),
 		TEST(apply_refuses_to_delete_a_bridge_under_a_vm),
 		TEST(apply_refuses_a_wrong_document_before_it_changes_anything),
