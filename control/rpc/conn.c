@@ -99,6 +99,15 @@ void conn_close(struct rpc_conn *c, bool told)
 		conn_free(c);
 }
 
+void conn_cut(struct rpc_conn *c, int code, const char *text)
+{
+	/* A client that has hung up meanwhile is closed by trying to tell it. */
+	c->busy = true;
+	call_refuse(c, code, text, NULL);
+	conn_close(c, true);
+	conn_free(c);
+}
+
 static void want(struct rpc_conn *c)
 {
 	uint32_t events = 0;

@@ -86,6 +86,8 @@ struct rpc_call {
 int conn_create(struct rpc_server *s, int fd, enum role role, uid_t uid);
 /* Cuts the connection; told: whether its disconnect function is called. */
 void conn_close(struct rpc_conn *c, bool told);
+/* Says why, without waiting for it, and cuts the connection, on whose behalf nothing is being done. */
+void conn_cut(struct rpc_conn *c, int code, const char *text);
 /* Queues one line and its end, and sends what the socket takes. */
 void conn_send(struct rpc_conn *c, const char *line, size_t len);
 /* Gives fd, which is the connection's from now on, with the next line. False, and fd still the caller's,

@@ -42,17 +42,15 @@ static void refuse(struct discard *bin, int fd, int code, const char *text, cons
 /* Cuts the oldest client that never asked anything. False when there is none. */
 static bool make_room(struct rpc_server *s)
 {
-	uint64_t now_ns = loop_now_ns();
 	struct rpc_conn *c, *silent = NULL;
+	uint64_t now_ns = loop_now_ns();
 
 	LIST_FOREACH (c, &s->conns, link)
 		if (!c->n_requests && now_ns - c->born_ns > SILENT_NS)
 			silent = c;
-	if (!silent)
-		return false;
-	call_refuse(silent, -EAGAIN, "cut off to make room for another client", NULL);
-	conn_close(silent, true);
-	return true;
+	if (silent)
+		conn_cut(silent, -EAGAIN, "cut off to make room for another client");
+	return silent;
 }
 
 /* Out of descriptors: lets one client in for as long as it takes to refuse it, so that the

@@ -124,6 +124,12 @@ static int do_gone(struct rpc_call *call, const json_t *params, json_t **result,
 	return 0;
 }
 
+static int do_slow(struct rpc_call *call, const json_t *params, json_t **result, struct err *err)
+{
+	usleep(200 * 1000);
+	return 0;
+}
+
 static int do_stop(struct rpc_call *call, const json_t *params, json_t **result, struct err *err)
 {
 	loop_stop(((struct fixture *)rpc_ctx(call))->loop, 0);
@@ -151,11 +157,13 @@ static const struct method rows[] = {
 	{"gone", NULL, "x", NULL, 0, NULL},
 	{"stop", NULL, "x", NULL, 0, NULL},
 	{"give", NULL, "x", NULL, 0, NULL},
+	{"slow", NULL, "x", NULL, 0, NULL},
 };
 static const struct rpc_method methods[] = {
 	{&rows[0], do_echo},  {&rows[1], do_fail}, {&rows[2], do_change}, {&rows[3], do_later},
 	{&rows[4], do_large}, {&rows[5], do_page}, {&rows[6], do_fd},	  {&rows[7], do_lease},
-	{&rows[8], do_gone},  {&rows[9], do_stop}, {&rows[10], do_give},  {NULL, NULL},
+	{&rows[8], do_gone},  {&rows[9], do_stop}, {&rows[10], do_give},  {&rows[11], do_slow},
+	{NULL, NULL},
 };
 
 static int after_change(void *ctx, struct err *err)
@@ -471,6 +479,27 @@ static void silent_client_makes_room_for_a_new_one(void **state)
 	usleep(20000);
 }
 
+/* It is told and cut by who comes before its own end was heard of. */
+static void silent_client_that_hung_up_makes_room(void **state)
+{
+	static const char ask[] = "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"slow\"}\n";
+	struct rpc_client *c;
+	int fds[256];
+
+	for (unsigned i = 0; i < 256; i++)
+		fds[i] = raw(*state);
+	usleep(1100000);
+	assert_int_equal(send(fds[255], ask, sizeof(ask) - 1, 0), sizeof(ask) - 1);
+	usleep(50000);
+	c = dial(*state);
+	close(fds[0]);
+	assert_int_equal(rpc_call(c, "echo", NULL, NULL, NULL), 0);
+	rpc_close(c);
+	for (unsigned i = 1; i < 256; i++)
+		close(fds[i]);
+	usleep(20000);
+}
+
 static void pipelined_requests_are_answered_in_order(void **state)
 {
 	int fd = raw(*state);
@@ -557,6 +586,7 @@ int main(void)
 		TEST(client_that_never_reads_is_cut),
 		TEST(clients_beyond_the_limit_are_told),
 		TEST(silent_client_makes_room_for_a_new_one),
+		TEST(silent_client_that_hung_up_makes_room),
 		TEST(pipelined_requests_are_answered_in_order),
 		TEST(half_closed_client_gets_its_answer),
 		TEST(served_socket_is_not_taken_over),
