@@ -39,15 +39,21 @@ static void refuse(struct discard *bin, int fd, int code, const char *text, cons
 	discard_socket(bin, fd);
 }
 
-/* Cuts the oldest client that never asked anything. False when there is none. */
-static bool make_room(struct rpc_server *s)
+/* Cuts the oldest client that never asked anything, else the oldest of those that may do least, if that is less
+ * than who comes may: those who only look keep nobody out who has to act. False when there is none. */
+static bool make_room(struct rpc_server *s, enum role role)
 {
-	struct rpc_conn *c, *silent = NULL;
+	struct rpc_conn *c, *silent = NULL, *lesser = NULL;
 	uint64_t now_ns = loop_now_ns();
 
-	LIST_FOREACH (c, &s->conns, link)
+	LIST_FOREACH (c, &s->conns, link) {
 		if (!c->n_requests && now_ns - c->born_ns > SILENT_NS)
 			silent = c;
+		if (c->role < role && (!lesser || c->role <= lesser->role))
+			lesser = c;
+	}
+	if (!silent)
+		silent = lesser;
 	if (silent)
 		conn_cut(silent, -EAGAIN, "cut off to make room for another client");
 	return silent;
@@ -78,7 +84,7 @@ static void admit(struct rpc_server *s, int fd)
 	if (role == ROLE_NONE) {
 		snprintf(text, sizeof(text), "user %u has no role here", uid);
 		refuse(s->bin, fd, -EACCES, text, "lanyard-switch has --view, --operate and --admin for that");
-	} else if (s->n_conns >= CLIENTS_MAX && !make_room(s)) {
+	} else if (s->n_conns >= CLIENTS_MAX && !make_room(s, role)) {
 		LOG_WARN_RL("rpc: a client was refused, %d are connected", CLIENTS_MAX);
 		refuse(s->bin, fd, -EAGAIN, "256 clients are connected already", "try again later");
 	} else if (conn_create(s, fd, role, uid) < 0) {

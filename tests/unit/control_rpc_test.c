@@ -174,6 +174,13 @@ static int after_change(void *ctx, struct err *err)
 	return f->change_result ? err_set(err, f->change_result, "could not be saved") : 0;
 }
 
+static _Atomic enum role role_now; /* of who connects */
+
+static enum role role_of(void *ctx, const struct rpc_peer *peer)
+{
+	return role_now;
+}
+
 static void *serve(void *arg)
 {
 	loop_run(((struct fixture *)arg)->loop);
@@ -183,8 +190,10 @@ static void *serve(void *arg)
 static int setup(void **state)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
-	struct rpc_server_opts opts = {.methods = methods, .ctx = f, .after_change = after_change};
+	struct rpc_server_opts opts = {
+		.methods = methods, .ctx = f, .after_change = after_change, .role = role_of};
 
+	role_now = ROLE_ADMIN;
 	log_level_set(LOG_LEVEL_ERR);
 	snprintf(f->dir, sizeof(f->dir), "/tmp/rpc-XXXXXX");
 	assert_non_null(mkdtemp(f->dir));
@@ -500,6 +509,26 @@ static void silent_client_that_hung_up_makes_room(void **state)
 	usleep(20000);
 }
 
+static void clients_that_only_look_make_room_for_an_admin(void **state)
+{
+	struct rpc_client *c;
+	int fds[256];
+
+	role_now = ROLE_VIEW;
+	for (unsigned i = 0; i < 256; i++) {
+		fds[i] = raw(*state);
+		assert_non_null(strstr(say(fds[i], "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"rpc.list\"}\n"),
+				       "result"));
+	}
+	role_now = ROLE_ADMIN;
+	c = dial(*state);
+	assert_int_equal(rpc_call(c, "echo", NULL, NULL, NULL), 0);
+	rpc_close(c);
+	for (unsigned i = 0; i < 256; i++)
+		close(fds[i]);
+	usleep(20000);
+}
+
 static void pipelined_requests_are_answered_in_order(void **state)
 {
 	int fd = raw(*state);
@@ -587,6 +616,7 @@ int main(void)
 		TEST(clients_beyond_the_limit_are_told),
 		TEST(silent_client_makes_room_for_a_new_one),
 		TEST(silent_client_that_hung_up_makes_room),
+		TEST(clients_that_only_look_make_room_for_an_admin),
 		TEST(pipelined_requests_are_answered_in_order),
 		TEST(half_closed_client_gets_its_answer),
 		TEST(served_socket_is_not_taken_over),
