@@ -20,6 +20,7 @@
 
 #include "base/log.h"
 #include "vm-launcher/file.h"
+#include "vm-launcher/process_id.h"
 #include "vm-launcher/vm.h"
 #include "vm-launcher/vm_guard.h"
 
@@ -117,6 +118,9 @@ int main(int argc, char **argv)
 	fcntl(report_fd, F_SETFD, FD_CLOEXEC);
 	if (vm.store_lock_fd >= 0)
 		fcntl(vm.store_lock_fd, F_SETFD, FD_CLOEXEC);
+	/* Not the parent, which is another once the guard has ended. */
+	vm.guard_pid = getpid();
+	vm.guard_start = process_start_time(vm.guard_pid);
 	/* Who waits for the first one has its answer. */
 	if (vm_guard(report_fd) > 0)
 		report_fd = -1;

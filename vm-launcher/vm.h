@@ -58,6 +58,8 @@ struct vm {
 	char reason[448];
 	bool ready;
 	double ready_s; /* from start to the first ready; 0: not yet */
+	pid_t guard_pid; /* see vm_guard.h; it may have ended since */
+	uint64_t guard_start;
 	uint64_t start_ns;
 	int64_t started_at; /* seconds since 1970 */
 	/* QEMU */

@@ -26,16 +26,20 @@ static int children_reap(pid_t supervisor, int *status)
 	return found;
 }
 
-/* Returns the wait status of the supervisor, to which it passes on what ends a VM. */
-static int watch(pid_t supervisor, const sigset_t *set)
+/* Returns the wait status of the supervisor, to which it passes on what ends a VM: *told is that signal, or was. */
+static int watch(pid_t supervisor, const sigset_t *set, int *told)
 {
 	int status;
 
+	if (*told)
+		kill(supervisor, *told);
 	for (;;) {
 		int sig = sigwaitinfo(set, NULL);
 
-		if (sig == SIGTERM || sig == SIGINT)
+		if (sig == SIGTERM || sig == SIGINT) {
+			*told = sig;
 			kill(supervisor, sig);
+		}
 		if (children_reap(supervisor, &status))
 			return status;
 	}
@@ -45,12 +49,16 @@ unsigned vm_guard(int report_fd)
 {
 	uint64_t began[VM_GUARD_TRIES] = {0};
 	sigset_t set, before;
+	int told = 0;
 
 	sigemptyset(&set);
 	sigaddset(&set, SIGCHLD);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
 	sigprocmask(SIG_BLOCK, &set, &before);
+	/* A supervisor that is told to end before it can listen to that hears of it then. */
+	sigaddset(&before, SIGTERM);
+	sigaddset(&before, SIGINT);
 	signal(SIGHUP, SIG_IGN);
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	for (unsigned n = 0;; n++) {
@@ -75,7 +83,7 @@ unsigned vm_guard(int report_fd)
 			LOG_ERR("no supervisor can be started: %s", strerror(errno));
 			_exit(1);
 		}
-		status = watch(pid, &set);
+		status = watch(pid, &set, &told);
 		if (WIFEXITED(status))
 			_exit(WEXITSTATUS(status));
 		LOG_WARN("the supervisor was ended by signal %d (%s); starting another one",

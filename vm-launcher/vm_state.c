@@ -71,7 +71,7 @@ int vm_save(const struct vm *vm)
 		json_pack("{s:o,s:o,s:o,s:o}", "spec", vm_spec_to_json(&vm->spec), "status",
 			  vm_status(vm), "supervisor",
 			  process_json(getpid(), process_start_time(getpid())), "guard",
-			  process_json(getppid(), process_start_time(getppid())));
+			  process_json(vm->guard_pid, vm->guard_start));
 	int rc = -ENOMEM;
 
 	if (doc && vm->qemu_pid > 0)

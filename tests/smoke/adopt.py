@@ -82,6 +82,7 @@ def guest_goes_on_under_another_supervisor():
             supervisors_come_and_go(s)
             run_dirs_that_share_a_state_dir(s)
             ends_are_still_told(s)
+            guard_that_is_told_to_end_ends_the_vm(s)
             hanging_supervisor_is_replaced(s)
         finally:
             s.cli("vm", "kill", "h1", check=False)
@@ -156,9 +157,26 @@ def ends_are_still_told(s):
     assert vm["reason"].startswith("QEMU ended"), vm
 
 
+def guard_that_is_told_to_end_ends_the_vm(s):
+    """Also where it hears of that together with its supervisor's death."""
+    s.cli("vm", "start", "h1")
+    guard = file_of(s)["guard"]["pid"]
+    kill(guard, signal.SIGSTOP)
+    kill(show(s)["supervisor_pid"])
+    kill(guard, signal.SIGTERM)
+    kill(guard, signal.SIGCONT)
+    await_true("the VM has ended", lambda: show(s)["state"] == "stopped")
+    assert show(s)["reason"] == "its supervisor was told to end"
+
+
 def hanging_supervisor_is_replaced(s):
     s.cli("vm", "start", "h1")
-    vm = show(s)
+    vm, guard = show(s), file_of(s)["guard"]
+    kill(guard["pid"])
+    # Written anew: whoever is the supervisor's parent now is no guard, to be ended with it.
+    s.cli("vm", "pause", "h1")
+    s.cli("vm", "resume", "h1")
+    assert file_of(s)["guard"] == guard, (file_of(s)["guard"], guard)
     kill(vm["supervisor_pid"], signal.SIGSTOP)
     done = s.cli("vm", "kill", "h1")
     assert "did not answer and was replaced" in done.stderr, done
