@@ -146,7 +146,7 @@ int main(int argc, char **argv)
 	const char *what = argc == 4 ? argv[1] : "", *isa = argc == 4 ? argv[3] : "";
 	unsigned rounds = argc == 4 ? (unsigned)strtoul(argv[2], NULL, 10) : 0, n_ports = 2;
 	bool push = !strcmp(what, "push"), pop = !strcmp(what, "pop"), flood = !strcmp(what, "flood8");
-	bool macs = !strcmp(what, "macs");
+	bool macs = !strcmp(what, "macs"), guard = !strcmp(what, "guard");
 	enum fe_layout layout = !strcmp(what, "two")      ? FE_TWO :
 				!strcmp(what, "indirect") ? FE_INDIRECT : FE_ONE;
 	bool tso = !strcmp(what, "tso"), cut = !strcmp(what, "tso-cut");
@@ -155,9 +155,9 @@ int main(int argc, char **argv)
 	struct vnet_hdr hdr;
 	unsigned long n = 0;
 
-	if (!rounds || !(push || pop || flood || macs || layout || tso || cut ||
+	if (!rounds || !(push || pop || flood || macs || guard || layout || tso || cut ||
 			 !strcmp(what, "unicast"))) {
-		fprintf(stderr, "usage: instructions unicast|macs|two|indirect|push|pop|flood8|tso|tso-cut "
+		fprintf(stderr, "usage: instructions unicast|guard|macs|two|indirect|push|pop|flood8|tso|tso-cut "
 				"ROUNDS portable|v3|v4\n");
 		return 2;
 	}
@@ -178,6 +178,10 @@ int main(int argc, char **argv)
 					      (tso || (cut && i == 0) ? VU_OFFLOADS : 0),
 				  .ring_size = 1024,
 			  });
+	if (guard) {
+		view_ports[0].guarded = true;
+		view_ports[0].guard = (struct guard){.checks = GUARD_MAC, .mac = {2, 0, 0, 0, 0, 1}};
+	}
 	bridge.members = members;
 	bridge.n_members = n_ports;
 	fw.view = &view;

@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 
-SCENARIOS = ["unicast", "macs", "two", "indirect", "push", "pop", "flood8", "tso", "tso-cut"]
+SCENARIOS = ["unicast", "guard", "macs", "two", "indirect", "push", "pop", "flood8", "tso", "tso-cut"]
 VERSIONS = ["v3", "portable"]  # valgrind knows no AVX-512
 ROUNDS = 200
 TOLERANCE = 1.05
