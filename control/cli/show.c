@@ -53,6 +53,44 @@ static char *vlan_text(const json_t *port)
 	return n < 0 ? NULL : text;
 }
 
+/* "1.5G" */
+static void rate_text(double bits, char *buf, size_t size)
+{
+	static const char *const units[] = {"", "K", "M", "G"};
+	unsigned u = 0;
+
+	for (; bits >= 1000 && u < 3; u++)
+		bits /= 1000;
+	snprintf(buf, size, "%.4g%s", bits, units[u]);
+}
+
+/* "mac,ip isolated max-macs 4 storm 100 rate 1.5G" */
+static char *guard_text(const json_t *port)
+{
+	static const char *const keys[] = {"max_macs", "storm", "rate"};
+	static const char *const titles[] = {"max-macs", "storm", "rate"};
+	char text[128] = "", value[24];
+	const json_t *name;
+	size_t i;
+
+	json_array_foreach (json_object_get(port, "guard"), i, name)
+		snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s%s", i ? "," : "",
+			 json_string_value(name));
+	if (json_is_true(json_object_get(port, "isolated")))
+		snprintf(text + strlen(text), sizeof(text) - strlen(text), " isolated");
+	for (i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+		const json_t *n = json_object_get(port, keys[i]);
+
+		if (!json_is_integer(n))
+			continue;
+		snprintf(value, sizeof(value), "%lld", (long long)json_integer_value(n));
+		if (!strcmp(keys[i], "rate"))
+			rate_text((double)json_integer_value(n), value, sizeof(value));
+		snprintf(text + strlen(text), sizeof(text) - strlen(text), " %s %s", titles[i], value);
+	}
+	return strdup(text[0] == ' ' ? text + 1 : text[0] ? text : "-");
+}
+
 static char *counter_text(const json_t *port, const char *key)
 {
 	const json_t *value = json_object_get(json_object_get(port, "counters"), key);
@@ -114,7 +152,8 @@ void ports_print(struct cli *cli, const json_t *params, const json_t *result)
 	static const struct table_column columns[] = {
 		{"PORT", "name", false, NULL},	   {"BRIDGE", "bridge", false, NULL},
 		{"TYPE", "type", false, NULL},	   {"STATE", "state", false, NULL},
-		{"VLAN", NULL, false, vlan_text},  {"RX", NULL, true, rx_text},
+		{"VLAN", NULL, false, vlan_text},  {"GUARD", NULL, false, guard_text},
+		{"RX", NULL, true, rx_text},
 		{"TX", NULL, true, tx_text},	   {"DROPS", NULL, true, drops_text},
 		{"AT", NULL, false, at_text},	   {"REASON", "reason", false, NULL},
 		{NULL, NULL, false, NULL},

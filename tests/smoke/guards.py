@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
 """Guards and limits: guests that claim to be others, and what `lanyard` says of it."""
+import subprocess
 import time
 
 import session
-from session import Session, need
+from session import Session, await_true, need
 
 LAB = """name: g
 bridges: {sw: {}}
@@ -51,6 +52,11 @@ def guest_that_changes_its_mac_loses_its_network(s):
     assert rx_drops(s, "h1", "guard_mac") > 0
     said = s.cli("drops", "g/h1.eth0").stdout
     assert "guard_mac" in said and "guard=off" in said, said
+    shown = s.spawn(session.binary("lanyard"), "capture", "g/h1.eth0", "--drops", "--count", "1", env=s.env,
+                    stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    await_true("a frame is captured", lambda: reaches(s, "h1", "10.0.0.3", 1) or shown.poll() is not None)
+    line = shown.communicate(timeout=20)[0]
+    assert "guard_mac" in line and "02:00:00:00:00:99" in line, line
     trace = s.cli("trace", "g/sw", "--port", "g/h1.eth0", "--frame",
                   "eth src 02:00:00:00:00:99 dst broadcast").stdout
     assert "guard_mac" in trace, trace
@@ -111,6 +117,8 @@ def settings_are_kept(s):
           "--listen", "--guard", "mac,ip,arp", "--mac", "02:00:00:00:00:05", "--ip", "10.0.0.5,fd00::5",
           "--isolated", "--max-macs", "4", "--storm", "100", "--rate", "1.5G")
     shown = s.port("p")
+    table = s.cli("port", "show", "p").stdout
+    assert "mac,ip,arp isolated max-macs 4 storm 100 rate 1.5G" in table, table
     assert shown["ip"] == ["10.0.0.5", "fd00::5"] and shown["rate"] == 1500000000, shown
     assert shown["max_macs"] == 4 and shown["storm"] == 100 and shown["isolated"] is True, shown
     saved = s.cli("show", "config").stdout

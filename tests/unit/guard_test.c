@@ -330,6 +330,30 @@ static void a_link_has_no_guard_of_one_machine(void **state)
 			    "port \"wire\": guard mac, ip and arp are for the port of one machine");
 }
 
+/* Four frames that are alike up to their ICMPv6 type: one is a router's. */
+static void a_link_lets_no_router_through(void **state)
+{
+	const struct port_policy ra = {.guard.checks = GUARD_RA};
+	struct lab *lab = *state;
+	struct port_counters c;
+	uint8_t f[4][60];
+
+	linked(lab, &ra);
+	for (unsigned k = 0; k < 4; k++) {
+		frame_make(f[k], 0xff, 1, -1, 60);
+		memset(f[k] + 14, 0, 46);
+		memcpy(f[k] + 12, (const uint8_t[]){0x86, 0xdd, 0x60}, 3);
+		f[k][20] = 58;
+		f[k][54] = k == 2 ? 134 : 128;
+	}
+	inject_together(lab, 2, f, 4);
+	assert_n_out(lab, 0, 3);
+	port_counters_read(port_find(lab->sw, "wire"), &c);
+	assert_int_equal(c.rx_drops[RX_GUARD_RA], 1);
+	for (unsigned k = 0; k < 3; k++)
+		assert_int_equal(fake_out(lab->port[0], k, NULL)[54], 128);
+}
+
 /* ---- isolation ---- */
 
 static void isolated_ports_exchange_nothing(void **state)
@@ -709,6 +733,7 @@ int main(void)
 		LAB(a_guard_needs_what_it_compares_with),
 		LAB(an_address_is_owned_against_what_a_link_brings),
 		LAB(a_link_has_no_guard_of_one_machine),
+		LAB(a_link_lets_no_router_through),
 		LAB(isolated_ports_exchange_nothing),
 		LAB(a_flood_to_isolated_ports_alone_says_so),
 		LAB(a_link_is_isolated_when_it_is_said),

@@ -174,6 +174,14 @@ static void nic_text_is_read_with_its_own_commas(void **state)
 	assert_string_equal(s.nics[0].trunk, "10,20-29,30");
 	assert_int_equal(s.nics[0].native, 5);
 	assert_string_equal(s.nics[0].bridge, "sw1");
+	assert_int_equal(vm_nic_parse(&s, "sw1,guard=mac,dhcp,ra,trunk=10,20,mtu=1400", "", &err), 0);
+	assert_string_equal(s.nics[1].guard, "mac,dhcp,ra");
+	assert_string_equal(s.nics[1].trunk, "10,20");
+	assert_int_equal(vm_nic_parse(&s, "sw1,guard=off", "", &err), 0);
+	assert_int_equal(vm_nic_parse(&s, "sw1", "", &err), 0);
+	vm_spec_number(&s);
+	assert_string_equal(s.nics[2].guard, "off");
+	assert_string_equal(s.nics[3].guard, "mac");
 }
 
 static void wrong_nic_text_is_told_in_a_sentence(void **state)
@@ -202,6 +210,17 @@ static void wrong_nic_text_is_told_in_a_sentence(void **state)
 		{"sw1,mtu=9000,model=pcnet",
 		 "nic \"sw1,mtu=9000,model=pcnet\": mtu 9000 is more than the 1500 that pcnet can do",
 		 ""},
+		{"sw1,guard=mac,dhpc", "nic \"sw1,guard=mac,dhpc\": guard \"dhpc\" is none of mac, ip, arp, dhcp, "
+				       "ra and off",
+		 "did you mean \"dhcp\"?"},
+		{"sw1,guard=mac,off",
+		 "nic \"sw1,guard=mac,off\": guard \"off\" is none of mac, ip, arp, dhcp, ra and off", ""},
+		{"sw1,guard=mac,ip",
+		 "nic \"sw1,guard=mac,ip\": guard \"mac,ip\" has no address to compare with",
+		 "a lab file's `ip:` gives the NIC addresses"},
+		{"sw1,guard=mac,mac,mac,mac,mac,mac,mac",
+		 "nic \"sw1,guard=mac,mac,mac,mac,mac,mac,mac\": \"mac\" makes its list too long", ""},
+		{"user,guard=mac", "nic \"user,guard=mac\": QEMU's user network has no guard", ""},
 		{"user,mtu=9000",
 		 "nic \"user,mtu=9000\": QEMU's user network has an mtu of 1500", ""},
 		{"s w", "nic \"s w\": \"s w\" is no bridge's name", ""},
