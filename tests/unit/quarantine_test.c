@@ -119,6 +119,11 @@ static void send_magic(struct life *l)
 	for (unsigned i = 0; i < 50; i++)
 		fake_inject(l->good, f, frame_make(f, 9, 1, -1, sizeof(f)));
 	if (l->control) {
+		/* Nobody is served by a worker any more. */
+		fake_settle(l->sw);
+		while (atomic_load(&arena_note(l->sw->arena, 1)->serving) ||
+		       atomic_load(&arena_note(l->sw->arena, 2)->serving))
+			usleep(100);
 		port_serve(fake_port(l->evil));
 		abort();
 	}
