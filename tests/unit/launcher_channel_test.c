@@ -410,6 +410,27 @@ static void reader_stops_when_told(void **state)
 #define QMP(name)   cmocka_unit_test_setup_teardown(name, set_up_qmp, tear_down)
 #define AGENT(name) cmocka_unit_test_setup_teardown(name, set_up_agent, tear_down)
 
+static void commands_wait_for_a_peer_that_reads_late(void **state)
+{
+	struct fixture *f = *state;
+	char text[10001], buf[65536];
+	unsigned n_lines = 0;
+	ssize_t n;
+
+	memset(text, 'a', sizeof(text) - 1);
+	text[sizeof(text) - 1] = '\0';
+	for (unsigned i = 0; i < 60; i++)
+		qmp_call(f->qmp, "x", json_pack("{ss}", "text", text), on_answer, f);
+	for (unsigned i = 0; i < 100; i++) {
+		loop_once(f->loop, 0);
+		while ((n = recv(f->peer, buf, sizeof(buf), MSG_DONTWAIT)) > 0)
+			for (ssize_t k = 0; k < n; k++)
+				n_lines += buf[k] == '\n';
+	}
+	assert_int_equal(n_lines, 60);
+	assert_int_equal(f->n_answers + f->n_ended, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -420,6 +441,7 @@ int main(void)
 		QMP(line_without_end_ends_qmp),
 		QMP(deep_nesting_ends_qmp_without_harm),
 		QMP(end_of_qemu_fails_what_waits),
+		QMP(commands_wait_for_a_peer_that_reads_late),
 		AGENT(agent_syncs_before_it_is_ready),
 		AGENT(half_a_line_before_the_sync_is_forgotten),
 		AGENT(program_runs_to_its_end),
