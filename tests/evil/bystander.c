@@ -168,14 +168,14 @@ const char *bystander_check(struct bystander *b, uint64_t n, char *text, size_t 
 			 (unsigned long)n);
 	else if (atomic_load(&b->lost) || atomic_load(&b->misordered) || atomic_load(&b->foreign) ||
 		 atomic_load(&b->spoilt))
-		snprintf(
-			text, size,
-			"of the bystander's %lu frames %lu were lost, %lu out of order, %lu spoilt; "
-			"%lu were not its own",
-			(unsigned long)atomic_load(&b->sent), (unsigned long)atomic_load(&b->lost),
-			(unsigned long)atomic_load(&b->misordered),
-			(unsigned long)atomic_load(&b->spoilt),
-			(unsigned long)atomic_load(&b->foreign));
+		/* Of one case: the next one begins from nothing. */
+		snprintf(text, size,
+			 "of the bystander's frames %lu were lost, %lu out of order, %lu spoilt; "
+			 "%lu were not its own",
+			 (unsigned long)atomic_exchange(&b->lost, 0),
+			 (unsigned long)atomic_exchange(&b->misordered, 0),
+			 (unsigned long)atomic_exchange(&b->spoilt, 0),
+			 (unsigned long)atomic_exchange(&b->foreign, 0));
 	return text;
 }
 

@@ -79,6 +79,10 @@ struct fe *evil_attacker(struct scene *s, struct fe_opts o);
 /* Another port on the bridge, access port of a VLAN, with its front end. Names begin with "evil". */
 struct fe *evil_neighbour(struct scene *s, const char *name, unsigned vlan, struct fe_opts o);
 
+/* The same with more parameters of port.add, as JSON without braces; a null takes one away. */
+struct fe *evil_neighbour_with(struct scene *s, const char *name, unsigned vlan, const char *more,
+			       struct fe_opts o);
+
 /* Port "evil" as port.list shows it, a new reference. */
 json_t *evil_port(struct scene *s, const char *name);
 

@@ -193,6 +193,8 @@ static void port_add(struct scene *s, const char *name, const char *path, bool l
 		m = json_loads(text, 0, NULL);
 		json_object_update(params, m);
 		json_decref(m);
+		if (json_is_null(json_object_get(params, "access")))
+			json_object_del(params, "access");
 	}
 	json_decref(evil_call(s, "port.add", params));
 }
@@ -218,12 +220,18 @@ struct fe *evil_attacker(struct scene *s, struct fe_opts o)
 
 struct fe *evil_neighbour(struct scene *s, const char *name, unsigned vlan, struct fe_opts o)
 {
+	return evil_neighbour_with(s, name, vlan, NULL, o);
+}
+
+struct fe *evil_neighbour_with(struct scene *s, const char *name, unsigned vlan, const char *more,
+			       struct fe_opts o)
+{
 	struct err err = ERR_NONE;
 	char path[128];
 	struct fe *fe;
 
 	snprintf(path, sizeof(path), "%s/%s.sock", s->run_dir, name);
-	port_add(s, name, path, true, vlan, NULL);
+	port_add(s, name, path, true, vlan, more);
 	o.path = path;
 	if (fe_open(&o, &fe, &err) < 0)
 		evil_fail(s, "%s: %s", name, err.text);
