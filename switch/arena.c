@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/memfd.h"
 #include "switch/arena_text.h"
 
 static const char magic[8] = "LANYARD";
@@ -85,11 +86,13 @@ static int map(int fd, struct arena **out, struct err *err)
 
 int arena_create(struct arena **out, struct err *err)
 {
-	int fd = memfd_create("lanyard-arena", MFD_CLOEXEC), rc;
+	int fd = memfd_sized("lanyard-arena", sizeof(struct memory)), rc;
 
-	if (fd < 0)
+	if (fd < 0) {
+		errno = -fd;
 		return failed("memfd_create", err);
-	rc = ftruncate(fd, sizeof(struct memory)) < 0 ? failed("ftruncate", err) : map(fd, out, err);
+	}
+	rc = map(fd, out, err);
 	if (rc < 0) {
 		close(fd);
 		return rc;

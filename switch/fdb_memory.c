@@ -20,6 +20,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/memfd.h"
 #include "switch/fdb_write.h"
 #include "switch/pages.h"
 
@@ -84,16 +85,14 @@ static struct owner_page *owner_of(const struct fdb *t)
 int fdb_create(uint32_t max_macs, uint32_t ageing_s, struct fdb **out)
 {
 	uint64_t n = buckets_for(max_macs);
-	int fd = memfd_create("lanyard-fdb", MFD_CLOEXEC), rc = 0;
+	int fd = memfd_sized("lanyard-fdb", n * sizeof(struct bucket) + sizeof(struct owner_page)), rc = 0;
 	struct owner_page *o;
 
 	fdb_secret_make();
 	*out = NULL;
 	if (fd < 0)
-		return -errno;
-	if (ftruncate(fd, (off_t)(n * sizeof(struct bucket) + sizeof(*o))) < 0)
-		rc = -errno;
-	else if (!(*out = map(fd, max_macs, ageing_s)))
+		return fd;
+	if (!(*out = map(fd, max_macs, ageing_s)))
 		rc = -ENOMEM;
 	if (rc < 0) {
 		close(fd);

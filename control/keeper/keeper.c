@@ -14,6 +14,7 @@
 
 #include "base/log.h"
 #include "base/loop.h"
+#include "base/memfd.h"
 #include "control/keeper/fd_table.h"
 #include "control/keeper/mourner.h"
 #include "control/keeper/packet.h"
@@ -477,8 +478,10 @@ static int own_put(struct keeper *k, enum channel_own which, uint16_t index, int
 
 static void pulse_end(struct keeper *k)
 {
-	if (k->pulse)
+	if (k->pulse) {
+		mourner_release(k->pulse);
 		munmap(k->pulse, sizeof(*k->pulse));
+	}
 	if (k->pulse_fd >= 0)
 		close(k->pulse_fd);
 	k->pulse = NULL;
@@ -492,12 +495,11 @@ static int pulse_make(struct keeper *k)
 	int rc;
 
 	pulse_end(k);
-	k->pulse_fd = memfd_create("lanyard-pulse", MFD_CLOEXEC);
-	if (k->pulse_fd < 0)
-		return -errno;
-	if (ftruncate(k->pulse_fd, sizeof(*k->pulse)) == 0)
-		at = mmap(NULL, sizeof(*k->pulse), PROT_READ | PROT_WRITE, MAP_SHARED, k->pulse_fd,
-			  0);
+	rc = memfd_sized("lanyard-pulse", sizeof(*k->pulse));
+	if (rc < 0)
+		return rc;
+	k->pulse_fd = rc;
+	at = mmap(NULL, sizeof(*k->pulse), PROT_READ | PROT_WRITE, MAP_SHARED, k->pulse_fd, 0);
 	rc = at == MAP_FAILED ? -errno : own_put(k, OWN_PULSE, 0, k->pulse_fd);
 	if (at != MAP_FAILED)
 		k->pulse = at;

@@ -3,11 +3,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <linux/futex.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define STACK_BYTES (256 * 1024) /* address space; what is thread-local lies in it too */
@@ -27,16 +30,43 @@ static void mourner_free(struct mourner *m)
 	free(m);
 }
 
+/* The lock's futex word, with which glibc's locks begin: set_robust_list(2) says what the kernel puts there.
+ * The lock itself is not for us: the C library would follow pointers in it, which its owner may have made up. */
+static _Atomic uint32_t *word_of(struct pulse_life *l)
+{
+	return (_Atomic uint32_t *)(void *)&l->held;
+}
+
 /* True when its owner has died. */
 static bool await_end(struct pulse_life *l)
 {
-	int rc = pthread_mutex_lock(&l->held);
+	_Atomic uint32_t *word = word_of(l);
 
-	if (rc == EOWNERDEAD)
-		pthread_mutex_consistent(&l->held);
-	if (rc == 0 || rc == EOWNERDEAD)
-		pthread_mutex_unlock(&l->held);
-	return rc == EOWNERDEAD;
+	for (;;) {
+		uint32_t v = atomic_load(word);
+
+		if (v & FUTEX_OWNER_DIED)
+			return true;
+		if (!(v & FUTEX_TID_MASK))
+			return false; /* it left of its own accord */
+		/* Whoever ends wakes those who said that they wait. */
+		if (!(v & FUTEX_WAITERS) && !atomic_compare_exchange_strong(word, &v, v | FUTEX_WAITERS))
+			continue;
+		syscall(SYS_futex, word, FUTEX_WAIT, v | FUTEX_WAITERS, NULL, NULL, 0);
+	}
+}
+
+static void release(struct pulse_life *l)
+{
+	atomic_store(word_of(l), FUTEX_OWNER_DIED);
+	syscall(SYS_futex, word_of(l), FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
+}
+
+void mourner_release(struct pulse *p)
+{
+	release(&p->control);
+	for (unsigned i = 0; i < PULSE_WORKERS_MAX; i++)
+		release(&p->workers[i].life);
 }
 
 static void *mourn(void *arg)
