@@ -11,6 +11,9 @@
 #include "tap/tap_keep.h"
 #include "tap/tun.h"
 
+#define BUSY_TRIES   20
+#define BUSY_WAIT_US 5000
+
 #define HASH_START 14695981039346656037u /* FNV-1a of 64 bits */
 #define HASH_PRIME 1099511628211u
 
@@ -176,7 +179,8 @@ static int interface_set(struct tap *t, const char *port_name, uint32_t mtu, str
 	return rc;
 }
 
-int tap_interface_open(struct tap *t, const char *port_name, uint32_t mtu, struct err *err)
+/* Makes it, or attaches to the one that is there. */
+static int queues_open(struct tap *t, struct err *err)
 {
 	struct netlink_link link;
 	int rc = netlink_find(t->nl, t->ifname, 0, &link, err);
@@ -186,7 +190,18 @@ int tap_interface_open(struct tap *t, const char *port_name, uint32_t mtu, struc
 	t->adopted = rc == 0;
 	if (t->adopted && tap_interface_kind_check(&link, err) < 0)
 		return -EEXIST;
-	rc = tun_open(t->ns_fd, t->ifname, t->adopted, t->fds, t->n_queues, err);
+	return tun_open(t->ns_fd, t->ifname, t->adopted, t->fds, t->n_queues, err);
+}
+
+int tap_interface_open(struct tap *t, const char *port_name, uint32_t mtu, struct err *err)
+{
+	int rc = queues_open(t, err);
+
+	/* One that we have just left goes when whoever keeps our descriptors has closed them, too. */
+	for (unsigned tries = 0; rc == -EBUSY && t->adopted && tries < BUSY_TRIES; tries++) {
+		usleep(BUSY_WAIT_US);
+		rc = queues_open(t, err);
+	}
 	if (rc < 0)
 		return rc;
 	t->present = true;
