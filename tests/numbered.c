@@ -149,15 +149,7 @@ static bool turn(struct way *w, struct end *from, struct end *to, uint64_t due, 
 	return moved;
 }
 
-/* What was on the rings of this way is gone: the next number goes on behind it. */
-static void way_lost(struct way *w)
-{
-	for (; w->next < w->sent; w->next++)
-		w->seen[w->next % SEEN] = 0;
-	w->last_ns = loop_now_ns();
-}
-
-static void end_look(struct end *e, struct way ways[2], unsigned pair, uint64_t now_ns)
+static void end_look(struct end *e, unsigned pair, uint64_t now_ns)
 {
 	struct fe_opts o = {.path = e->path, .ring_size = RING};
 	struct pollfd hup = {.fd = e->fe ? e->fe->fd : -1, .events = POLLRDHUP};
@@ -166,8 +158,6 @@ static void end_look(struct end *e, struct way ways[2], unsigned pair, uint64_t 
 		fe_close(e->fe);
 		e->fe = NULL;
 		count(pair, RECONNECTS, 1);
-		way_lost(&ways[0]);
-		way_lost(&ways[1]);
 	}
 	if (!e->fe && now_ns >= e->retry_ns) {
 		if (fe_open(&o, &e->fe, NULL) < 0)
@@ -188,7 +178,7 @@ static void pair_run(unsigned pair, uint64_t rate, struct end ends[2])
 
 		if (now_ns - looked_ns > MS_NS) {
 			for (unsigned i = 0; i < 2; i++)
-				end_look(&ends[i], ways, pair, now_ns);
+				end_look(&ends[i], pair, now_ns);
 			looked_ns = now_ns;
 			atomic_store(&shared->pairs[pair].ready, ends[0].fe && ends[1].fe);
 			if (shared->pairs[pair].fresh_seen != atomic_load(&shared->fresh)) {
