@@ -55,8 +55,13 @@ class Net:
 
     def link(self, name):
         """What `ip -json -details address show` says of the interface, or None."""
-        text = self.run("ip", "-json", "-details", "address", "show", "dev", name, check=False)
-        return json.loads(text)[0] if text.strip() else None
+        for _ in range(10):
+            text = self.run("ip", "-json", "-details", "address", "show", "dev", name, check=False)
+            try:
+                return json.loads(text)[0] if text.strip() else None
+            except json.JSONDecodeError:
+                pass  # it went while ip was writing
+        raise AssertionError(f"ip says of {name}: {text}")
 
     def addresses(self, name, family="inet"):
         return [f"{a['local']}/{a['prefixlen']}" for a in self.link(name)["addr_info"]
