@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,11 +20,30 @@
 
 #define NOFILE_WANTED (1024 * 1024) /* 4096 ports of 8 queue pairs: kick, call, error each */
 
+#define LEFTOVER_MS 2000 /* that what a killed switch leaves is waited for */
+
 static long holder_pid(int fd)
 {
 	char text[24] = "";
 
 	return pread(fd, text, sizeof(text) - 1, 0) > 0 ? strtol(text, NULL, 10) : 0;
+}
+
+/* A switch that was killed may leave a child that is not done with exec(2), or memory that is still being freed:
+ * the lock is theirs until then, and nobody's whom the user could stop. */
+static int lock_now(int fd)
+{
+	long pid;
+
+	for (int ms = 0; flock(fd, LOCK_EX | LOCK_NB) < 0; ms += 10) {
+		if (errno != EWOULDBLOCK)
+			return -errno;
+		pid = holder_pid(fd);
+		if (ms >= LEFTOVER_MS || pid <= 0 || kill((pid_t)pid, 0) == 0 || errno != ESRCH)
+			return -EBUSY;
+		usleep(10000);
+	}
+	return 0;
 }
 
 int priv_dir_lock(const char *dir, const char *name, int *out, struct err *err)
@@ -40,8 +60,8 @@ int priv_dir_lock(const char *dir, const char *name, int *out, struct err *err)
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
 	if (fd < 0)
 		return err_set(err, -errno, "cannot open \"%s\": %s", path, strerror(errno));
-	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
-		rc = errno == EWOULDBLOCK ? -EBUSY : -errno;
+	rc = lock_now(fd);
+	if (rc < 0) {
 		if (rc == -EBUSY)
 			err_set(err, rc, "another lanyard-switch (process %ld) uses \"%s\"",
 				holder_pid(fd), dir);

@@ -2,11 +2,13 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The command line and the daemon as an administrator and a hostile client meet them: exit codes,
 sentences, JSON, help, saved configuration, locks, leases, limits."""
+import fcntl
 import json
 import os
 import re
 import socket
 import subprocess
+import threading
 import time
 
 from session import Session, await_true, binary
@@ -129,6 +131,30 @@ def second_daemon_is_refused(s):
     assert done.returncode == 75 and "uses" in done.stderr, done.stderr
 
 
+def lock_of_a_dead_switch_is_waited_for(s):
+    """A child of a killed switch that is not done with exec(2) still has its lock."""
+    held = s.path("held")
+    os.mkdir(held)
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    with open(os.path.join(held, "switch.lock"), "w", encoding="ascii") as lock:
+        lock.write(f"{dead.pid}\n")
+        lock.flush()
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with subprocess.Popen([binary("lanyard-switch"), "--run-dir", held, "--state-dir", s.path("held-state")],
+                              stderr=subprocess.PIPE, text=True) as switch:
+            line = []
+            reader = threading.Thread(target=lambda: line.append(switch.stderr.readline()))
+            reader.start()
+            reader.join(0.5)
+            assert switch.poll() is None and not line, line
+            fcntl.flock(lock, fcntl.LOCK_UN)
+            reader.join(20)
+            assert line and "ready on" in line[0], line
+            switch.terminate()
+            assert switch.wait(20) == 0
+
+
 def killed_daemon_comes_back_with_its_configuration(s):
     before = s.cli("show", "config").stdout
     s.kill()
@@ -222,7 +248,8 @@ def main():
         for rule in (help_is_made_from_the_row, errors_are_one_sentence_with_a_way_out,
                      configuration_round_trip, port_show_has_the_keys_of_the_contract,
                      other_json_has_the_keys_of_the_contract,
-                     second_daemon_is_refused, killed_daemon_comes_back_with_its_configuration,
+                     second_daemon_is_refused, lock_of_a_dead_switch_is_waited_for,
+                     killed_daemon_comes_back_with_its_configuration,
                      stop_and_sigterm_end_it_at_once, hostile_clients_leave_nothing,
                      idle_connections_do_not_lock_anybody_out):
             rule(s)
