@@ -33,6 +33,8 @@ static const struct param params[] = {
 	{"operate", PARAM_STRING, 0, 1, 1024, "WHO", "who may also set ports up and down, capture, flush addresses"},
 	{"admin", PARAM_STRING, 0, 1, 1024, "WHO", "who may do everything"},
 	{"log", PARAM_ENUM, 0, 0, 0, "err|warn|info|debug", "log messages up to this level (info)"},
+	{"fd_store", PARAM_BOOL, 0, 0, 0, NULL,
+	 "give what guests would miss to the service manager's store; lanyard-switch.service does"},
 	{"until_unused", PARAM_BOOL, 0, 0, 0, NULL, NULL},
 	{"channel", PARAM_INT, 0, 3, 1023, NULL, NULL},
 	{"man", PARAM_BOOL, 0, 0, 0, NULL, NULL},
@@ -161,6 +163,7 @@ static int values_take(const json_t *values, struct options *o, struct err *err)
 	o->no_keeper = json_is_true(json_object_get(values, "no_keeper"));
 	o->channel_fd = json_object_get(values, "channel") ?
 				(int)json_integer_value(json_object_get(values, "channel")) : -1;
+	o->fd_store = json_is_true(json_object_get(values, "fd_store"));
 	o->until_unused = json_is_true(json_object_get(values, "until_unused"));
 	return 0;
 }

@@ -30,6 +30,7 @@ struct options {
 	union metrics_address metrics; /* where to */
 	bool until_unused;
 	bool no_keeper;
+	bool fd_store;
 	int channel_fd; /* to the keeper; -1: there is none */
 	bool verbose;
 };

@@ -1,0 +1,124 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""lanyard-switch.service under a real systemd: ready when it says so; the process that forwards and its keeper are
+killed again and again, and the unit is restarted, under front ends that never connect twice; stopping it leaves
+nothing."""
+import os
+import re
+import subprocess
+import tempfile
+
+import own_systemd
+import session
+from session import Session, await_true, binary
+from steady import PORTS, RATE, Steady, status
+
+KILLS = int(os.environ.get("LANYARD_TEST_KILLS", 5))
+UNIT = "lanyard-switch.service"
+DROP_IN = """
+[Unit]
+DefaultDependencies=no
+[Service]
+StandardError=append:{}
+"""
+
+
+def unit_text():
+    """As it is installed, but for where the program is."""
+    with open(os.path.join(session.BUILD, "control/daemon", UNIT), encoding="utf-8") as f:
+        return re.sub("^ExecStart=[^ ]*", "ExecStart=" + binary("lanyard-switch"), f.read(), flags=re.M)
+
+
+class Service(Session):
+    """A session whose switch is that unit. Its /run and its folder are seen from here, its process numbers are not."""
+
+    def __init__(self):
+        super().__init__(daemon=False)
+        self.run_dir = self.path("run/lanyard")
+        self.env["LANYARD_RUN_DIR"] = self.run_dir
+        self.systemd = None
+        drop_ins = self.path(f"run/systemd/system/{UNIT}.d")
+        os.makedirs(drop_ins)
+        with open(self.path(f"run/systemd/system/{UNIT}"), "w", encoding="utf-8") as f:
+            f.write(unit_text())
+        with open(os.path.join(drop_ins, "test.conf"), "w", encoding="utf-8") as f:
+            f.write(DROP_IN.format(self.path("switch.log")))
+        self.systemd = own_systemd.OwnSystemd(self.dir, UNIT, os.path.abspath(session.BUILD))
+        try:
+            self.await_active()
+        except BaseException:
+            self.close(failed=True)
+            raise
+
+    def await_active(self):
+        def is_over():
+            now = self.show("ActiveState", "NRestarts")
+            assert now["ActiveState"] != "failed" and int(now["NRestarts"]) < 3, self.log_text()[-2000:]
+            return now["ActiveState"] == "active"
+
+        await_true("the unit is active", is_over)
+
+    def show(self, *names):
+        return self.systemd.show(*names)
+
+    def is_served(self):
+        return self.cli("status", check=False).returncode == 0
+
+    def kill(self, pid=None, sig="KILL"):
+        self.systemd.kill(pid, sig)
+
+    def close(self, failed=False):
+        if failed and self.systemd:
+            print(self.systemd.log_text()[-3000:])
+        if self.systemd:
+            for child in list(self.children):
+                self.end(child)
+            self.systemd.close()
+        super().close(failed)
+
+
+def keeper_pid(s):
+    return int(s.show("MainPID"))
+
+
+def check(s, load, pid):
+    """After any death: who forwards now."""
+    now = await_true("another process forwards", lambda: (
+        lambda done: done.returncode == 0 and (status(s)["pid"] if status(s)["pid"] != pid else 0))(
+            s.cli("status", check=False)))
+    load.await_frames(RATE * PORTS // 10)
+    load.check(load.report())
+    assert all(p["state"] == "up" for p in s.json("port", "show")), s.json("port", "show")
+    return now
+
+
+def ports_go_on_when_it_is_killed():
+    with Service() as s:
+        load = Steady(s)
+        for _ in range(2):
+            pid, keeper = status(s)["pid"], keeper_pid(s)
+            load.report()
+            load.gap_us = load.doubles_now = 0
+            s.kill(pid)
+            check(s, load, pid)
+            print(f"   packet process killed: {load.gap_us / 1000:.0f} ms without a frame")
+            assert keeper_pid(s) == keeper
+        s.systemd.ctl("stop", UNIT)
+        assert s.show("ActiveState") == "inactive"
+        r = load.report()
+        assert r["closed"], r
+
+
+def the_unit_is_understood():
+    session.need("systemd-analyze")
+    with tempfile.TemporaryDirectory(prefix="lanyard-unit-") as folder:
+        path = os.path.join(folder, UNIT)
+        with open(path, "w", encoding="utf-8") as f:
+            f.write(unit_text())
+        done = subprocess.run(["systemd-analyze", "verify", "--man=no", "--recursive-errors=no", path],
+                              text=True, capture_output=True, check=False)
+    assert done.returncode == 0 and UNIT not in done.stdout + done.stderr, done.stdout + done.stderr
+
+
+own_systemd.need()
+session.run(the_unit_is_understood, ports_go_on_when_it_is_killed)
