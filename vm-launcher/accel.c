@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/boot_id.h"
 #include "vm-launcher/file.h"
 
 #define VERDICT_BYTES_MAX 4096
@@ -21,11 +22,10 @@ const char *accel_name(enum accel accel)
 /* What the verdict depends on: the boot, and who may open the device. */
 static void verdict_key(char *key, size_t size)
 {
-	char boot[64] = "unknown";
+	char boot[BOOT_ID_BYTES];
 	struct stat st = {0};
 
-	file_read_text("/proc/sys/kernel/random/boot_id", boot, sizeof(boot));
-	boot[strcspn(boot, "\n")] = '\0';
+	boot_id(boot);
 	if (stat("/dev/kvm", &st) < 0)
 		memset(&st, 0, sizeof(st));
 	snprintf(key, size, "%s %o %u %u %u", boot, (unsigned)st.st_mode, (unsigned)st.st_uid,

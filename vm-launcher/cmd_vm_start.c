@@ -13,6 +13,7 @@
 #include "vm-launcher/vm_client.h"
 #include "vm-launcher/vm_commands.h"
 #include "vm-launcher/vm_options.h"
+#include "vm-launcher/vm_status.h"
 
 /* Longer than the supervisor's own deadline, which has the better sentence. */
 #define START_TRIES 700 /* every 50 ms: 35 s */
@@ -88,7 +89,7 @@ static int await_running(struct cli *cli, const char *name, json_t **result, str
 			return rc;
 		state = json_string_value(json_object_get(*result, "state"));
 		if (!state || strcmp(state, "starting")) {
-			if (!vm_client_is_over(*result))
+			if (!vm_status_is_over(*result))
 				return 0;
 			break;
 		}

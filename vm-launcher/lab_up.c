@@ -16,6 +16,7 @@
 #include "vm-launcher/switch_start.h"
 #include "vm-launcher/vm_boot.h"
 #include "vm-launcher/vm_client.h"
+#include "vm-launcher/vm_status.h"
 
 #define LOOK_NS	    (50 * 1000 * 1000)
 /* Guests that boot at the same time: enough to fill the processors, not to starve each other. */
@@ -122,7 +123,7 @@ static int look(struct up *u, unsigned i, struct err *err)
 		u->n_ready++;
 		say(u, "%-12s %s, ready after %.1f s", vm_spec_host(vm), vm->accel,
 		    json_number_value(json_object_get(status, "ready_s")));
-	} else if (vm_client_is_over(status)) {
+	} else if (vm_status_is_over(status)) {
 		reason = json_string_value(json_object_get(status, "reason"));
 		rc = vm_client_end_code(status);
 		err_set(err, rc, "lab \"%s\": vm \"%s\" did not come up: %.250s", u->lab->name,

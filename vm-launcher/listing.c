@@ -10,6 +10,7 @@
 #include "control/rpc/switch_find.h"
 #include "vm-launcher/lab_network.h"
 #include "vm-launcher/vm_client.h"
+#include "vm-launcher/vm_status.h"
 
 #define CONNECT_TIMEOUT_MS 1000
 
@@ -44,7 +45,7 @@ void vm_links_add(struct cli *cli, json_t *vms)
 
 	for (size_t v = 0; v < json_array_size(vms); v++) {
 		json_t *vm = json_array_get(vms, v), *nics = json_object_get(vm, "nics");
-		bool over = vm_client_is_over(vm);
+		bool over = vm_status_is_over(vm);
 
 		for (size_t i = 0; i < json_array_size(nics); i++) {
 			json_t *nic = json_array_get(nics, i);
@@ -69,7 +70,7 @@ static json_t *lab_summary(struct cli *cli, const char *lab)
 	vm_client_list(cli->run_dir, lab, &vms, NULL);
 	for (size_t i = 0; i < json_array_size(vms); i++) {
 		n_ready += json_is_true(json_object_get(json_array_get(vms, i), "ready"));
-		n_over += vm_client_is_over(json_array_get(vms, i));
+		n_over += vm_status_is_over(json_array_get(vms, i));
 	}
 	summary = json_pack("{s:s,s:O,s:s,s:I,s:I}", "name", lab, "file",
 			    json_object_get(doc, "file"), "state",
@@ -148,10 +149,10 @@ static void accels_print(const json_t *vms)
 	for (size_t i = 0; i < json_array_size(vms); i++) {
 		const json_t *vm = json_array_get(vms, i);
 		const char *why = text_of(vm, "accel_reason");
-		bool said = vm_client_is_over(vm) || !why[0];
+		bool said = vm_status_is_over(vm) || !why[0];
 
 		for (size_t j = 0; !said && j < i; j++)
-			said = !vm_client_is_over(json_array_get(vms, j)) &&
+			said = !vm_status_is_over(json_array_get(vms, j)) &&
 			       !strcmp(text_of(json_array_get(vms, j), "accel_reason"), why);
 		if (!said)
 			printf("accelerator %s: %s\n", text_of(vm, "accel"), why);

@@ -10,6 +10,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/boot_id.h"
+
 #define FIELD_STATE	 3 /* of /proc/PID/stat, counted from 1 */
 #define FIELD_START_TIME 22
 
@@ -54,11 +56,20 @@ int process_open(pid_t pid, uint64_t start_time)
 
 json_t *process_json(pid_t pid, uint64_t start_time)
 {
-	return json_pack("{s:i,s:I}", "pid", (int)pid, "start", (json_int_t)start_time);
+	char boot[BOOT_ID_BYTES];
+
+	boot_id(boot);
+	return json_pack("{s:i,s:I,s:s}", "pid", (int)pid, "start", (json_int_t)start_time, "boot", boot);
 }
 
 int process_open_json(const json_t *process)
 {
+	const char *boot = json_string_value(json_object_get(process, "boot"));
+	char now[BOOT_ID_BYTES];
+
+	boot_id(now);
+	if (boot && strcmp(boot, now))
+		return -ESRCH;
 	return process_open((pid_t)json_integer_value(json_object_get(process, "pid")),
 			    (uint64_t)json_integer_value(json_object_get(process, "start")));
 }

@@ -3,7 +3,7 @@
  * Processes that are not ours to wait for, told from later ones of the same number.
  *
  * What     A number and the time that the process began at, as the kernel counts it, which together
- *          are never given twice while the kernel runs.
+ *          are never given twice while the kernel runs; in files the kernel's start as well.
  * Threads  any.
  */
 #ifndef VM_LAUNCHER_PROCESS_ID_H
@@ -19,7 +19,7 @@ uint64_t process_start_time(pid_t pid);
 /* A descriptor of the process (pidfd), or -ESRCH where it is not that one any more, or another -errno. */
 int process_open(pid_t pid, uint64_t start_time);
 
-/* {pid, start}, and back: a pidfd, -ESRCH as well where there is none in it. */
+/* {pid, start, boot}, and back: a pidfd, -ESRCH as well where there is none in it. */
 json_t *process_json(pid_t pid, uint64_t start_time);
 int process_open_json(const json_t *process);
 

@@ -16,168 +16,15 @@
 #include "vm-launcher/file.h"
 #include "vm-launcher/lock_file.h"
 #include "vm-launcher/process_id.h"
+#include "vm-launcher/vm_file.h"
 #include "vm-launcher/vm_path.h"
 #include "vm-launcher/vm_status.h"
 #include "vm-launcher/vm_store.h"
 #include "vm-launcher/vm_supervise.h"
 
-#define FILE_BYTES_MAX	   (1 << 20)
-#define CONNECT_TIMEOUT_MS 1000
-#define STATUS_TIMEOUT_MS  5000 /* a supervisor may be waiting two seconds for the switch */
 #define LOCK_TRIES	   100 /* every 20 ms: a supervisor lives a moment after its VM */
 #define STORE_TRIES	   50  /* so does QEMU */
-#define RETURN_TRIES	   150 /* a guard starts another supervisor within milliseconds */
 #define END_TIMEOUT_MS	   2000
-
-static const char lost_reason[] = "QEMU and its supervisor ended without a word";
-
-static int lock_take(const char *run_dir, const char *id, int tries)
-{
-	char path[VM_FILE_BYTES];
-
-	return lock_file_take(vm_path(path, run_dir, id, "lock"), tries);
-}
-
-static int file_load(const char *run_dir, const char *id, json_t **doc, struct err *err)
-{
-	char path[VM_FILE_BYTES];
-
-	return file_read_json(vm_path(path, run_dir, id, "json"), FILE_BYTES_MAX, doc, err);
-}
-
-/* Ports that a dead supervisor could not delete. */
-static void ports_delete(const char *run_dir, const struct vm_spec *spec)
-{
-	struct rpc_client *c;
-
-	if (switch_connect(run_dir, CONNECT_TIMEOUT_MS, &c, NULL) < 0)
-		return;
-	rpc_timeout_set(c, CONNECT_TIMEOUT_MS);
-	for (unsigned i = 0; i < spec->n_nics; i++)
-		if (!spec->nics[i].user)
-			rpc_call(c, "port.del", json_pack("{s:s}", "name", spec->nics[i].port),
-				 NULL, NULL);
-	rpc_close(c);
-}
-
-/* What follows from the spec in the file, with a state; NULL when that is damaged. */
-static json_t *status_from_spec(const json_t *doc, const char *state)
-{
-	struct vm_spec spec;
-	json_t *status;
-
-	if (vm_spec_from_json(&spec, json_object_get(doc, "spec"), NULL) < 0)
-		return NULL;
-	status = vm_status_of_spec(&spec);
-	json_object_update_new(status, json_pack("{s:s,s:s,s:n,s:b}", "state", state, "reason", "",
-						 "pid", "ready", 0));
-	return status;
-}
-
-static int call_id(const char *run_dir, const char *id, const char *method, json_t *params,
-		   int timeout_ms, json_t **result, struct err *err)
-{
-	struct rpc_client *c;
-	char path[VM_FILE_BYTES];
-	int rc = rpc_connect(vm_path(path, run_dir, id, "sock"), CONNECT_TIMEOUT_MS, &c, err);
-
-	if (rc < 0) {
-		json_decref(params);
-		return rc;
-	}
-	rpc_timeout_set(c, timeout_ms);
-	rc = rpc_call(c, method, params, result, err);
-	rpc_close(c);
-	return rc;
-}
-
-/* A VM whose supervisor does not answer: what its file says, and failed if that says it runs. */
-static json_t *status_of_dead(const char *run_dir, const char *id, json_t *doc)
-{
-	json_t *status = json_object_get(doc, "status");
-	struct vm_spec spec;
-	char path[VM_FILE_BYTES];
-	int lock;
-
-	if (json_is_object(status) && vm_client_is_over(status))
-		return json_incref(status);
-	lock = lock_take(run_dir, id, 1);
-	if (lock < 0) /* it lives and is busy, or is just beginning */
-		return json_is_object(status) ? json_incref(status)
-					      : status_from_spec(doc, "starting");
-	if (access(vm_path(path, run_dir, id, "json"), F_OK) < 0) { /* deleted meanwhile */
-		vm_path_clean(run_dir, id, 1);
-		close(lock);
-		return NULL;
-	}
-	if (vm_qemu_lives(doc)) {
-		vm_adopt_start(run_dir, id, doc, lock, NULL);
-		close(lock);
-		if (call_id(run_dir, id, "vm.status", NULL, STATUS_TIMEOUT_MS, &status, NULL) == 0)
-			return status;
-		return json_is_object(status) ? json_incref(status) : NULL;
-	}
-	status = json_is_object(status) ? json_incref(status) : status_from_spec(doc, "failed");
-	if (!status || vm_spec_from_json(&spec, json_object_get(doc, "spec"), NULL) < 0) {
-		json_decref(status);
-		close(lock);
-		return NULL;
-	}
-	json_object_update_new(status, json_pack("{s:s,s:s,s:n,s:b}", "state", "failed", "reason",
-						 lost_reason, "pid", "ready", 0));
-	json_object_set(doc, "status", status);
-	ports_delete(run_dir, &spec);
-	vm_path_clean(run_dir, id, 0);
-	file_write_json(path, doc, NULL);
-	close(lock);
-	return status;
-}
-
-static bool is_nobody(int rc)
-{
-	return rc == -ENOENT || rc == -ECONNREFUSED;
-}
-
-/* QEMU runs, nobody answers, yet somebody has the lock: a guard, or a CLI that starts one. */
-static bool is_being_replaced(const char *run_dir, const char *id, const json_t *doc)
-{
-	int lock = vm_qemu_lives(doc) ? lock_take(run_dir, id, 1) : -ENOENT;
-
-	if (lock >= 0)
-		close(lock);
-	return lock == -EWOULDBLOCK;
-}
-
-static int status_of_id(const char *run_dir, const char *id, json_t **out, struct err *err)
-{
-	json_t *doc;
-	int rc = file_load(run_dir, id, &doc, err);
-
-	if (rc < 0)
-		return rc;
-	rc = call_id(run_dir, id, "vm.status", NULL, STATUS_TIMEOUT_MS, out, NULL);
-	for (int i = 0; is_nobody(rc) && i < RETURN_TRIES && is_being_replaced(run_dir, id, doc); i++) {
-		usleep(20 * 1000);
-		rc = call_id(run_dir, id, "vm.status", NULL, STATUS_TIMEOUT_MS, out, NULL);
-	}
-	if (rc < 0) {
-		json_decref(doc);
-		/* It may have ended, and written so, since the file was read. */
-		rc = file_load(run_dir, id, &doc, err);
-		if (rc < 0)
-			return rc;
-		*out = status_of_dead(run_dir, id, doc);
-	}
-	json_decref(doc);
-	return *out ? 0 : err_set(err, -EINVAL, "vm file %s.json is damaged", id);
-}
-
-int vm_client_is_over(const json_t *status)
-{
-	const char *state = json_string_value(json_object_get(status, "state"));
-
-	return !state || !strcmp(state, "stopped") || !strcmp(state, "failed");
-}
 
 int vm_client_end_code(const json_t *status)
 {
@@ -193,7 +40,7 @@ int vm_client_status(const char *run_dir, const char *name, json_t **out, struct
 
 	vm_id(name, id);
 	*out = NULL;
-	rc = status_of_id(run_dir, id, out, NULL);
+	rc = vm_file_status(run_dir, id, out, NULL);
 	if (rc == -ENOENT)
 		err_set(err, rc, "there is no vm \"%s\"", name);
 	else if (rc < 0)
@@ -251,7 +98,7 @@ int vm_client_list(const char *run_dir, const char *lab, json_t **out, struct er
 		json_t *status = NULL;
 		const char *of;
 
-		if (!is_vm_file(de->d_name, id) || status_of_id(run_dir, id, &status, NULL) < 0)
+		if (!is_vm_file(de->d_name, id) || vm_file_status(run_dir, id, &status, NULL) < 0)
 			continue;
 		of = json_string_value(json_object_get(status, "lab"));
 		if (!lab || (of && !strcmp(of, lab)))
@@ -303,18 +150,18 @@ int vm_client_call(const char *run_dir, const char *name, const char *method, js
 	int rc;
 
 	vm_id(name, id);
-	rc = call_id(run_dir, id, method, json_incref(params), timeout_ms, result, err);
-	if (is_nobody(rc)) {
+	rc = vm_file_call(run_dir, id, method, json_incref(params), timeout_ms, result, err);
+	if (vm_file_is_nobody(rc)) {
 		rc = vm_client_status(run_dir, name, &status, err);
 		/* By now there may be another supervisor. */
-		if (rc == 0 && !vm_client_is_over(status))
-			rc = call_id(run_dir, id, method, json_incref(params), timeout_ms, result,
+		if (rc == 0 && !vm_status_is_over(status))
+			rc = vm_file_call(run_dir, id, method, json_incref(params), timeout_ms, result,
 				     err);
 		else if (rc == 0)
 			rc = -ENOENT;
 	}
 	json_decref(params);
-	if (!status || !is_nobody(rc)) {
+	if (!status || !vm_file_is_nobody(rc)) {
 		json_decref(status);
 		return rc;
 	}
@@ -333,7 +180,7 @@ int vm_client_spec(const char *run_dir, const char *name, struct vm_spec *spec, 
 	int rc;
 
 	vm_id(name, id);
-	rc = file_load(run_dir, id, &doc, err);
+	rc = vm_file_load(run_dir, id, &doc, err);
 	if (rc == -ENOENT)
 		return err_set(err, rc, "there is no vm \"%s\"", name);
 	if (rc < 0)
@@ -375,21 +222,21 @@ int vm_client_start(const char *run_dir, const char *state_dir, const struct vm_
 	rc = dir_make(path, 0755, err);
 	if (rc < 0)
 		return rc;
-	lock = lock_take(run_dir, id, 1);
+	lock = vm_file_lock(run_dir, id, 1);
 	if (lock == -EWOULDBLOCK) {
 		json_t *status = NULL;
 		int over = vm_client_status(run_dir, spec->name, &status, NULL) == 0 &&
-			   vm_client_is_over(status);
+			   vm_status_is_over(status);
 
 		json_decref(status);
-		lock = lock_take(run_dir, id, over ? LOCK_TRIES : 1);
+		lock = vm_file_lock(run_dir, id, over ? LOCK_TRIES : 1);
 	}
 	if (lock == -EWOULDBLOCK)
 		return err_set(err, -EEXIST, "vm \"%s\" is running already", spec->name);
 	if (lock < 0)
 		return err_set(err, lock, "vm \"%s\": its lock file: %s", spec->name,
 			       strerror(-lock));
-	if (file_load(run_dir, id, &doc, NULL) == 0 && vm_qemu_lives(doc)) {
+	if (vm_file_load(run_dir, id, &doc, NULL) == 0 && vm_qemu_lives(doc)) {
 		rc = vm_adopt_start(run_dir, id, doc, lock, err);
 		if (rc == 0)
 			rc = err_set(err, -EEXIST, "vm \"%s\" is running already", spec->name);
@@ -442,10 +289,10 @@ int vm_client_remove(const char *run_dir, const char *state_dir, const char *nam
 	int lock, rc = 0;
 
 	vm_id(name, id);
-	lock = lock_take(run_dir, id, LOCK_TRIES);
+	lock = vm_file_lock(run_dir, id, LOCK_TRIES);
 	if (lock < 0 && lock != -EWOULDBLOCK)
 		return err_set(err, lock, "vm \"%s\": its lock file: %s", name, strerror(-lock));
-	if (lock >= 0 && file_load(run_dir, id, &doc, NULL) == 0 && vm_qemu_lives(doc)) {
+	if (lock >= 0 && vm_file_load(run_dir, id, &doc, NULL) == 0 && vm_qemu_lives(doc)) {
 		vm_adopt_start(run_dir, id, doc, lock, NULL);
 		close(lock);
 		lock = -EWOULDBLOCK;
@@ -484,11 +331,11 @@ int vm_client_revive(const char *run_dir, const char *name, struct err *err)
 	int rc;
 
 	vm_id(name, id);
-	rc = call_id(run_dir, id, "vm.status", NULL, STATUS_TIMEOUT_MS, &status, NULL);
+	rc = vm_file_call(run_dir, id, "vm.status", NULL, VM_FILE_TIMEOUT_MS, &status, NULL);
 	json_decref(status);
 	if (rc != -ETIMEDOUT)
 		return 0;
-	rc = file_load(run_dir, id, &doc, err);
+	rc = vm_file_load(run_dir, id, &doc, err);
 	if (rc < 0)
 		return rc;
 	/* The guard first: the next supervisor shall be ours to await. */

@@ -46,9 +46,6 @@ int vm_client_spec(const char *run_dir, const char *name, struct vm_spec *spec, 
 /* Removes a VM that is not running, with all its files. -EBUSY while its supervisor lives. */
 int vm_client_remove(const char *run_dir, const char *state_dir, const char *name, struct err *err);
 
-/* True when the status says that no QEMU is there: stopped or failed. */
-int vm_client_is_over(const json_t *status);
-
 /* Why a VM did not come up, as -errno: -ETIMEDOUT, -ENOMEM or -EIO. */
 int vm_client_end_code(const json_t *status);
 

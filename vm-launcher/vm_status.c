@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "vm-launcher/vm_status.h"
 
+#include <string.h>
+
 static json_t *text_or_null(const char *text)
 {
 	return text[0] ? json_string(text) : json_null();
@@ -28,4 +30,11 @@ json_t *vm_status_of_spec(const struct vm_spec *s)
 			 text_or_null(s->lab), "accel", text_or_null(s->accel), "accel_reason",
 			 s->accel_reason, "cpus", (int)s->cpus, "memory_bytes",
 			 (json_int_t)s->memory_bytes, "nics", nics);
+}
+
+bool vm_status_is_over(const json_t *status)
+{
+	const char *state = json_string_value(json_object_get(status, "state"));
+
+	return !state || !strcmp(state, "stopped") || !strcmp(state, "failed");
 }

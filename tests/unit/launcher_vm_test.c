@@ -10,7 +10,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "vm-launcher/process_id.h"
 #include "vm-launcher/qemu_argv.h"
 #include "vm-launcher/vm_options.h"
 #include "vm-launcher/vm_path.h"
@@ -348,10 +350,28 @@ static void id_is_short_and_differs(void **state)
 	assert_string_not_equal(a, b);
 }
 
+static void process_of_another_boot_is_nobody(void **state)
+{
+	json_t *own = process_json(getpid(), process_start_time(getpid()));
+	int fd = process_open_json(own);
+
+	assert_true(fd >= 0);
+	close(fd);
+	json_object_set_new(own, "start", json_integer(json_integer_value(json_object_get(own, "start")) + 1));
+	assert_int_equal(process_open_json(own), -ESRCH);
+	json_decref(own);
+	/* The same number and, of a machine that starts alike each time, the same moment. */
+	own = process_json(getpid(), process_start_time(getpid()));
+	json_object_set_new(own, "boot", json_string("00000000-0000-0000-0000-000000000000"));
+	assert_int_equal(process_open_json(own), -ESRCH);
+	json_decref(own);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(argv_is_as_agreed),
+		cmocka_unit_test(process_of_another_boot_is_nobody),
 		cmocka_unit_test(own_image_gets_the_smallest_processor_under_tcg),
 		cmocka_unit_test(kvm_keeps_msi_x),
 		cmocka_unit_test(disk_has_a_format_that_is_not_guessed),

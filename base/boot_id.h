@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Which start of the kernel this is: what a file says of processes and interfaces holds for one only.
+ *
+ * Threads  any.
+ */
+#ifndef BASE_BOOT_ID_H
+#define BASE_BOOT_ID_H
+
+#define BOOT_ID_BYTES 40 /* "7f0b…" of 36 characters, random(4) */
+
+/* "" where the kernel does not say. */
+void boot_id(char out[BOOT_ID_BYTES]);
+
+#endif
