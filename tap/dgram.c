@@ -5,10 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/unix_path.h"
 #include "switch/keep.h"
 #include "tap/host_queue.h"
 #include "tap/pump.h"
@@ -21,7 +21,7 @@
 struct dgram {
 	struct port port; /* first */
 	struct host_queue queue;
-	struct sockaddr_un path, peer;
+	char path[UNIX_PATH_MAX], peer[UNIX_PATH_MAX];
 	int fd;
 	bool admin_down, runs;
 	bool taken_over; /* what waits in the socket came while nobody read it for a moment */
@@ -113,7 +113,7 @@ static int start(struct dgram *dg, struct err *err)
 static void connect_later(struct dgram *dg, const char *why)
 {
 	stop(dg);
-	port_state_set(&dg->port, PORT_CONNECTING, "%s: %s", dg->peer.sun_path, why);
+	port_state_set(&dg->port, PORT_CONNECTING, "%s: %s", dg->peer, why);
 	dg->retry_ns = dg->retry_ns ? 2 * dg->retry_ns : RETRY_MIN;
 	if (dg->retry_ns > RETRY_MAX)
 		dg->retry_ns = RETRY_MAX;
@@ -135,8 +135,10 @@ static void look(void *arg)
 	struct dgram *dg = arg;
 	struct err err = ERR_NONE;
 
-	if (connect(dg->fd, (struct sockaddr *)&dg->peer, sizeof(dg->peer)) < 0) {
-		connect_later(dg, words(errno));
+	int rc = unix_path_peer(dg->fd, dg->peer);
+
+	if (rc < 0) {
+		connect_later(dg, words(-rc));
 		return;
 	}
 	/* Only a peer that is still there at the second look has taken what it was sent meanwhile. */
@@ -183,16 +185,16 @@ static void dgram_info(const struct port *p, struct port_info *info)
 {
 	const struct dgram *dg = (const struct dgram *)p;
 
-	info->path = dg->path.sun_path;
-	info->peer = dg->peer.sun_path;
+	info->path = dg->path;
+	info->peer = dg->peer;
 	info->n_queues = 1;
 }
 
 static void parts_free(struct dgram *dg)
 {
 	if (dg->fd >= 0) {
+		unix_path_unlink(dg->fd);
 		close(dg->fd);
-		unlink(dg->path.sun_path);
 	}
 	host_queue_destroy(&dg->queue);
 	free(dg);
@@ -223,62 +225,6 @@ static const struct port_ops dgram_ops = {
 
 /* ---- making ---- */
 
-static int address_fill(struct sockaddr_un *sun, const char *path, const char *option,
-			struct err *err)
-{
-	if (strlen(path) >= sizeof(sun->sun_path)) {
-		err_set(err, -ENAMETOOLONG,
-			"the socket path has %zu characters; Unix sockets allow %zu", strlen(path),
-			sizeof(sun->sun_path) - 1);
-		return err_hint(err, "use a shorter %s", option);
-	}
-	memset(sun, 0, sizeof(*sun));
-	sun->sun_family = AF_UNIX;
-	memcpy(sun->sun_path, path, strlen(path));
-	return 0;
-}
-
-/* True when somebody has bound it, to whatever kind of socket. */
-static bool socket_served(const struct sockaddr_un *sun)
-{
-	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	bool served;
-
-	if (fd < 0)
-		return false;
-	served = connect(fd, (const struct sockaddr *)sun, sizeof(*sun)) == 0 ||
-		 (errno != ECONNREFUSED && errno != ENOENT);
-	close(fd);
-	return served;
-}
-
-static int socket_bind(struct dgram *dg, struct err *err)
-{
-	const char *path = dg->path.sun_path;
-	struct stat st;
-	int fd, rc;
-
-	if (lstat(path, &st) == 0 && !S_ISSOCK(st.st_mode))
-		return err_set(err, -EEXIST, "%s exists and is no socket", path);
-	if (socket_served(&dg->path)) {
-		err_set(err, -EADDRINUSE, "somebody already serves %s", path);
-		return err_hint(err, "choose another --path");
-	}
-	unlink(path);
-	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return err_set(err, -errno, "cannot make a socket: %s", strerror(errno));
-	if (bind(fd, (struct sockaddr *)&dg->path, sizeof(dg->path)) < 0) {
-		rc = err_set(err, -errno, "cannot bind %s: %s", path, strerror(errno));
-		close(fd);
-		return rc;
-	}
-	dg->fd = fd; /* from here on its file is ours to remove */
-	if (chmod(path, 0660) < 0)
-		return err_set(err, -errno, "cannot set the mode of %s: %s", path, strerror(errno));
-	return 0;
-}
-
 /* The socket that a predecessor had at this path: the peer goes on sending to it. */
 static bool socket_take(struct dgram *dg, struct switch_ *sw, const struct port_opts *opts)
 {
@@ -291,14 +237,27 @@ static bool socket_take(struct dgram *dg, struct switch_ *sw, const struct port_
 	if (fd < 0)
 		return false;
 	if (getsockname(fd, (struct sockaddr *)&bound, &size) < 0 || bound.sun_family != AF_UNIX ||
-	    size > sizeof(bound) || strncmp(bound.sun_path, dg->path.sun_path, sizeof(bound.sun_path)) ||
-	    access(dg->path.sun_path, F_OK) < 0) {
+	    size > sizeof(bound) || strncmp(bound.sun_path, dg->path, sizeof(bound.sun_path)) ||
+	    !unix_path_is_there(fd)) {
 		close(fd);
 		return false;
 	}
 	dg->fd = fd;
 	dg->taken_over = true;
 	return true;
+}
+
+static int paths_take(struct dgram *dg, const struct dgram_opts *opts, struct err *err)
+{
+	int rc = unix_path_check(opts->path, "--path", err);
+
+	if (rc == 0)
+		rc = unix_path_check(opts->peer, "--peer", err);
+	if (rc < 0)
+		return rc;
+	memcpy(dg->path, opts->path, strlen(opts->path));
+	memcpy(dg->peer, opts->peer, strlen(opts->peer));
+	return 0;
 }
 
 int dgram_port_add(struct switch_ *sw, const struct dgram_opts *opts, struct port **out,
@@ -311,11 +270,9 @@ int dgram_port_add(struct switch_ *sw, const struct dgram_opts *opts, struct por
 		return err_set(err, -ENOMEM, "out of memory");
 	memset(dg, 0, sizeof(*dg));
 	dg->fd = -1;
-	rc = address_fill(&dg->path, opts->path, "--path", err);
-	if (rc == 0)
-		rc = address_fill(&dg->peer, opts->peer, "--peer", err);
+	rc = paths_take(dg, opts, err);
 	if (rc == 0 && !socket_take(dg, sw, &opts->port))
-		rc = socket_bind(dg, err);
+		rc = unix_path_bind(dg->path, SOCK_DGRAM, &dg->fd, err);
 	if (rc == 0) {
 		rc = host_queue_create(&dg->queue, &dg->port, &dgram_format);
 		if (rc < 0)

@@ -22,14 +22,13 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/discard.h"
 #include "base/log.h"
+#include "base/unix_path.h"
 #include "switch/port.h"
 #include "vhost-user/vu_device.h"
-#include "vhost-user/vu_socket.h"
 
 #define RETRY_MIN     (5 * MS_NS)
 #define RETRY_MAX     (250 * MS_NS)
@@ -46,7 +45,7 @@ struct vu_port {
 	struct vu_device device;
 	struct vu_conn conn;
 	struct discard *bin; /* what its front ends have sent, and we let go of */
-	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
+	char path[UNIX_PATH_MAX];
 	bool listen, keep_open;
 	bool admin_down;
 	bool spoken; /* the front end, on this connection */
@@ -333,7 +332,7 @@ static void listen_ready(void *arg, int fd, uint32_t events)
 
 static void connect_try(struct vu_port *vp)
 {
-	int fd = vu_socket_connect(vp->path);
+	int fd = unix_path_connect(vp->path);
 
 	if (fd >= 0) {
 		conn_start(vp, fd);
@@ -443,8 +442,8 @@ static void vu_destroy(struct port *p)
 	port_fini(p);
 	discard_destroy(vp->bin);
 	if (vp->listen_fd >= 0) {
+		unix_path_unlink(vp->listen_fd);
 		close(vp->listen_fd);
-		unlink(vp->path);
 	}
 	free(vp);
 }
@@ -508,6 +507,15 @@ static void begin(struct vu_port *vp, bool adopt)
 	front_end_await(vp);
 }
 
+static int socket_listen(struct vu_port *vp, const char *name, struct err *err)
+{
+	int rc = unix_path_bind(vp->path, SOCK_STREAM, &vp->listen_fd, err);
+
+	if (rc == -EADDRINUSE)
+		err_hint(err, "choose another --path, or leave out --listen to connect to it");
+	return rc < 0 ? err_prefix(err, "port \"%s\"", name) : 0;
+}
+
 /* The port that a predecessor left in a slot, with its listening socket. *fits: it is this one. */
 static int adopt(struct vu_port *vp, struct switch_ *sw, const struct vu_port_opts *opts, bool *fits,
 		 struct err *err)
@@ -521,7 +529,7 @@ static int adopt(struct vu_port *vp, struct switch_ *sw, const struct vu_port_op
 		vp->listen_fd = vu_kept_take(&vp->port, KEEP_LISTEN, 0);
 	if (!vp->listen || vp->listen_fd >= 0)
 		return 0;
-	rc = vu_socket_listen(opts->port.name, vp->path, &vp->listen_fd, err);
+	rc = socket_listen(vp, opts->port.name, err);
 	if (rc == 0)
 		vu_kept_fd(&vp->port, KEEP_LISTEN, 0, vp->listen_fd);
 	else
@@ -531,13 +539,13 @@ static int adopt(struct vu_port *vp, struct switch_ *sw, const struct vu_port_op
 
 static int make(struct vu_port *vp, struct switch_ *sw, const struct vu_port_opts *opts, struct err *err)
 {
-	int rc = opts->listen ? vu_socket_listen(opts->port.name, vp->path, &vp->listen_fd, err) : 0;
+	int rc = opts->listen ? socket_listen(vp, opts->port.name, err) : 0;
 
 	if (rc < 0)
 		return rc;
 	rc = port_init(&vp->port, sw, &opts->port, &vu_ops, err);
 	if (rc < 0 && opts->listen)
-		unlink(vp->path);
+		unix_path_unlink(vp->listen_fd);
 	return rc;
 }
 
@@ -549,12 +557,8 @@ int vu_port_add(struct switch_ *sw, const struct vu_port_opts *opts, struct port
 	bool fits = false;
 	int rc;
 
-	if (strlen(opts->path) >= sizeof(vp->path)) {
-		err_set(err, -ENAMETOOLONG,
-			"port \"%s\": the socket path has %zu characters; Unix sockets allow %zu", name,
-			strlen(opts->path), sizeof(vp->path) - 1);
-		return err_hint(err, "use a shorter --path");
-	}
+	if (unix_path_check(opts->path, "--path", err) < 0)
+		return err_prefix(err, "port \"%s\"", name);
 	if (opts->n_queues > VU_QUEUE_PAIRS_MAX)
 		return err_set(err, -EINVAL, "port \"%s\": %u queue pairs are outside 1-%d", name,
 			       opts->n_queues, VU_QUEUE_PAIRS_MAX);

@@ -16,6 +16,7 @@
 #include <sys/types.h>
 
 #include "base/err.h"
+#include "base/unix_path.h"
 #include "control/rpc/role.h"
 
 #define ACCESS_MAX 64 /* users and groups, in all lists */
@@ -39,6 +40,10 @@ void access_init(struct access *a);
 int access_add(struct access *a, const char *option, enum role role, const char *list, struct err *err);
 int access_owner_set(struct access *a, const char *user, struct err *err);
 int access_group_set(struct access *a, const char *group, struct err *err);
+
+/* What the sockets of ports get: --port-owner, --port-group, --port-mode, each NULL where it was not given. */
+int access_ports(struct unix_path_access *a, const char *owner, const char *group, const char *mode,
+		 struct err *err);
 
 /* The mode that the socket's file has. */
 mode_t access_mode(const struct access *a);

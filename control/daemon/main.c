@@ -86,6 +86,7 @@ static int keep(const struct options *o, const char *program, char *const *argv,
 	int rc;
 
 	priv_nofile_raise();
+	unix_path_access_set(&o->ports);
 	rc = startup_signals(&k.signal_fd, err);
 	if (rc == 0)
 		rc = startup_locks(o, k.lock_fds, err);

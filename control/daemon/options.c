@@ -29,6 +29,9 @@ static const struct param params[] = {
 	 "serve metrics for Prometheus over HTTP; a port alone means 127.0.0.1 (not served)"},
 	{"socket_owner", PARAM_STRING, 0, 1, 64, "USER", "whose the control socket is (who runs the switch)"},
 	{"socket_group", PARAM_STRING, 0, 1, 64, "GROUP", "group that may use the control socket (none)"},
+	{"port_owner", PARAM_STRING, 0, 1, 64, "USER", "whose the sockets of ports are (who runs the switch)"},
+	{"port_group", PARAM_STRING, 0, 1, 64, "GROUP", "the group of ports' sockets, kvm say (the switch's)"},
+	{"port_mode", PARAM_STRING, 0, 1, 16, "MODE", "the mode of ports' sockets (0660)"},
 	{"view", PARAM_STRING, 0, 1, 1024, "WHO", "users and %groups who may look: alice,%staff"},
 	{"operate", PARAM_STRING, 0, 1, 1024, "WHO", "who may also set ports up and down, capture, flush addresses"},
 	{"admin", PARAM_STRING, 0, 1, 1024, "WHO", "who may do everything"},
@@ -142,6 +145,9 @@ static int values_take(const json_t *values, struct options *o, struct err *err)
 		rc = cpus_parse(workers, o, err);
 	if (rc == 0)
 		rc = access_take(values, &o->access, err);
+	if (rc == 0)
+		rc = access_ports(&o->ports, text_of(values, "port_owner"), text_of(values, "port_group"),
+				  text_of(values, "port_mode"), err);
 	if (rc == 0 && metrics) {
 		o->serve_metrics = true;
 		rc = metrics_address_parse(metrics, &o->metrics, err);

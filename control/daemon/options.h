@@ -26,6 +26,7 @@ struct options {
 	enum switch_mode mode;
 	enum eal_hugepages hugepages;
 	struct access access;
+	struct unix_path_access ports; /* to their sockets */
 	bool serve_metrics;
 	union metrics_address metrics; /* where to */
 	bool until_unused;

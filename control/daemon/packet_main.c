@@ -33,6 +33,7 @@
 #include "control/daemon/startup.h"
 #include "control/daemon/vms.h"
 #include "control/keeper/kept.h"
+#include "control/keeper/paths.h"
 #include "control/rpc/dirs.h"
 #include "switch/eal.h"
 #include "switch/pulse.h"
@@ -88,6 +89,7 @@ static int alone_begin(struct process *p, struct err *err)
 	int rc;
 
 	priv_nofile_raise();
+	unix_path_access_set(&p->options.ports);
 	rc = startup_locks(&p->options, p->locks, err);
 	if (rc == 0 && p->options.serve_metrics)
 		rc = priv_listen_tcp(&p->options.metrics, &p->metrics_fd, err);
@@ -129,6 +131,7 @@ static int handed_begin(struct process *p, struct err *err)
 	p->locks[0] = kept_own(p->kept, OWN_LOCK, 0);
 	p->locks[1] = kept_own(p->kept, OWN_LOCK, 1);
 	p->metrics_fd = kept_own(p->kept, OWN_METRICS, 0);
+	paths_ask_by(kept_own(p->kept, OWN_PATHS, 0));
 	pulse_map(p);
 	return 0;
 }
@@ -283,6 +286,7 @@ static void process_end(struct process *p)
 		eal_stop();
 	if (p->pulse)
 		munmap(p->pulse, sizeof(*p->pulse));
+	paths_ask_end();
 	kept_destroy(p->kept);
 	fd_close(p->metrics_fd);
 	fd_close(p->signal_fd);

@@ -24,6 +24,7 @@ enum channel_own {
 	OWN_METRICS,	 /* the socket of --metrics */
 	OWN_LOCK,	 /* on the folders; index: which. So they are not free before all have gone */
 	OWN_PULSE,	 /* switch/pulse.h */
+	OWN_PATHS,	 /* control/keeper/paths.h: the asking end */
 };
 
 enum channel_type {

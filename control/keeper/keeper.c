@@ -18,6 +18,7 @@
 #include "control/keeper/fd_table.h"
 #include "control/keeper/mourner.h"
 #include "control/keeper/packet.h"
+#include "control/keeper/paths.h"
 #include "control/keeper/watchdog.h"
 
 #define SPARE_AFTER    (1 * S_NS)  /* its start costs half a second of CPU, which those who begin need more */
@@ -32,6 +33,7 @@ struct keeper {
 	const struct keeper_opts *opts;
 	struct loop *loop;
 	struct fd_table *table;
+	struct paths *paths;
 	struct pulse *pulse; /* of the active one; its memfd is pulse_fd */
 	int pulse_fd, mourner_fd; /* -1 */
 	struct loop_fd *mourner_watch;
@@ -565,6 +567,13 @@ static void hand_over(struct keeper *k)
 
 /* ---- begin ---- */
 
+static int paths_begin(struct keeper *k)
+{
+	int fd, rc = paths_create(k->loop, &k->paths, &fd);
+
+	return rc < 0 ? rc : fd_table_put(k->table, (struct keep_key){KEEP_PROCESS, OWN_PATHS, 0}, fd);
+}
+
 static int begin(struct keeper *k)
 {
 	const struct keeper_opts *o = k->opts;
@@ -573,6 +582,8 @@ static int begin(struct keeper *k)
 	k->table = fd_table_create();
 	if (rc == 0 && !k->table)
 		rc = -ENOMEM;
+	if (rc == 0)
+		rc = paths_begin(k);
 	for (uint16_t i = 0; rc == 0 && i < 2; i++)
 		rc = own_put(k, OWN_LOCK, i, o->lock_fds[i]);
 	if (rc == 0 && o->metrics_fd >= 0)
@@ -603,6 +614,7 @@ int keeper_run(const struct keeper_opts *opts, struct err *err)
 		mourner_end(&k);
 		spare_kill(&k);
 	}
+	paths_destroy(k.paths);
 	loop_destroy(k.loop);
 	fd_table_destroy(k.table);
 	pulse_end(&k);

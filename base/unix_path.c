@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "base/unix_path.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define BACKLOG	     4
+#define SIOCUNIXFILE 0x89e0 /* of <linux/un.h>, which does not go beside <sys/un.h> */
+
+_Static_assert(sizeof(((struct sockaddr_un *)0)->sun_path) == UNIX_PATH_MAX, "the kernel's limit");
+
+static struct unix_path_access given = {(uid_t)-1, (gid_t)-1, 0660};
+static const struct unix_path_ops *ops = &unix_path_direct;
+
+void unix_path_access_set(const struct unix_path_access *a)
+{
+	given = *a;
+}
+
+void unix_path_ops_set(const struct unix_path_ops *o)
+{
+	ops = o;
+}
+
+static struct sockaddr_un address(const char *path)
+{
+	struct sockaddr_un sun = {.sun_family = AF_UNIX};
+
+	snprintf(sun.sun_path, sizeof(sun.sun_path), "%s", path);
+	return sun;
+}
+
+static int socket_make(int type)
+{
+	int fd = socket(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	return fd < 0 ? -errno : fd;
+}
+
+static int option_of(int fd, int name)
+{
+	int value = -1;
+	socklen_t size = sizeof(value);
+
+	return getsockopt(fd, SOL_SOCKET, name, &value, &size) < 0 ? -errno : value;
+}
+
+/* ---- the file of a socket ---- */
+
+static bool path_of(int fd, char path[UNIX_PATH_MAX + 1])
+{
+	struct sockaddr_un sun = {.sun_family = AF_UNSPEC};
+	socklen_t size = sizeof(sun);
+	size_t len;
+
+	if (option_of(fd, SO_DOMAIN) != AF_UNIX ||
+	    getsockname(fd, (struct sockaddr *)&sun, &size) < 0 ||
+	    size <= offsetof(struct sockaddr_un, sun_path) || size > sizeof(sun))
+		return false;
+	len = strnlen(sun.sun_path, size - offsetof(struct sockaddr_un, sun_path));
+	memcpy(path, sun.sun_path, len);
+	path[len] = '\0';
+	return path[0] == '/';
+}
+
+static bool same_file(const struct stat *a, const struct stat *b)
+{
+	return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
+}
+
+/* What is at path, opened as a name only, if it is this socket's file; else -1. */
+static int file_open(int fd, const char *path)
+{
+	int at = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC), own;
+	struct stat is, was;
+	bool ours;
+
+	if (at < 0)
+		return -1;
+	ours = fstat(at, &is) == 0 && S_ISSOCK(is.st_mode);
+	own = ours ? ioctl(fd, SIOCUNIXFILE) : -1;
+	/* Without CAP_NET_ADMIN the kernel does not tell; then it is at least a socket of this user. */
+	if (own >= 0)
+		ours = fstat(own, &was) == 0 && same_file(&is, &was);
+	else
+		ours = ours && is.st_uid == geteuid();
+	if (own >= 0)
+		close(own);
+	if (ours)
+		return at;
+	close(at);
+	return -1;
+}
+
+/* By its inode: what is at the path may be another file by now. */
+static int file_give(int fd, const char *path, struct err *err)
+{
+	int at = file_open(fd, path), rc = 0;
+	char self[32];
+
+	if (at < 0)
+		return err_set(err, -EIO, "somebody has put another file at %s", path);
+	snprintf(self, sizeof(self), "/proc/self/fd/%d", at);
+	if (fchownat(at, "", given.owner, given.group, AT_EMPTY_PATH) < 0 ||
+	    chmod(self, given.mode) < 0)
+		rc = -errno;
+	close(at);
+	if (rc == 0)
+		return 0;
+	err_set(err, rc, "cannot give %s to its owner and group: %s", path, strerror(-rc));
+	return err_hint(err, "only root gives a file away, and a user to groups of their own");
+}
+
+/* ---- directly ---- */
+
+/* True when somebody has bound it, to whatever kind of socket. */
+static bool is_served(const char *path, int type)
+{
+	struct sockaddr_un sun = address(path);
+	int fd = socket_make(type);
+	bool served;
+
+	if (fd < 0)
+		return false;
+	/* EAGAIN: with a full backlog; EPERM: it talks to another one only; EPROTOTYPE: of another type. */
+	served = connect(fd, (struct sockaddr *)&sun, sizeof(sun)) == 0 || errno == EAGAIN ||
+		 errno == EPERM || errno == EPROTOTYPE;
+	close(fd);
+	return served;
+}
+
+static int place_clear(const char *path, int type, struct err *err)
+{
+	struct stat st;
+
+	if (lstat(path, &st) < 0)
+		return 0;
+	if (!S_ISSOCK(st.st_mode))
+		return err_set(err, -EEXIST, "%s exists and is no socket", path);
+	if (is_served(path, type)) {
+		err_set(err, -EADDRINUSE, "somebody already serves %s", path);
+		return err_hint(err, "choose another --path");
+	}
+	unlink(path);
+	return 0;
+}
+
+static void direct_unlink(int fd)
+{
+	char path[UNIX_PATH_MAX + 1];
+	int at = path_of(fd, path) ? file_open(fd, path) : -1;
+
+	if (at < 0)
+		return;
+	unlink(path);
+	close(at);
+}
+
+static int direct_bind(const char *path, int type, int *out, struct err *err)
+{
+	struct sockaddr_un sun = address(path);
+	int rc = place_clear(path, type, err), fd;
+
+	if (rc < 0)
+		return rc;
+	fd = socket_make(type);
+	if (fd < 0)
+		return err_set(err, fd, "cannot make a socket: %s", strerror(-fd));
+	/* The file that bind() makes gets the mode that the socket has. */
+	if (fchmod(fd, 0600) < 0 || bind(fd, (struct sockaddr *)&sun, sizeof(sun)) < 0) {
+		rc = err_set(err, -errno, "cannot bind %s: %s", path, strerror(errno));
+		close(fd);
+		return rc;
+	}
+	rc = file_give(fd, path, err);
+	if (rc == 0 && type == SOCK_STREAM && listen(fd, BACKLOG) < 0)
+		rc = err_set(err, -errno, "cannot listen on %s: %s", path, strerror(errno));
+	if (rc < 0) {
+		direct_unlink(fd);
+		close(fd);
+		return rc;
+	}
+	*out = fd;
+	return 0;
+}
+
+static int direct_connect(const char *path)
+{
+	struct sockaddr_un sun = address(path);
+	int fd = socket_make(SOCK_STREAM), rc;
+
+	if (fd < 0 || connect(fd, (struct sockaddr *)&sun, sizeof(sun)) == 0)
+		return fd;
+	rc = -errno;
+	close(fd);
+	return rc;
+}
+
+static int direct_peer(int fd, const char *path)
+{
+	struct sockaddr_un sun = address(path);
+
+	/* Others could make the caller wait. */
+	if (option_of(fd, SO_DOMAIN) != AF_UNIX || option_of(fd, SO_TYPE) != SOCK_DGRAM)
+		return -ENOTSOCK;
+	return connect(fd, (struct sockaddr *)&sun, sizeof(sun)) < 0 ? -errno : 0;
+}
+
+static bool direct_is_there(int fd)
+{
+	char path[UNIX_PATH_MAX + 1];
+	int at = path_of(fd, path) ? file_open(fd, path) : -1;
+
+	if (at >= 0)
+		close(at);
+	return at >= 0;
+}
+
+const struct unix_path_ops unix_path_direct = {
+	.bind = direct_bind,
+	.connect = direct_connect,
+	.peer = direct_peer,
+	.is_there = direct_is_there,
+	.unlink = direct_unlink,
+};
+
+/* ---- by the table ---- */
+
+int unix_path_check(const char *path, const char *option, struct err *err)
+{
+	if (strlen(path) < UNIX_PATH_MAX)
+		return 0;
+	err_set(err, -ENAMETOOLONG, "the socket path has %zu characters; Unix sockets allow %d",
+		strlen(path), UNIX_PATH_MAX - 1);
+	return err_hint(err, "use a shorter %s", option);
+}
+
+int unix_path_bind(const char *path, int type, int *fd, struct err *err)
+{
+	return ops->bind(path, type, fd, err);
+}
+
+int unix_path_connect(const char *path)
+{
+	return ops->connect(path);
+}
+
+int unix_path_peer(int fd, const char *path)
+{
+	return ops->peer(fd, path);
+}
+
+bool unix_path_is_there(int fd)
+{
+	return ops->is_there(fd);
+}
+
+void unix_path_unlink(int fd)
+{
+	ops->unlink(fd);
+}

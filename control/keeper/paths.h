@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Sockets that have a path, by way of the keeper (base/unix_path.h), so that the packet process needs no right on
+ * any folder.
+ *
+ * What     A server in the keeper, which does what it is asked, and its client in the packet process, which waits
+ *          for each answer, PATHS_WAIT_MS at most.
+ * How      A socket pair of its own, which outlives the packet process: each successor goes on with it, and takes
+ *          answers to its own questions only. Who is to own a file, and its mode, is the keeper's options' word.
+ * Threads  one a side.
+ * Trust    The server checks all that it reads. What a packet process that was taken over gains here is to bind
+ *          where nothing is or nobody serves, and to connect to any socket that the keeper may: it cannot
+ *          remove or replace anything else, nor change a file's owner or mode.
+ */
+#ifndef CONTROL_KEEPER_PATHS_H
+#define CONTROL_KEEPER_PATHS_H
+
+#include "base/loop.h"
+#include "base/unix_path.h"
+
+#define PATHS_WAIT_MS 2000
+
+struct paths;
+
+/* The keeper's side. *client_fd is the other end, the caller's. -errno. */
+int paths_create(struct loop *loop, struct paths **out, int *client_fd);
+void paths_destroy(struct paths *p); /* accepts NULL */
+
+/* The packet process's side: from here on sockets are asked for over fd, which it owns. */
+void paths_ask_by(int fd);
+void paths_ask_end(void);
+
+#endif
