@@ -21,14 +21,23 @@
 #include "tests/evil/raw.h"
 
 #define NOBODY	65534
-#define LATE_NS S_NS /* the bound is 20 ms; this machine may have others on it */
+#define MANY	4096
+
+/*
+ * Each handler ends within 20 ms, so a client who comes while others ask the worst waits for one of theirs
+ * and for its own. Half of the answers must come within that: it takes an attack that goes on all the time to
+ * be late in the middle, not others who have the CPU for a moment. What the slowest may take can be said only
+ * of a machine of one's own; more than a second would be a client who starves.
+ */
+#define USUAL_NS (40 * MS_NS)
+#define LATE_NS	 S_NS
 
 /* ---- somebody else, who asks `status` meanwhile ---- */
 
 struct witness {
 	struct scene s;
 	atomic_bool stop;
-	_Atomic uint64_t worst_ns;
+	uint64_t took_ns[MANY]; /* of the first ones */
 	atomic_uint n, n_refused;
 	pthread_t thread;
 };
@@ -48,12 +57,18 @@ static void *ask(void *arg)
 			rpc_close(c);
 		}
 		took_ns = loop_now_ns() - start_ns;
-		if (took_ns > atomic_load(&w->worst_ns))
-			atomic_store(&w->worst_ns, took_ns);
+		w->took_ns[atomic_load(&w->n) % MANY] = took_ns;
 		atomic_fetch_add(&w->n, 1);
 		usleep(2000);
 	}
 	return NULL;
+}
+
+static int by_size(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x < y ? -1 : x > y;
 }
 
 static struct witness *witness_start(struct scene *s)
@@ -68,15 +83,19 @@ static struct witness *witness_start(struct scene *s)
 /* may_refuse: all places are taken by others now and then. */
 static void witness_end(struct scene *s, struct witness *w, bool may_refuse)
 {
+	unsigned n;
+
 	while (atomic_load(&w->n) < 10)
 		usleep(1000);
 	atomic_store(&w->stop, true);
 	pthread_join(w->thread, NULL);
+	n = atomic_load(&w->n) < MANY ? atomic_load(&w->n) : MANY;
+	qsort(w->took_ns, n, sizeof(*w->took_ns), by_size);
 	snprintf(s->report->said, sizeof(s->report->said),
-		 "%u others were answered, the slowest in %.1f ms",
-		 atomic_load(&w->n) - atomic_load(&w->n_refused),
-		 (double)atomic_load(&w->worst_ns) / 1e6);
-	if (atomic_load(&w->worst_ns) > LATE_NS)
+		 "%u others were answered, half of them within %.1f ms, the slowest in %.1f ms",
+		 atomic_load(&w->n) - atomic_load(&w->n_refused), (double)w->took_ns[n / 2] / 1e6,
+		 (double)w->took_ns[n - 1] / 1e6);
+	if (w->took_ns[n / 2] > USUAL_NS || w->took_ns[n - 1] > LATE_NS)
 		evil_fail(s, "%s", s->report->said);
 	if (atomic_load(&w->n_refused) && !may_refuse)
 		evil_fail(s, "%u others were refused", atomic_load(&w->n_refused));

@@ -35,9 +35,10 @@ struct evil_report {
 
 struct scene {
 	const struct evil_case *c;
-	const char *run_dir, *initrd; /* initrd: NULL where none was given */
-	char path[108];		      /* socket of port "evil" */
-	char socket[108];	      /* of the daemon */
+	const char *run_dir;
+	const char *kernel, *initrd; /* of a guest that sends; NULL where none was given */
+	char path[108];		     /* socket of port "evil" */
+	char socket[108];	     /* of the daemon */
 	struct rpc_client *rpc;
 	const struct bystander *bystander;
 	pid_t daemon;

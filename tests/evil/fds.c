@@ -109,6 +109,12 @@ static void message_with(struct fe *fe, uint32_t request, const int *fds, unsign
 		fe_msg_send(fe, request, 0, &region.head, 8, fds, n);
 }
 
+/* What the port is in while no front end is there. */
+static const char *idle(const struct scene *s)
+{
+	return s->c->server ? "connecting" : "waiting";
+}
+
 /* In every message that takes a descriptor. */
 static void wrong_type(struct scene *s)
 {
@@ -127,7 +133,7 @@ static void wrong_type(struct scene *s)
 		close(fd);
 		fe_close(fe);
 		if (i < 4)
-			evil_heal(s, "waiting");
+			evil_heal(s, idle(s));
 	}
 }
 
@@ -145,7 +151,7 @@ static void numbers(struct scene *s)
 				fds[i] = (i + k) % 2 ? fe->rings[0].kick_fd : fe->mem_fd;
 			message_with(fe, request, fds, n_fds[k]);
 			fe_close(fe);
-			evil_heal(s, "waiting");
+			evil_heal(s, idle(s));
 		}
 }
 
@@ -189,7 +195,7 @@ static void left_in_the_socket(struct scene *s)
 		for (unsigned i = 0; i < 30; i++)
 			fe_msg_send(fe, VU_GET_FEATURES, 0, NULL, 0, fds, 253);
 		fe_close(fe);
-		evil_heal(s, "waiting");
+		evil_heal(s, idle(s));
 	}
 }
 
@@ -326,13 +332,18 @@ static void errors_block(struct scene *s)
 			  (unsigned long)((loop_now_ns() - start_ns) / MS_NS));
 }
 
-#define WRONG(name, what, kind)                                                                    \
+#define WRONG_OF(name, whose, what, kind, server)                                                  \
 	{                                                                                          \
 		"type-" name,                                                                      \
-			what " where memory and eventfds are expected, in each such message",      \
+			what whose " where memory and eventfds are expected, in each such message", \
 			"the socket is closed, the message named each time", wrong_type,           \
-			"errored", "SET_VRING_ERR: ring 1: the descriptor is no eventfd", kind     \
+			"errored", "SET_VRING_ERR: ring 1: the descriptor is no eventfd", kind,    \
+			server                                                                     \
 	}
+/* From a front end that comes to the switch's socket, and from one whose socket the switch comes to. */
+#define WRONG(name, what, kind)                                                                    \
+	WRONG_OF(name, "", what, kind, false),                                                     \
+		WRONG_OF(name "-server", ", from a front end that owns the socket,", what, kind, true)
 
 const struct evil_case evil_fds[] = {
 	WRONG("pipe-read", "the reading end of a pipe", K_PIPE_READ),
@@ -354,14 +365,24 @@ const struct evil_case evil_fds[] = {
 	{"numbers", "0, 1, 2, 7, 8, 9, 64 and 253 descriptors on each message of the specification",
 	 "what a message does not take closes the socket; the port heals each time", numbers,
 	 "waiting", NULL},
+	{"numbers-server", "the same from a front end that owns the socket",
+	 "what a message does not take closes the socket; the port heals each time", numbers,
+	 "connecting", NULL, 0, true},
 	{"with-each-byte", "a descriptor with each byte of a message",
 	 "the socket is closed at the ninth", with_each_byte, "errored",
 	 "more than 8 descriptors came with one message"},
+	{"with-each-byte-server", "the same from a front end that owns the socket",
+	 "the socket is closed at the ninth", with_each_byte, "errored",
+	 "more than 8 descriptors came with one message", 0, true},
 	{"left-in-the-socket",
 	 "30 messages with 253 descriptors each behind one that closes the socket, 20 times",
 	 "all of them are closed", left_in_the_socket, "waiting", NULL},
+	{"left-in-the-socket-server", "the same from a front end that owns the socket",
+	 "all of them are closed", left_in_the_socket, "connecting", NULL, 0, true},
 	{"slow-close", "a TCP socket whose last close waits for 30 s",
 	 "the switch goes on; that port waits alone", slow_close, NULL, NULL, L_IN_A_MESSAGE},
+	{"slow-close-server", "the same from a front end that owns the socket",
+	 "the switch goes on; that port waits alone", slow_close, NULL, NULL, L_IN_A_MESSAGE, true},
 	{"slow-close-unread", "the same in a message that is not read any more",
 	 "the switch goes on", slow_close, NULL, NULL, L_IN_THE_SOCKET},
 	{"calls-block",

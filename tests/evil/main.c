@@ -2,7 +2,7 @@
 /*
  * evil: runs named attacks on a switch that somebody has started; see tests/evil/evil.h.
  *
- * usage: evil --run-dir DIR [--tsv] [--long] [--initrd FILE] [GROUP|GROUP/CASE…]
+ * usage: evil --run-dir DIR [--tsv] [--long] [--kernel FILE --initrd FILE] [GROUP|GROUP/CASE…]
  *        evil --list [--tsv]
  */
 #include <errno.h>
@@ -30,11 +30,12 @@
 static const struct evil_group groups[] = {
 	{"rings", evil_rings},	     {"races", evil_races},	{"frames", evil_frames},
 	{"protocol", evil_protocol}, {"fds", evil_fds},		{"memory", evil_memory},
-	{"network", evil_network},   {"control", evil_control}, {0},
+	{"network", evil_network},   {"control", evil_control}, {"qemu", evil_qemu},
+	{0},
 };
 
 struct options {
-	const char *run_dir, *initrd;
+	const char *run_dir, *kernel, *initrd;
 	bool list, tsv, long_form;
 	char **names;
 	unsigned n_names;
@@ -247,7 +248,8 @@ static bool options_read(int argc, char **argv, struct options *o)
 {
 	static const struct option longs[] = {{"run-dir", 1, 0, 'r'}, {"initrd", 1, 0, 'i'},
 					      {"list", 0, 0, 'l'},    {"tsv", 0, 0, 't'},
-					      {"long", 0, 0, 'L'},    {0}};
+					      {"long", 0, 0, 'L'},    {"kernel", 1, 0, 'k'},
+					      {0}};
 	int c;
 
 	while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1)
@@ -257,6 +259,9 @@ static bool options_read(int argc, char **argv, struct options *o)
 			break;
 		case 'i':
 			o->initrd = optarg;
+			break;
+		case 'k':
+			o->kernel = optarg;
 			break;
 		case 'l':
 			o->list = true;
@@ -284,7 +289,7 @@ int main(int argc, char **argv)
 
 	if (!options_read(argc, argv, &o)) {
 		fprintf(stderr,
-			"usage: evil --run-dir DIR [--tsv] [--long] [--initrd FILE] [GROUP|GROUP/CASE...]\n"
+			"usage: evil --run-dir DIR [--tsv] [--long] [--kernel FILE --initrd FILE] [GROUP|GROUP/CASE...]\n"
 			"       evil --list [--tsv]\n");
 		return 2;
 	}
@@ -294,6 +299,7 @@ int main(int argc, char **argv)
 	}
 	signal(SIGPIPE, SIG_IGN);
 	s.run_dir = o.run_dir;
+	s.kernel = o.kernel;
 	s.initrd = o.initrd;
 	s.long_form = o.long_form;
 	s.report = mmap(NULL, sizeof(*s.report), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
