@@ -43,6 +43,7 @@ struct scene {
 	const struct bystander *bystander;
 	pid_t daemon;
 	bool long_form;
+	uint64_t n_flips; /* of a race; 0: the usual number */
 	struct evil_report *report;
 };
 

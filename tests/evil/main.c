@@ -2,7 +2,7 @@
 /*
  * evil: runs named attacks on a switch that somebody has started; see tests/evil/evil.h.
  *
- * usage: evil --run-dir DIR [--tsv] [--long] [--kernel FILE --initrd FILE] [GROUP|GROUP/CASE…]
+ * usage: evil --run-dir DIR [--tsv] [--long] [--flips N] [--kernel FILE --initrd FILE] [GROUP|GROUP/CASE…]
  *        evil --list [--tsv]
  */
 #include <errno.h>
@@ -37,6 +37,7 @@ static const struct evil_group groups[] = {
 struct options {
 	const char *run_dir, *kernel, *initrd;
 	bool list, tsv, long_form;
+	uint64_t n_flips;
 	char **names;
 	unsigned n_names;
 };
@@ -249,7 +250,7 @@ static bool options_read(int argc, char **argv, struct options *o)
 	static const struct option longs[] = {{"run-dir", 1, 0, 'r'}, {"initrd", 1, 0, 'i'},
 					      {"list", 0, 0, 'l'},    {"tsv", 0, 0, 't'},
 					      {"long", 0, 0, 'L'},    {"kernel", 1, 0, 'k'},
-					      {0}};
+					      {"flips", 1, 0, 'f'},   {0}};
 	int c;
 
 	while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1)
@@ -262,6 +263,9 @@ static bool options_read(int argc, char **argv, struct options *o)
 			break;
 		case 'k':
 			o->kernel = optarg;
+			break;
+		case 'f':
+			o->n_flips = strtoull(optarg, NULL, 10);
 			break;
 		case 'l':
 			o->list = true;
@@ -289,7 +293,7 @@ int main(int argc, char **argv)
 
 	if (!options_read(argc, argv, &o)) {
 		fprintf(stderr,
-			"usage: evil --run-dir DIR [--tsv] [--long] [--kernel FILE --initrd FILE] [GROUP|GROUP/CASE...]\n"
+			"usage: evil --run-dir DIR [--tsv] [--long] [--flips N] [--kernel FILE --initrd FILE] [GROUP|GROUP/CASE...]\n"
 			"       evil --list [--tsv]\n");
 		return 2;
 	}
@@ -302,6 +306,7 @@ int main(int argc, char **argv)
 	s.kernel = o.kernel;
 	s.initrd = o.initrd;
 	s.long_form = o.long_form;
+	s.n_flips = o.n_flips;
 	s.report = mmap(NULL, sizeof(*s.report), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
 			-1, 0);
 	if (s.report == MAP_FAILED || subject_connect(&s) < 0)

@@ -13,9 +13,8 @@
 
 #include "tests/evil/raw.h"
 
-#define FLIPS	    10000000ull
-#define BURSTS	    20000
-#define BURSTS_LONG 1000000
+#define FLIPS	    10000000
+#define FLIPS_BURST 500 /* that there must be a burst for, at least */
 
 /* Where bits are flipped. */
 enum { F_HEADERS, F_DESCRIPTORS, F_TABLES, F_AVAIL, F_ALL };
@@ -156,12 +155,13 @@ static void flips(struct scene *s)
 	static const uint8_t answer[60] = EVIL_MAC "\x02\0\0\0\xe0\3\x88\xb6";
 	struct flipper x = {.r = 88172645463325252ull + s->c->arg, .where = s->c->arg};
 	struct fe *peer = evil_neighbour(s, "evil2", EVIL_VLAN, (struct fe_opts){0});
-	unsigned n_bursts = s->long_form ? BURSTS_LONG : BURSTS, n_resets = 0, k;
+	uint64_t n_flips = s->n_flips ? s->n_flips : FLIPS;
+	unsigned n_resets = 0, k;
 
 	x.fe = evil_attacker(s, (struct fe_opts){0});
 	frames_prepare(x.fe);
 	flipper_run(&x, true);
-	for (k = 0; k < n_bursts || atomic_load(&x.n) < FLIPS; k++) {
+	for (k = 0; k < n_flips / FLIPS_BURST || atomic_load(&x.n) < n_flips; k++) {
 		if (!burst(x.fe, 1 + k % 32)) {
 			flipper_run(&x, false);
 			if (fe_reset(x.fe) < 0)
