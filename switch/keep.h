@@ -52,6 +52,7 @@ enum keep_end {
 	KEEP_CRASHED, /* by its own doing: SIGSEGV, SIGBUS, SIGABRT, SIGILL, SIGFPE, SIGSYS, SIGTRAP */
 	KEEP_HUNG,    /* killed by the keeper, as it stood still */
 	KEEP_KILLED,  /* by another signal, or it ended: somebody else's doing */
+	KEEP_YIELDED, /* it was asked to, and left nothing half done */
 };
 
 struct keep_key {

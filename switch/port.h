@@ -64,6 +64,10 @@ struct port_ops {
 	/* Control; may be NULL. A worker has called port_fault_raise(). */
 	void (*fault)(struct port *p);
 
+	/* Control; may be NULL. The workers have ended, and a successor goes on with the port: what it owes its
+	 * other side goes out, and what two processes cannot both have is given back. */
+	void (*yield)(struct port *p);
+
 	/* Control. Stops and frees the port (port_fini() within). */
 	void (*destroy)(struct port *p);
 };
@@ -89,6 +93,7 @@ struct port {
 	uint32_t mtu_told; /* bytes; the peer's, where none was given. 0: not told */
 	enum port_state state;
 	bool carrier; /* see switch/carrier.h */
+	bool unsettled; /* its driver is between two steps that a successor must see both of, or none */
 	char reason[PORT_REASON_MAX];
 	char name[SWITCH_NAME_MAX];
 	struct port *peer; /* the other end of a link, else NULL */

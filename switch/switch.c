@@ -293,6 +293,27 @@ static void workers_join(struct switch_ *sw)
 	sw->n_workers_started = 0;
 }
 
+bool switch_settled(const struct switch_ *sw)
+{
+	const struct port *p;
+
+	TAILQ_FOREACH (p, &sw->ports, link)
+		if (p->unsettled)
+			return false;
+	return true;
+}
+
+void switch_yield(struct switch_ *sw)
+{
+	struct port *p;
+
+	workers_join(sw);
+	sw->closing = true;
+	TAILQ_FOREACH (p, &sw->ports, link)
+		if (p->ops->yield)
+			p->ops->yield(p);
+}
+
 void switch_destroy(struct switch_ *sw)
 {
 	if (!sw)

@@ -52,6 +52,13 @@ int switch_create(const struct switch_opts *opts, struct switch_ **out, struct e
 /* Stops the workers, destroys every port and bridge. Accepts NULL. */
 void switch_destroy(struct switch_ *sw);
 
+/* True when every front end's last message is handled and answered: a successor can go on with all of them. */
+bool switch_settled(const struct switch_ *sw);
+
+/* Ends the workers between two bursts, then has ports deliver what they owe and let go of what only one process
+ * can have; their other sides notice nothing. After this nothing but the end of the process comes. */
+void switch_yield(struct switch_ *sw);
+
 struct loop *switch_loop(struct switch_ *sw);
 enum switch_mode switch_mode(const struct switch_ *sw);
 

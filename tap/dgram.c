@@ -210,6 +210,11 @@ static void dgram_destroy(struct port *p)
 	parts_free(dg);
 }
 
+static void dgram_yield(struct port *p)
+{
+	pump_yield(&dgram_of(p)->queue);
+}
+
 static const struct port_ops dgram_ops = {
 	.type = "dgram",
 	.rx_burst = dgram_rx_burst,
@@ -220,6 +225,7 @@ static const struct port_ops dgram_ops = {
 	.admin = dgram_admin,
 	.info = dgram_info,
 	.fault = dgram_fault,
+	.yield = dgram_yield,
 	.destroy = dgram_destroy,
 };
 

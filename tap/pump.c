@@ -21,7 +21,7 @@
 #define READ_MAX(hq) ((hq)->format.hdr_len + FRAME_MAX + 1u)
 
 /* What control asks of a pump, one at a time. */
-enum call { CALL_NONE, CALL_START, CALL_STOP, CALL_QUIT };
+enum call { CALL_NONE, CALL_START, CALL_STOP, CALL_YIELD, CALL_QUIT };
 
 TAILQ_HEAD(queue_list, host_queue);
 
@@ -208,6 +208,13 @@ static int queue_enter(struct pump *p, struct host_queue *hq)
 	return 0;
 }
 
+/* No worker adds to it any more. */
+static void tx_flush(struct host_queue *hq)
+{
+	while (tx_next(hq) && tx_write(hq))
+		;
+}
+
 /* What was not written. */
 static void tx_discard(struct host_queue *hq)
 {
@@ -257,7 +264,9 @@ static bool call_answer(struct pump *p)
 	call = p->call;
 	if (call == CALL_START)
 		p->result = queue_enter(p, p->queue);
-	else if (call == CALL_STOP)
+	if (call == CALL_YIELD)
+		tx_flush(p->queue);
+	if (call == CALL_STOP || call == CALL_YIELD)
 		queue_leave(p, p->queue);
 	p->call = CALL_NONE;
 	atomic_store_explicit(&p->called, false, memory_order_relaxed);
@@ -436,14 +445,24 @@ int pump_start(struct host_queue *hq, int fd, struct err *err)
 	return 0;
 }
 
-void pump_stop(struct host_queue *hq)
+static void leave(struct host_queue *hq, enum call call)
 {
 	struct pump *p = hq->pump;
 
 	if (!p)
 		return;
-	pump_call(p, CALL_STOP, hq);
+	pump_call(p, call, hq);
 	hq->pump = NULL;
 	p->n_queues--;
 	pumps_end();
+}
+
+void pump_stop(struct host_queue *hq)
+{
+	leave(hq, CALL_STOP);
+}
+
+void pump_yield(struct host_queue *hq)
+{
+	leave(hq, CALL_YIELD);
 }

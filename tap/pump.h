@@ -24,4 +24,8 @@ int pump_start(struct host_queue *hq, int fd, struct err *err);
  * TX_NOT_UP, what was read and no worker has taken as RX_NOT_UP: at the next start it would be old. */
 void pump_stop(struct host_queue *hq);
 
+/* The same for a queue that another process goes on with: what can be written at once, without waiting for the
+ * host, is written before. */
+void pump_yield(struct host_queue *hq);
+
 #endif

@@ -363,6 +363,14 @@ static void tap_destroy(struct port *p)
 	free(t);
 }
 
+static void tap_yield(struct port *p)
+{
+	struct tap *t = tap_of(p);
+
+	for (unsigned q = 0; q < t->n_queues; q++)
+		pump_yield(&t->queues[q]);
+}
+
 const struct port_ops tap_ops = {
 	.type = "tap",
 	.rx_burst = tap_rx_burst,
@@ -375,6 +383,7 @@ const struct port_ops tap_ops = {
 	.mtu = tap_mtu,
 	.info = tap_info,
 	.fault = tap_fault,
+	.yield = tap_yield,
 	.destroy = tap_destroy,
 };
 

@@ -19,6 +19,9 @@
 #define RETRY_NS     (250 * MS_NS)
 #define RETRY_MAX_NS (8 * S_NS)
 
+/* Those that a predecessor left, and whose devices are not open yet. */
+static TAILQ_HEAD(, uplink) waiting = TAILQ_HEAD_INITIALIZER(waiting);
+
 static void look(struct uplink *u);
 static int link_watch(struct uplink *u, struct err *err);
 
@@ -234,6 +237,8 @@ static void uplink_fault(struct port *p)
 /* Also of one that was made by half. */
 static void uplink_free(struct uplink *u)
 {
+	if (u->waits)
+		TAILQ_REMOVE(&waiting, u, link);
 	loop_fd_del(u->link_watch);
 	if (u->link_fd >= 0)
 		close(u->link_fd);
@@ -250,6 +255,12 @@ static void uplink_destroy(struct port *p)
 	uplink_free(uplink_of(p));
 }
 
+/* Its device cannot be opened twice. */
+static void uplink_yield(struct port *p)
+{
+	ethdev_close(&uplink_of(p)->dev);
+}
+
 static const struct port_ops uplink_ops = {
 	.type = "uplink",
 	.rx_burst = uplink_rx_burst,
@@ -260,6 +271,7 @@ static const struct port_ops uplink_ops = {
 	.admin = uplink_admin,
 	.info = uplink_info,
 	.fault = uplink_fault,
+	.yield = uplink_yield,
 	.destroy = uplink_destroy,
 };
 
@@ -298,6 +310,12 @@ int uplink_add(struct switch_ *sw, const struct uplink_opts *opts, struct port *
 		port_state_set(&u->port, PORT_DOWN, "set down by the administrator");
 		return 0;
 	}
+	if (opts->port.adopt) {
+		port_state_set(&u->port, PORT_CONNECTING, "its device is about to be opened again");
+		u->waits = true;
+		TAILQ_INSERT_TAIL(&waiting, u, link);
+		return 0;
+	}
 	rc = device_open(u, err);
 	if (rc < 0) {
 		*out = NULL;
@@ -306,4 +324,26 @@ int uplink_add(struct switch_ *sw, const struct uplink_opts *opts, struct port *
 	}
 	look(u);
 	return 0;
+}
+
+void uplinks_open(void)
+{
+	struct err ignored = ERR_NONE;
+	struct uplink *u;
+
+	while ((u = TAILQ_FIRST(&waiting))) {
+		struct err err = ERR_NONE;
+
+		TAILQ_REMOVE(&waiting, u, link);
+		u->waits = false;
+		if (device_open(u, &err) == 0) {
+			look(u);
+			continue;
+		}
+		port_state_set(&u->port, PORT_ERRORED, "%s", err.text);
+		/* Its interface may come back. */
+		if (u->dev.name.iface[0] && u->link_fd < 0)
+			link_watch(u, &ignored);
+		device_return(u);
+	}
 }

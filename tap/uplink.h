@@ -27,6 +27,12 @@ struct uplink_opts {
 int uplink_add(struct switch_ *sw, const struct uplink_opts *opts, struct port **out,
 	       struct err *err);
 
+/*
+ * Opens the devices of those that were taken over (port_opts.adopt), which takes tens of milliseconds each: once
+ * all other ports forward. One that does not open is errored, and tried again like any other.
+ */
+void uplinks_open(void);
+
 /* Of the text as it was given, without touching anything. */
 int uplink_check(const char *device, struct err *err);
 

@@ -13,6 +13,7 @@
 #define TAP_UPLINK_RINGS_H
 
 #include <stdatomic.h>
+#include <sys/queue.h>
 
 #include "switch/port.h"
 #include "tap/ethdev.h"
@@ -41,6 +42,8 @@ struct uplink {
 	struct loop_timer *retry;
 	uint64_t retry_ns;	/* what it waits; more after each try that failed */
 	unsigned tried_ifindex; /* the interface of the last try that failed */
+	bool waits; /* for uplinks_open(), by this link */
+	TAILQ_ENTRY(uplink) link;
 };
 
 static inline struct uplink *uplink_of(struct port *p)

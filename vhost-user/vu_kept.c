@@ -13,6 +13,7 @@ static struct keep_key key(const struct port *p, enum keep_kind kind, unsigned i
 /* The process may be killed between any two stores: the compiler must not swap them with this one. */
 static void stage_set(struct port *p, enum vu_stage stage)
 {
+	p->unsettled = stage != VU_SETTLED;
 	atomic_signal_fence(memory_order_seq_cst);
 	*(volatile uint8_t *)&vu_kept_of(p)->stage = (uint8_t)stage;
 	atomic_signal_fence(memory_order_seq_cst);

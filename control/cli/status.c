@@ -95,13 +95,13 @@ static void part_print(struct cli *cli, const char *words, const json_t *list)
 	json_decref(params);
 }
 
-/* Nothing, where the one that runs is the first. */
-static void restarts_print(const json_t *r)
+/* Nothing, where there was none. */
+static void past_print(const char *what, const json_t *r)
 {
 	long long n = json_integer_value(json_object_get(r, "n"));
 
 	if (n)
-		printf("restarted %lld time%s, last %lld s ago: %s; %.0f ms without forwarding\n", n,
+		printf("%s %lld time%s, last %lld s ago: %s; %.0f ms without forwarding\n", what, n,
 		       n == 1 ? "" : "s", (long long)json_integer_value(json_object_get(r, "ago_s")),
 		       json_string_value(json_object_get(r, "reason")),
 		       json_number_value(json_object_get(r, "gap_ms")));
@@ -125,7 +125,8 @@ void status_print(struct cli *cli, const json_t *params, const json_t *result)
 		       json_string_value(json_object_get(d, "mode")),
 		       (long long)json_integer_value(json_object_get(d, "workers")),
 		       json_integer_value(json_object_get(d, "workers")) == 1 ? "" : "s");
-		restarts_print(json_object_get(d, "restarts"));
+		past_print("restarted", json_object_get(d, "restarts"));
+		past_print("handed on", json_object_get(d, "successions"));
 		if (json_is_string(json_object_get(d, "metrics")))
 			printf("metrics: http://%s/metrics\n",
 			       json_string_value(json_object_get(d, "metrics")));

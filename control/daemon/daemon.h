@@ -26,12 +26,25 @@ struct events;
 struct metrics;
 struct vm_seen;
 
+/* Deaths of those before, or planned successions: how many, and the last one. */
+struct past {
+	unsigned n;
+	uint64_t at_ns, gap_ns; /* since when nobody forwarded, and how long */
+	char reason[96];
+};
+
 /* What the keeper tells of those before. */
 struct restarts {
 	int keeper_pid; /* 0: no keeper */
-	unsigned n;
-	uint64_t at_ns, gap_ns; /* the last one: when the predecessor had gone, and until frames flowed */
-	char reason[96];
+	struct past deaths, planned;
+	struct past *last; /* the one that brought this process; NULL: it is the first */
+};
+
+/* What is asked of the keeper; see control/daemon/succession.h. NULL where there is none. */
+struct daemon_keeper {
+	void (*ask)(void *arg, const char *reason);
+	void (*refuse)(void *arg, const char *text);
+	void *arg;
 };
 
 struct daemon {
@@ -43,6 +56,9 @@ struct daemon {
 	const char *run_dir; /* NULL in tests */
 	uint64_t start_ns; /* of the keeper, where there is one */
 	struct restarts restarts;
+	struct daemon_keeper keeper;
+	struct loop_timer *yield_timer; /* while it is about to yield */
+	uint64_t yield_since_ns;
 
 	/* Hand-made objects of the saved configuration that could not be made at start: they stay
 	 * saved, so that a socket folder that is missing once does not cost a port.

@@ -22,6 +22,7 @@ int host_ports_begin(const char *run_dir, struct err *err)
 
 void host_ports_settle(void)
 {
+	uplinks_open();
 	nat_end_left();
 }
 

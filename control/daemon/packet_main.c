@@ -31,6 +31,7 @@
 #include "control/daemon/options.h"
 #include "control/daemon/priv.h"
 #include "control/daemon/startup.h"
+#include "control/daemon/succession.h"
 #include "control/daemon/vms.h"
 #include "control/keeper/kept.h"
 #include "control/keeper/paths.h"
@@ -48,7 +49,7 @@ struct process {
 	int locks[2], signal_fd;
 	int metrics_fd; /* until the server has it */
 	struct loop_fd *signal_watch, *kept_watch;
-	uint64_t begin_ns;
+	uint64_t begin_ns, forwards_ns; /* since when frames flow; devices of uplinks may come later */
 	bool eal, socket;
 };
 
@@ -76,10 +77,32 @@ static void on_signal(void *arg, int fd, uint32_t events)
 static void on_keeper(void *arg, int fd, uint32_t events)
 {
 	struct process *p = arg;
+	char text[CHANNEL_TEXT_MAX];
 
-	loop_fd_del(p->kept_watch);
-	p->kept_watch = NULL;
-	daemon_stop_soon(&p->d, "the keeper has gone");
+	switch (kept_hear(p->kept, text)) {
+	case CHANNEL_YIELD:
+		succession_yield(&p->d, text);
+		break;
+	case CHANNEL_STAY:
+		succession_stay(&p->d);
+		break;
+	case -EPIPE:
+		loop_fd_del(p->kept_watch);
+		p->kept_watch = NULL;
+		daemon_stop_soon(&p->d, "the keeper has gone");
+		break;
+	}
+}
+
+static void keeper_ask(void *arg, const char *reason)
+{
+	kept_say_text(arg, CHANNEL_ASK, reason);
+}
+
+static void keeper_refuse(void *arg, const char *text)
+{
+	LOG_INFO("switch: process does not yield: %s", text);
+	kept_say_text(arg, CHANNEL_STAYING, text);
 }
 
 /* ---- what the keeper hands on, or we take ourselves ---- */
@@ -110,6 +133,25 @@ static void pulse_map(struct process *p)
 	close(fd);
 }
 
+static void past_take(struct past *p, const struct channel_past *from)
+{
+	p->n = from->n;
+	p->at_ns = from->at_ns;
+	p->gap_ns = from->gap_ns;
+	memcpy(p->reason, from->reason, sizeof(p->reason));
+}
+
+static void restarts_take(struct restarts *r, const struct channel_go *go)
+{
+	r->keeper_pid = go->keeper_pid;
+	past_take(&r->deaths, &go->deaths);
+	past_take(&r->planned, &go->planned);
+	if (go->end == KEEP_YIELDED)
+		r->last = &r->planned;
+	else if (r->deaths.n)
+		r->last = &r->deaths;
+}
+
 /* Sleeps as a spare. 1: not needed any more. */
 static int handed_begin(struct process *p, struct err *err)
 {
@@ -124,10 +166,8 @@ static int handed_begin(struct process *p, struct err *err)
 	p->begin_ns = loop_now_ns();
 	go = kept_go(p->kept);
 	p->d.start_ns = go->start_ns;
-	p->d.restarts.keeper_pid = go->keeper_pid;
-	p->d.restarts.n = go->n_restarts;
-	p->d.restarts.at_ns = go->died_ns;
-	memcpy(p->d.restarts.reason, go->reason, sizeof(go->reason));
+	restarts_take(&p->d.restarts, go);
+	p->d.keeper = (struct daemon_keeper){keeper_ask, keeper_refuse, p->kept};
 	p->locks[0] = kept_own(p->kept, OWN_LOCK, 0);
 	p->locks[1] = kept_own(p->kept, OWN_LOCK, 1);
 	p->metrics_fd = kept_own(p->kept, OWN_METRICS, 0);
@@ -227,6 +267,7 @@ static int process_begin(struct process *p, struct err *err)
 		rc = switch_begin(p, err);
 	if (rc == 0) {
 		daemon_restore(&p->d);
+		p->forwards_ns = loop_now_ns();
 		host_ports_settle();
 		rc = server_begin(p, err);
 	}
@@ -237,15 +278,16 @@ static int process_begin(struct process *p, struct err *err)
 
 static void ready_say(struct process *p)
 {
-	struct restarts *r = &p->d.restarts;
+	struct past *last = p->d.restarts.last;
 	uint64_t now_ns = loop_now_ns();
 
-	if (r->n) {
-		r->gap_ns = now_ns - r->at_ns;
-		LOG_INFO("switch: ready again %.1f ms after its predecessor's end (%s), %.1f ms of them "
-			 "in process %d",
-			 (double)r->gap_ns / 1e6, r->reason, (double)(now_ns - p->begin_ns) / 1e6,
-			 (int)getpid());
+	if (last) {
+		last->gap_ns = p->forwards_ns - last->at_ns;
+		LOG_INFO("switch: process %d forwards %.1f ms after its predecessor's %s (%s), %.1f ms of them "
+			 "its own; ready after %.1f ms",
+			 (int)getpid(), (double)last->gap_ns / 1e6,
+			 last == &p->d.restarts.planned ? "planned end" : "death", last->reason,
+			 (double)(p->forwards_ns - p->begin_ns) / 1e6, (double)(now_ns - last->at_ns) / 1e6);
 	} else {
 		LOG_INFO("switch: ready on %s after %llu ms", p->socket_path,
 			 (unsigned long long)((now_ns - p->d.start_ns) / MS_NS));
@@ -253,12 +295,23 @@ static void ready_say(struct process *p)
 			LOG_INFO("switch: metrics are at http://%s/metrics", metrics_where(&p->d));
 	}
 	if (p->kept)
-		kept_say(p->kept, CHANNEL_READY);
+		kept_say_number(p->kept, CHANNEL_READY, p->forwards_ns);
 	else
 		notify_send("READY=1");
 }
 
 /* ---- end ---- */
+
+/* Another process goes on with everything: nothing may be undone here, and what is not said is not done. */
+static void yield(struct process *p)
+{
+	uint64_t since_ns = loop_now_ns();
+
+	kept_say(p->kept, CHANNEL_YIELDING);
+	switch_yield(p->d.sw);
+	kept_say_number(p->kept, CHANNEL_YIELDED, since_ns);
+	_exit(EXIT_SUCCESS);
+}
 
 static void fd_close(int fd)
 {
@@ -318,6 +371,8 @@ int main(int argc, char **argv)
 		if (p.pulse)
 			loop_pulse(p.d.loop, &p.pulse->control_since_ns);
 		rc = loop_run(p.d.loop);
+		if (rc == DAEMON_YIELDS)
+			yield(&p);
 		loop_pulse(p.d.loop, NULL);
 		if (p.pulse)
 			pulse_leave(&p.pulse->control);

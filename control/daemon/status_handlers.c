@@ -46,15 +46,13 @@ static json_t *keeper_json(const struct daemon *d)
 	return d->restarts.keeper_pid ? json_integer(d->restarts.keeper_pid) : json_null();
 }
 
-static json_t *restarts_json(const struct daemon *d)
+static json_t *past_json(const struct past *p)
 {
-	const struct restarts *r = &d->restarts;
-
-	if (!r->n)
+	if (!p->n)
 		return json_pack("{si}", "n", 0);
-	return json_pack("{si so sI sf}", "n", (int)r->n, "reason", json_text(r->reason), "ago_s",
-			 (json_int_t)((loop_now_ns() - r->at_ns) / S_NS), "gap_ms",
-			 (double)r->gap_ns / 1e6);
+	return json_pack("{si so sI sf}", "n", (int)p->n, "reason", json_text(p->reason), "ago_s",
+			 (json_int_t)((loop_now_ns() - p->at_ns) / S_NS), "gap_ms",
+			 (double)p->gap_ns / 1e6);
 }
 
 int do_daemon_status(struct rpc_call *call, const json_t *params, json_t **result, struct err *err)
@@ -63,13 +61,14 @@ int do_daemon_status(struct rpc_call *call, const json_t *params, json_t **resul
 	json_t *daemon;
 
 	daemon = json_pack(
-		"{si so ss sI ss si so sb si so ss? so}", "pid", (int)getpid(), "keeper_pid",
+		"{si so ss sI ss si so sb si so ss? so so}", "pid", (int)getpid(), "keeper_pid",
 		keeper_json(d), "version", LANYARD_VERSION, "uptime_s", (json_int_t)((loop_now_ns() - d->start_ns) / S_NS),
 		"mode", switch_mode(d->sw) == SWITCH_POLL ? "poll" : "adaptive", "workers",
 		(int)switch_n_workers(d->sw), "run_dir",
 		d->run_dir ? json_text(d->run_dir) : json_null(), "until_unused", d->until_unused,
 		"leases", (int)d->n_leases, "confirm_s", confirm_json(d), "metrics",
-		metrics_where(d), "restarts", restarts_json(d));
+		metrics_where(d), "restarts", past_json(&d->restarts.deaths), "successions",
+		past_json(&d->restarts.planned));
 	*result = json_pack("{so}", "daemon", daemon);
 	return 0;
 }
@@ -168,12 +167,12 @@ static void find_restarts(struct daemon *d, json_t *list)
 			"nobody starts it anew when it dies: leave --no-keeper out");
 		return;
 	}
-	if (!r->n) {
+	if (!r->deaths.n) {
 		finding(list, "keeper", "ok", "the switch has not been restarted", "");
 		return;
 	}
-	snprintf(text, sizeof(text), "the switch was restarted %u times, the last time %llu s ago: %s", r->n,
-		 (unsigned long long)((loop_now_ns() - r->at_ns) / S_NS), r->reason);
+	snprintf(text, sizeof(text), "the switch was restarted %u times, the last time %llu s ago: %s",
+		 r->deaths.n, (unsigned long long)((loop_now_ns() - r->deaths.at_ns) / S_NS), r->deaths.reason);
 	finding(list, "keeper", "warn", text, "see the switch's log");
 }
 

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -10,14 +11,48 @@
 
 #define BUFFER_BYTES (1 << 20)
 
+enum body { BODY_NONE, BODY_KEYS, BODY_GO, BODY_NUMBER, BODY_TEXT };
+
+static enum body body_of(uint32_t type)
+{
+	switch (type) {
+	case CHANNEL_PUT:
+	case CHANNEL_DROP:
+	case CHANNEL_DROP_SLOT:
+	case CHANNEL_HAND:
+		return BODY_KEYS;
+	case CHANNEL_GO:
+		return BODY_GO;
+	case CHANNEL_WARM:
+	case CHANNEL_READY:
+	case CHANNEL_YIELDED:
+		return BODY_NUMBER;
+	case CHANNEL_ASK:
+	case CHANNEL_STAYING:
+	case CHANNEL_YIELD:
+		return BODY_TEXT;
+	}
+	return BODY_NONE;
+}
+
 /* Bytes of a message that go over the wire: what the receiver needs of the longer part. */
 static size_t wire_size(const struct channel_msg *m)
 {
 	const size_t head = offsetof(struct channel_msg, keys);
 
-	if (m->type == CHANNEL_GO)
+	switch (body_of(m->type)) {
+	case BODY_KEYS:
+		return head + m->n * sizeof(m->keys[0]);
+	case BODY_GO:
 		return head + sizeof(m->go);
-	return head + m->n * sizeof(m->keys[0]);
+	case BODY_NUMBER:
+		return head + sizeof(m->number);
+	case BODY_TEXT:
+		return head + sizeof(m->text);
+	case BODY_NONE:
+		break;
+	}
+	return head;
 }
 
 int channel_pair(int fds[2])
@@ -68,6 +103,14 @@ int channel_send(int fd, const struct channel_msg *m)
 	return 0;
 }
 
+int channel_send_text(int fd, enum channel_type type, const char *text)
+{
+	struct channel_msg m = {.type = type};
+
+	snprintf(m.text, sizeof(m.text), "%s", text);
+	return channel_send(fd, &m);
+}
+
 static void fds_take(struct channel_msg *m, struct msghdr *mh)
 {
 	for (struct cmsghdr *cm = CMSG_FIRSTHDR(mh); cm; cm = CMSG_NXTHDR(mh, cm)) {
@@ -81,22 +124,53 @@ static void fds_take(struct channel_msg *m, struct msghdr *mh)
 	}
 }
 
-/* A message of a known kind, as long as it says, with as many descriptors as it needs. */
-static bool is_whole(const struct channel_msg *m, size_t size, int flags)
+static bool keys_hold(const struct channel_msg *m)
 {
-	unsigned fds = m->type == CHANNEL_PUT ? 1 : m->type == CHANNEL_HAND ? m->n : 0;
-	bool keyed = m->type == CHANNEL_PUT || m->type == CHANNEL_DROP ||
-		     m->type == CHANNEL_DROP_SLOT;
-
-	if (size < offsetof(struct channel_msg, keys) || flags & (MSG_TRUNC | MSG_CTRUNC) ||
-	    m->n > CHANNEL_BATCH || size != wire_size(m) || m->n_fds != fds ||
-	    m->type < CHANNEL_PUT || m->type > CHANNEL_GO || (keyed && m->n != 1))
+	if (m->type != CHANNEL_HAND && m->n != 1)
 		return false;
 	for (unsigned i = 0; i < m->n; i++)
 		if (m->type != CHANNEL_DROP_SLOT &&
 		    (m->keys[i].kind < KEEP_LISTEN || m->keys[i].kind >= KEEP_KINDS))
 			return false;
-	return m->type != CHANNEL_GO || memchr(m->go.reason, '\0', sizeof(m->go.reason));
+	return true;
+}
+
+static bool ends(const char *text, size_t size)
+{
+	return memchr(text, '\0', size);
+}
+
+static bool body_holds(const struct channel_msg *m)
+{
+	switch (body_of(m->type)) {
+	case BODY_KEYS:
+		return keys_hold(m);
+	case BODY_GO:
+		return ends(m->go.deaths.reason, sizeof(m->go.deaths.reason)) &&
+		       ends(m->go.planned.reason, sizeof(m->go.planned.reason));
+	case BODY_TEXT:
+		return ends(m->text, sizeof(m->text));
+	case BODY_NUMBER:
+	case BODY_NONE:
+		break;
+	}
+	return m->n == 0;
+}
+
+/* A message of a known kind, as long as it says, with as many descriptors as it needs. */
+static bool is_whole(const struct channel_msg *m, size_t size, int flags)
+{
+	unsigned fds = m->type == CHANNEL_PUT ? 1 : m->type == CHANNEL_HAND ? m->n : 0;
+
+	if (size < offsetof(struct channel_msg, keys) || flags & MSG_TRUNC || m->n > CHANNEL_BATCH ||
+	    m->type < CHANNEL_PUT || m->type >= CHANNEL_TYPES || size != wire_size(m))
+		return false;
+	/* Where there is no room for descriptors the kernel keeps them back: no fault of the sender's. */
+	if (m->type == CHANNEL_PUT && flags & MSG_CTRUNC && !m->n_fds)
+		fds = 0;
+	else if (flags & MSG_CTRUNC)
+		return false;
+	return m->n_fds == fds && body_holds(m);
 }
 
 int channel_receive(int fd, struct channel_msg *m, bool wait)

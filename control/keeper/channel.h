@@ -4,6 +4,7 @@
  *
  * How      SOCK_SEQPACKET: a message is whole or not there, and what was sent before its sender died can
  *          still be read. So nothing is acknowledged. Sending waits for room, CHANNEL_WAIT_MS at most.
+ *          The two may be of different builds: CHANNEL_WARM says which version a packet process speaks.
  * Threads  one a side.
  * Trust    The packet process reads what guests write: its messages are checked as a stranger's are.
  */
@@ -15,8 +16,10 @@
 
 #include "switch/keep.h"
 
-#define CHANNEL_WAIT_MS 1000
-#define CHANNEL_BATCH	64 /* descriptors a message */
+#define CHANNEL_VERSION	 2 /* count up with every change of what is said here */
+#define CHANNEL_WAIT_MS	 1000
+#define CHANNEL_BATCH	 64 /* descriptors a message */
+#define CHANNEL_TEXT_MAX 256
 
 /* slot of a KEEP_PROCESS */
 enum channel_own {
@@ -29,24 +32,37 @@ enum channel_own {
 
 enum channel_type {
 	/* packet process to keeper */
-	CHANNEL_PUT = 1,   /* keys[0] and one descriptor */
+	CHANNEL_PUT = 1,   /* keys[0] and one descriptor; none where the kernel had none for us */
 	CHANNEL_DROP,	   /* keys[0] */
 	CHANNEL_DROP_SLOT, /* keys[0].slot, kinds */
-	CHANNEL_WARM,	   /* nothing is left to do that needs no state */
-	CHANNEL_READY,	   /* it forwards, and answers */
+	CHANNEL_WARM,	   /* `number`: its CHANNEL_VERSION; nothing is left to do that needs no state */
+	CHANNEL_READY,	   /* it answers; `number`: since when it forwards */
 	CHANNEL_STOPPING,  /* somebody wants the switch to end */
+	CHANNEL_ASK,	   /* `text`: why another process shall go on in its place, planned */
+	CHANNEL_YIELDING,  /* from here to CHANNEL_YIELDED nobody forwards */
+	CHANNEL_YIELDED,   /* `number`: since when (CLOCK_MONOTONIC); it touches nothing any more */
+	CHANNEL_STAYING,   /* `text`: why it does not yield now */
 	/* keeper to packet process */
-	CHANNEL_HAND, /* n keys and as many descriptors */
-	CHANNEL_GO,   /* `go`: all has been handed on; the one before has gone */
+	CHANNEL_HAND,  /* n keys and as many descriptors */
+	CHANNEL_GO,    /* `go`: all has been handed on; the one before has gone */
+	CHANNEL_YIELD, /* `text`: why; whoever answers has up to YIELD_MAX for it */
+	CHANNEL_STAY,  /* too late, if it has not begun to */
+	CHANNEL_TYPES
+};
+
+/* Deaths, or planned successions: how many there were, and the last one. */
+struct channel_past {
+	uint32_t n;
+	uint64_t at_ns;	 /* CLOCK_MONOTONIC: since when nobody forwarded */
+	uint64_t gap_ns; /* until the next one did; 0: not known yet */
+	char reason[96]; /* "killed by signal 11 (Segmentation fault)" */
 };
 
 struct channel_go {
 	uint32_t end; /* enum keep_end */
-	uint32_t n_restarts;
 	int32_t keeper_pid;
 	uint64_t start_ns; /* CLOCK_MONOTONIC: of the keeper */
-	uint64_t died_ns;  /* … and when it saw the one before gone */
-	char reason[96];   /* "killed by signal 11 (Segmentation fault)" */
+	struct channel_past deaths, planned;
 };
 
 struct channel_msg {
@@ -56,6 +72,8 @@ struct channel_msg {
 	union {
 		struct keep_key keys[CHANNEL_BATCH];
 		struct channel_go go;
+		uint64_t number;
+		char text[CHANNEL_TEXT_MAX];
 	};
 	/* Of those received; of those sent they stay the caller's. */
 	unsigned n_fds;
@@ -67,6 +85,9 @@ int channel_pair(int fds[2]);
 
 /* 0, -EPIPE when nobody is at the other end, -ETIMEDOUT, -errno. */
 int channel_send(int fd, const struct channel_msg *m);
+
+/* Of those with a text. */
+int channel_send_text(int fd, enum channel_type type, const char *text);
 
 /* The next message: 1; 0: none is there (with wait: somebody interrupted); -EPIPE: the other end has closed
  * and all has been read; -EPROTO: it is none of ours, and its descriptors are closed. */

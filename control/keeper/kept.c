@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -77,7 +78,7 @@ int kept_await(struct kept *k, int stop_fd, struct err *err)
 	struct pollfd fds[] = {{.fd = k->fd, .events = POLLIN}, {.fd = stop_fd, .events = POLLIN}};
 	int rc;
 
-	kept_say(k, CHANNEL_WARM);
+	kept_say_number(k, CHANNEL_WARM, CHANNEL_VERSION);
 	for (;;) {
 		if (poll(fds, 2, -1) < 0 && errno != EINTR)
 			return err_set(err, -errno, "cannot wait for the keeper: %s",
@@ -171,12 +172,40 @@ unsigned kept_sweep(struct kept *k)
 	return n;
 }
 
+/* Nobody there: the end of the channel is seen by whoever watches it. */
 void kept_say(struct kept *k, enum channel_type what)
 {
 	struct channel_msg m = {.type = what};
 
-	/* Nobody there: the end of the channel is seen by whoever watches it. */
 	say(k, &m);
+}
+
+void kept_say_number(struct kept *k, enum channel_type what, uint64_t number)
+{
+	struct channel_msg m = {.type = what, .number = number};
+
+	say(k, &m);
+}
+
+void kept_say_text(struct kept *k, enum channel_type what, const char *text)
+{
+	struct channel_msg m = {.type = what};
+
+	snprintf(m.text, sizeof(m.text), "%s", text);
+	say(k, &m);
+}
+
+int kept_hear(struct kept *k, char text[CHANNEL_TEXT_MAX])
+{
+	struct channel_msg m;
+	int rc = channel_receive(k->fd, &m, false);
+
+	if (rc <= 0)
+		return rc < 0 ? -EPIPE : 0;
+	while (m.n_fds)
+		close(m.fds[--m.n_fds]);
+	memcpy(text, m.type == CHANNEL_YIELD ? m.text : "", m.type == CHANNEL_YIELD ? sizeof(m.text) : 1);
+	return (int)m.type;
 }
 
 int kept_fd(const struct kept *k)

@@ -31,10 +31,16 @@ int kept_own(struct kept *k, enum channel_own which, uint16_t index);
 /* Everything that belonged to somebody has been taken: the rest is closed, here and there. How many. */
 unsigned kept_sweep(struct kept *k);
 
-/* CHANNEL_READY or CHANNEL_STOPPING. */
+/* A message without a body, with a number, or with a text. */
 void kept_say(struct kept *k, enum channel_type what);
+void kept_say_number(struct kept *k, enum channel_type what, uint64_t number);
+void kept_say_text(struct kept *k, enum channel_type what, const char *text);
 
-/* Readable, or at its end, when the keeper has gone: it says nothing after GO. */
+/* Readable when the keeper says something, or has gone. */
 int kept_fd(const struct kept *k);
+
+/* What it says after GO: its enum channel_type, with its text for CHANNEL_YIELD; 0: nothing more; -EPIPE: it
+ * has gone. */
+int kept_hear(struct kept *k, char text[CHANNEL_TEXT_MAX]);
 
 #endif

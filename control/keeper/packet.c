@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -92,8 +93,29 @@ int packet_start(const char *program, char *const *argv, struct packet **out, st
 	return 0;
 }
 
+int packet_watch(struct packet *p, struct loop *loop, loop_fd_fn on_exit, loop_fd_fn on_channel, void *arg)
+{
+	int rc;
+
+	packet_unwatch(p);
+	rc = loop_fd_add(loop, p->pidfd, EPOLLIN, on_exit, arg, &p->exit_watch);
+	if (rc == 0)
+		rc = loop_fd_add(loop, p->channel, EPOLLIN, on_channel, arg, &p->channel_watch);
+	if (rc < 0)
+		packet_unwatch(p);
+	return rc;
+}
+
+void packet_unwatch(struct packet *p)
+{
+	loop_fd_del(p->exit_watch);
+	loop_fd_del(p->channel_watch);
+	p->exit_watch = p->channel_watch = NULL;
+}
+
 static void packet_free(struct packet *p)
 {
+	packet_unwatch(p);
 	close(p->pidfd);
 	close(p->channel);
 	free(p);

@@ -14,13 +14,20 @@
 #include <sys/types.h>
 
 #include "base/err.h"
+#include "base/loop.h"
 #include "control/keeper/channel.h"
 
 struct packet {
 	pid_t pid;
 	int pidfd, channel;
+	struct loop_fd *exit_watch, *channel_watch; /* whoever watches it sets them; they end with it */
+	uint64_t handed_ns, ready_ns; /* when it was handed everything, and forwarded */
 	bool warm, ready;
 };
+
+/* Watches its pidfd and its channel from now on, in place of whoever did. -errno: nobody does. */
+int packet_watch(struct packet *p, struct loop *loop, loop_fd_fn on_exit, loop_fd_fn on_channel, void *arg);
+void packet_unwatch(struct packet *p);
 
 /* argv: of the keeper, argv[0] too. */
 int packet_start(const char *program, char *const *argv, struct packet **out, struct err *err);

@@ -240,6 +240,15 @@ bool rpc_notify(struct rpc_conn *c, const char *line, size_t len)
 	return true;
 }
 
+bool conn_at_rest(const struct rpc_conn *c)
+{
+	struct pollfd pfd = {.fd = c->fd, .events = POLLIN};
+
+	if (c->n_calls || c->in_len || (c->out_at < c->out_len && !c->streams))
+		return false;
+	return c->eof || poll(&pfd, 1, 0) <= 0;
+}
+
 bool rpc_end_if_closed(struct rpc_conn *c)
 {
 	struct pollfd pfd = {.fd = c->fd};

@@ -93,6 +93,8 @@ void conn_send(struct rpc_conn *c, const char *line, size_t len);
 /* Gives fd, which is the connection's from now on, with the next line. False, and fd still the caller's,
  * while another waits to be sent. */
 bool conn_give_fd(struct rpc_conn *c, int fd);
+/* Nothing of it is to be read, carried out or sent. */
+bool conn_at_rest(const struct rpc_conn *c);
 /* Goes on with lines that had to wait, from the loop. */
 void conn_resume(struct rpc_conn *c);
 

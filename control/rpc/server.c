@@ -139,6 +139,21 @@ int rpc_server_create(struct loop *loop, const struct rpc_server_opts *opts,
 	return 0;
 }
 
+void rpc_server_accept(struct rpc_server *s, bool on)
+{
+	loop_fd_mod(s->watch, on ? EPOLLIN : 0);
+}
+
+bool rpc_server_at_rest(struct rpc_server *s)
+{
+	const struct rpc_conn *c;
+
+	LIST_FOREACH (c, &s->conns, link)
+		if (!conn_at_rest(c))
+			return false;
+	return true;
+}
+
 void rpc_server_destroy(struct rpc_server *s)
 {
 	if (!s)

@@ -72,6 +72,13 @@ int rpc_server_create(struct loop *loop, const struct rpc_server_opts *opts,
  * be answered, to nobody. The socket's file stays: its owner removes it. */
 void rpc_server_destroy(struct rpc_server *s);
 
+/* Off: clients that come wait in the backlog, for whoever listens there next. */
+void rpc_server_accept(struct rpc_server *s, bool on);
+
+/* True when no client waits for anything that it has asked for: nothing to read, carry out or send. A stream
+ * that is read late does not count. */
+bool rpc_server_at_rest(struct rpc_server *s);
+
 void *rpc_ctx(const struct rpc_call *call);
 
 /* Answer a deferred call, once; the call is gone afterwards. result is stolen. A client that has

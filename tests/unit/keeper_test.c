@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -144,7 +145,7 @@ static void messages_that_are_none_are_refused_and_leave_nothing(void **state)
 		m.fds[0] = m.fds[1] = fd;
 		switch (i) {
 		case 0: m.type = 0; break;
-		case 1: m.type = CHANNEL_GO + 1; break;
+		case 1: m.type = CHANNEL_TYPES; break;
 		case 2: m.n = 2; break;
 		case 3: m.n_fds = 0; break;
 		case 4: m.n_fds = 2; break;
@@ -212,11 +213,11 @@ static void successor_finds_what_was_handed_and_drops_the_rest(void **state)
 	assert_int_equal(channel_send(pair[0], &m), 0);
 	close(m.fds[0]);
 	close(m.fds[1]);
-	m = (struct channel_msg){.type = CHANNEL_GO, .go = {.n_restarts = 3, .reason = "why"}};
+	m = (struct channel_msg){.type = CHANNEL_GO, .go = {.deaths = {.n = 3, .reason = "why"}}};
 	assert_int_equal(channel_send(pair[0], &m), 0);
 	assert_int_equal(kept_create(pair[1], &k, NULL), 0);
 	assert_int_equal(kept_await(k, -1, NULL), 0);
-	assert_int_equal(kept_go(k)->n_restarts, 3);
+	assert_int_equal(kept_go(k)->deaths.n, 3);
 	fd = kept_ops.take(k, (struct keep_key){KEEP_LISTEN, 2, 0});
 	assert_true(is_open(fd));
 	assert_int_equal(kept_ops.take(k, (struct keep_key){KEEP_LISTEN, 2, 0}), -1);
@@ -229,6 +230,54 @@ static void successor_finds_what_was_handed_and_drops_the_rest(void **state)
 	kept_destroy(k);
 	close(fd);
 	close(pair[0]);
+}
+
+static void process_hears_why_it_shall_yield_and_says_why_not(void **state)
+{
+	struct channel_msg m;
+	char text[CHANNEL_TEXT_MAX];
+	struct kept *k;
+	int pair[2];
+
+	assert_int_equal(channel_pair(pair), 0);
+	assert_int_equal(kept_create(pair[1], &k, NULL), 0);
+	assert_int_equal(kept_hear(k, text), 0);
+	assert_int_equal(channel_send_text(pair[0], CHANNEL_YIELD, "an upgrade"), 0);
+	assert_int_equal(kept_hear(k, text), CHANNEL_YIELD);
+	assert_string_equal(text, "an upgrade");
+	kept_say_text(k, CHANNEL_STAYING, "not now");
+	kept_say_number(k, CHANNEL_YIELDED, 77);
+	assert_int_equal(channel_receive(pair[0], &m, false), 1);
+	assert_int_equal(m.type, CHANNEL_STAYING);
+	assert_string_equal(m.text, "not now");
+	assert_int_equal(channel_receive(pair[0], &m, false), 1);
+	assert_int_equal(m.type, CHANNEL_YIELDED);
+	assert_int_equal(m.number, 77);
+	close(pair[0]);
+	assert_int_equal(kept_hear(k, text), -EPIPE);
+	kept_destroy(k);
+}
+
+/* The keeper has no descriptor free for what it is to keep: that is no reason to think ill of who sent it. */
+static void descriptor_that_finds_no_room_is_lost_alone(void **state)
+{
+	struct channel_msg m = {.type = CHANNEL_PUT, .n = 1, .keys = {{KEEP_CALL, 9, 3}}, .n_fds = 1};
+	struct rlimit was, none;
+	int pair[2];
+
+	assert_int_equal(channel_pair(pair), 0);
+	m.fds[0] = fd_new();
+	assert_int_equal(channel_send(pair[1], &m), 0);
+	close(m.fds[0]);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &was), 0);
+	none = (struct rlimit){.rlim_cur = 3, .rlim_max = was.rlim_max};
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	assert_int_equal(channel_receive(pair[0], &m, false), 1);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &was), 0);
+	assert_int_equal(m.type, CHANNEL_PUT);
+	assert_int_equal(m.n_fds, 0);
+	close(pair[0]);
+	close(pair[1]);
 }
 
 static void spare_ends_with_its_keeper(void **state)
@@ -440,6 +489,8 @@ int main(void)
 		cmocka_unit_test(bytes_that_are_no_message_are_refused),
 		cmocka_unit_test(full_channel_ends_the_wait),
 		cmocka_unit_test(successor_finds_what_was_handed_and_drops_the_rest),
+		cmocka_unit_test(process_hears_why_it_shall_yield_and_says_why_not),
+		cmocka_unit_test(descriptor_that_finds_no_room_is_lost_alone),
 		cmocka_unit_test(spare_ends_with_its_keeper),
 		cmocka_unit_test(worker_that_stands_still_is_seen_within_a_second),
 		cmocka_unit_test(worker_that_sleeps_is_left_alone),

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Inside of the keeper, for its own files only: keeper.c begins and ends, lives.c starts packet processes and hands
+ * everything on to one, deaths.c buries them, messages.c hears what they say, succession.c has one yield to
+ * the next.
+ *
+ * Threads  the keeper's one.
+ */
+#ifndef CONTROL_KEEPER_INTERNAL_H
+#define CONTROL_KEEPER_INTERNAL_H
+
+#include "base/loop.h"
+#include "control/keeper/fd_table.h"
+#include "control/keeper/keeper.h"
+#include "control/keeper/packet.h"
+#include "control/keeper/paths.h"
+#include "control/keeper/watchdog.h"
+
+/*
+ * A planned succession. NONE -> WARMING by succession_begin(), until the heir is warm; -> ASKED when the active
+ * one is asked to yield; -> BEGUN when it says that it does so, and nobody forwards; -> NONE when it has yielded,
+ * when it said that it stays, or when it died first. ASKED ends after YIELD_MAX with everything as it
+ * was; BEGUN with its death.
+ */
+enum succession_state { SUCCESSION_NONE, SUCCESSION_WARMING, SUCCESSION_ASKED, SUCCESSION_BEGUN };
+
+struct succession {
+	enum succession_state state;
+	char reason[96];
+	struct loop_timer *timer;
+	uint64_t yielded_ns; /* not 0: it has, and is still called the active one */
+};
+
+struct keeper {
+	const struct keeper_opts *opts;
+	struct loop *loop;
+	struct fd_table *table;
+	struct paths *paths;
+	struct pulse *pulse; /* of the active one; its memfd is pulse_fd */
+	int pulse_fd, mourner_fd; /* -1 */
+	struct loop_fd *mourner_watch;
+	struct packet *dying; /* nothing of it runs any more, but it is not gone yet; or NULL */
+	struct packet *active, *spare; /* spare: not handed anything yet */
+	struct loop_fd *signal_watch;
+	struct loop_timer *spare_timer, *tick_timer, *deadline_timer;
+	struct watchdog watchdog;
+	struct succession succession;
+	struct channel_go go;
+	uint64_t backoff_ns;
+	unsigned n_doomed;
+	bool listening, was_ready, stopping;
+	int status; /* the exit status, while stopping */
+	char hung[64]; /* why the active one was killed by us */
+};
+
+/* ---- keeper.c ---- */
+
+/* why: said; NULL: somebody has. tell: the active one does not know yet. */
+void keeper_stop(struct keeper *k, const char *why, bool tell);
+/* The same for a failure of ours. */
+void keeper_fail(struct keeper *k);
+
+/* ---- lives.c ---- */
+
+void spare_start(void *arg); /* k; a timer's function */
+/* Now, or after the pause that failures have earned. */
+void spare_soon(struct keeper *k);
+/* The one that is to forward next becomes the one that does, of which the keeper must have none. */
+void hand_over(struct keeper *k);
+void active_ready(struct keeper *k, uint64_t forwards_ns);
+void pulse_end(struct keeper *k);
+
+/* ---- deaths.c ---- */
+
+void on_active_exit(void *arg, int fd, uint32_t events);
+void on_spare_exit(void *arg, int fd, uint32_t events);
+void on_dying_exit(void *arg, int fd, uint32_t events);
+/* Without one the active one's death is heard of a little later. */
+void mourner_begin(struct keeper *k);
+void mourner_end(struct keeper *k);
+/* Takes what it sent, and the watches from it. */
+void active_forget(struct keeper *k);
+/* It touches nothing any more, and is buried when it is gone. */
+void active_let_go(struct keeper *k);
+
+/* ---- messages.c ---- */
+
+void on_active_channel(void *arg, int fd, uint32_t events);
+void on_spare_channel(void *arg, int fd, uint32_t events);
+/* All that the active one has sent, or (all false) one turn's worth. 0, or what ended it. */
+int active_read(struct keeper *k, bool all);
+
+/* ---- succession.c ---- */
+
+/* The active one shall yield to the next; one at a time: false while another is under way. */
+bool succession_begin(struct keeper *k, const char *reason);
+/* Somebody has become warm. */
+void succession_go_on(struct keeper *k);
+/* The active one says that it begins, or stays. */
+void succession_begun(struct keeper *k);
+void succession_refused(struct keeper *k, const char *text);
+/* After CHANNEL_YIELDED. */
+void succession_finish(struct keeper *k);
+/* The active one is gone. */
+void succession_forget(struct keeper *k);
+
+#endif

@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Lives of packet processes: one is started as a spare, is handed everything, becomes ready, and is watched.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/memfd.h"
+#include "control/keeper/internal.h"
+#include "control/keeper/mourner.h"
+
+#define SPARE_AFTER    (1 * S_NS)  /* its start costs half a second of CPU, which those who begin need more */
+#define BEGUN_MAX      (2 * S_NS)  /* a successor that has not even begun by then never will */
+#define READY_MAX      (60 * S_NS) /* one that takes longer has hung; thousands of ports take seconds */
+#define BACKOFF_MIN    (100 * MS_NS)
+#define BACKOFF_MAX    (5 * S_NS)
+
+/* ---- the spare ---- */
+
+void spare_start(void *arg)
+{
+	struct keeper *k = arg;
+	struct err err = ERR_NONE;
+	int rc = packet_start(k->opts->program, k->opts->argv, &k->spare, &err);
+
+	if (rc == 0)
+		rc = packet_watch(k->spare, k->loop, on_spare_exit, on_spare_channel, k);
+	if (rc == 0)
+		return;
+	if (k->spare)
+		err_set(&err, rc, "cannot watch the packet process: %s", strerror(-rc));
+	packet_kill(k->spare);
+	k->spare = NULL;
+	LOG_ERR("switch: %s", err.text);
+	if (k->was_ready)
+		spare_soon(k);
+	else
+		keeper_fail(k);
+}
+
+void spare_soon(struct keeper *k)
+{
+	uint64_t delay_ns = k->backoff_ns;
+
+	if (k->spare || k->spare_timer)
+		return;
+	k->backoff_ns = delay_ns ? 2 * delay_ns : BACKOFF_MIN;
+	if (k->backoff_ns > BACKOFF_MAX)
+		k->backoff_ns = BACKOFF_MAX;
+	if (delay_ns)
+		loop_timer_add(k->loop, delay_ns, spare_start, k, &k->spare_timer);
+	else
+		spare_start(k);
+}
+
+/* ---- the pulse ---- */
+
+void pulse_end(struct keeper *k)
+{
+	if (k->pulse) {
+		mourner_release(k->pulse);
+		munmap(k->pulse, sizeof(*k->pulse));
+	}
+	if (k->pulse_fd >= 0)
+		close(k->pulse_fd);
+	k->pulse = NULL;
+	k->pulse_fd = -1;
+}
+
+static int pulse_keep(struct keeper *k)
+{
+	int copy = fcntl(k->pulse_fd, F_DUPFD_CLOEXEC, 0);
+
+	return copy < 0 ? -errno : fd_table_put(k->table, (struct keep_key){KEEP_PROCESS, OWN_PULSE, 0}, copy);
+}
+
+/* For each process another one: what a dead one has made of its own may be anything. */
+static int pulse_make(struct keeper *k)
+{
+	void *at = MAP_FAILED;
+	int rc;
+
+	pulse_end(k);
+	rc = memfd_sized("lanyard-pulse", sizeof(*k->pulse));
+	if (rc < 0)
+		return rc;
+	k->pulse_fd = rc;
+	at = mmap(NULL, sizeof(*k->pulse), PROT_READ | PROT_WRITE, MAP_SHARED, k->pulse_fd, 0);
+	rc = at == MAP_FAILED ? -errno : pulse_keep(k);
+	if (at != MAP_FAILED)
+		k->pulse = at;
+	if (rc < 0)
+		pulse_end(k);
+	else
+		pulse_init(k->pulse);
+	return rc;
+}
+
+/* ---- whether it moves ---- */
+
+static void hung(struct keeper *k, const char *text)
+{
+	snprintf(k->hung, sizeof(k->hung), "%s", text);
+	kill(k->active->pid, SIGKILL);
+}
+
+static void ready_late(void *arg)
+{
+	struct keeper *k = arg;
+	char text[64];
+
+	snprintf(text, sizeof(text), "not ready within %llu s", READY_MAX / S_NS);
+	hung(k, text);
+}
+
+/* One that was handed everything while it was stopped, or stood still already. */
+static bool never_began(const struct keeper *k)
+{
+	return !k->active->ready && !atomic_load(&k->pulse->control.begun) &&
+	       loop_now_ns() - k->active->handed_ns > BEGUN_MAX;
+}
+
+static void tick(void *arg)
+{
+	struct keeper *k = arg;
+	char text[64];
+
+	if (never_began(k))
+		hung(k, "it did not begin");
+	else if (k->active->ready &&
+		 watchdog_look(&k->watchdog, k->pulse, packet_is_stopped(k->active), loop_now_ns(), text,
+			       sizeof(text)))
+		hung(k, text);
+	else
+		loop_timer_add(k->loop, WATCHDOG_TICK, tick, k, &k->tick_timer);
+	if (k->active->ready)
+		mourner_begin(k);
+}
+
+void active_ready(struct keeper *k, uint64_t forwards_ns)
+{
+	struct channel_past *last = k->go.end == KEEP_YIELDED ? &k->go.planned : &k->go.deaths;
+	uint64_t now_ns = loop_now_ns();
+
+	k->active->ready = true;
+	k->active->ready_ns = now_ns;
+	if (last->n && !last->gap_ns && forwards_ns > last->at_ns && forwards_ns <= now_ns)
+		last->gap_ns = forwards_ns - last->at_ns;
+	k->backoff_ns = 0;
+	loop_timer_del(k->deadline_timer);
+	watchdog_begin(&k->watchdog);
+	mourner_begin(k);
+	if (!k->was_ready)
+		k->opts->on_ready(k->opts->arg);
+	k->was_ready = true;
+	if (!k->spare && !k->spare_timer)
+		loop_timer_add(k->loop, SPARE_AFTER, spare_start, k, &k->spare_timer);
+}
+
+/* ---- handing over ---- */
+
+static int hand_all(struct keeper *k, int channel)
+{
+	struct channel_msg m = {.type = CHANNEL_HAND};
+	const struct fd_entry *e = NULL;
+	int rc = 0;
+
+	while (rc == 0 && (e = fd_table_next(k->table, e))) {
+		m.keys[m.n++] = fd_entry_key(e);
+		m.fds[m.n_fds++] = fd_entry_fd(e);
+		if (m.n < CHANNEL_BATCH)
+			continue;
+		rc = channel_send(channel, &m);
+		m.n = m.n_fds = 0;
+	}
+	if (rc == 0 && m.n)
+		rc = channel_send(channel, &m);
+	if (rc < 0)
+		return rc;
+	m = (struct channel_msg){.type = CHANNEL_GO, .go = k->go};
+	return channel_send(channel, &m);
+}
+
+static int listening(struct keeper *k)
+{
+	struct err err = ERR_NONE;
+	int fd, rc;
+
+	if (k->listening)
+		return 0;
+	rc = k->opts->listen(k->opts->arg, &fd, &err);
+	if (rc == 0)
+		rc = fd_table_put(k->table, (struct keep_key){KEEP_PROCESS, OWN_CONTROL, 0}, fd);
+	if (rc == 0)
+		k->listening = true;
+	else
+		LOG_ERR("%s%s%s", err.text, err.hint[0] ? "; " : "", err.hint);
+	return rc;
+}
+
+void hand_over(struct keeper *k)
+{
+	struct packet *p = k->spare;
+	int rc;
+
+	if (listening(k) < 0) {
+		keeper_fail(k);
+		return;
+	}
+	packet_unwatch(p);
+	rc = pulse_make(k);
+	if (rc == 0)
+		rc = hand_all(k, p->channel);
+	if (rc < 0)
+		LOG_ERR("switch: process %d does not take what it is handed: %s", (int)p->pid,
+			strerror(-rc));
+	if (rc == 0)
+		rc = packet_watch(p, k->loop, on_active_exit, on_active_channel, k);
+	k->spare = NULL;
+	if (rc < 0) {
+		packet_kill(p);
+		spare_soon(k);
+		return;
+	}
+	p->handed_ns = loop_now_ns();
+	k->active = p;
+	loop_timer_add(k->loop, READY_MAX, ready_late, k, &k->deadline_timer);
+	loop_timer_add(k->loop, WATCHDOG_TICK, tick, k, &k->tick_timer);
+}

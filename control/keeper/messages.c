@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What packet processes say. The active one may put and drop what is kept, and ask; a spare is warm, or was told to
+ * end.
+ *
+ * Trust    as control/keeper/keeper.h.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "control/keeper/internal.h"
+
+#define MESSAGES_MAX 256 /* a turn */
+
+static void fds_close(struct channel_msg *m)
+{
+	while (m->n_fds)
+		close(m->fds[--m->n_fds]);
+}
+
+/* A descriptor that cannot be kept: a successor must not go on with a part of what belongs together, and its front
+ * end connects again. */
+static void put(struct keeper *k, struct channel_msg *m)
+{
+	const struct keep_key *key = &m->keys[0];
+	int rc = m->n_fds ? fd_table_put(k->table, *key, m->fds[0]) : -EMFILE;
+
+	m->n_fds = 0;
+	if (rc == 0)
+		return;
+	LOG_WARN_RL("switch: a descriptor of port %u cannot be kept: %s; after a restart its other side has to "
+		    "connect again",
+		    key->slot, strerror(-rc));
+	fd_table_drop(k->table, *key);
+	if (KEEP_BIT(key->kind) & KEEP_OF_CONNECTION)
+		fd_table_drop_slot(k->table, key->slot, KEEP_OF_CONNECTION);
+}
+
+static void active_said(struct keeper *k, struct channel_msg *m)
+{
+	switch (m->type) {
+	case CHANNEL_PUT:
+		put(k, m);
+		break;
+	case CHANNEL_DROP:
+		fd_table_drop(k->table, m->keys[0]);
+		break;
+	case CHANNEL_DROP_SLOT:
+		fd_table_drop_slot(k->table, m->keys[0].slot, m->kinds);
+		break;
+	case CHANNEL_READY:
+		if (!k->active->ready)
+			active_ready(k, m->number);
+		break;
+	case CHANNEL_STOPPING:
+		keeper_stop(k, NULL, false);
+		break;
+	case CHANNEL_ASK:
+		succession_begin(k, m->text);
+		break;
+	case CHANNEL_YIELDING:
+		succession_begun(k);
+		break;
+	case CHANNEL_YIELDED:
+		k->succession.yielded_ns = m->number ?: 1;
+		break;
+	case CHANNEL_STAYING:
+		succession_refused(k, m->text);
+		break;
+	}
+}
+
+int active_read(struct keeper *k, bool all)
+{
+	struct channel_msg m;
+	int rc = 0;
+
+	for (unsigned i = 0; all || i < MESSAGES_MAX; i++) {
+		rc = channel_receive(k->active->channel, &m, false);
+		if (rc <= 0)
+			return rc;
+		active_said(k, &m);
+		fds_close(&m);
+	}
+	return 0;
+}
+
+void on_active_channel(void *arg, int fd, uint32_t events)
+{
+	struct keeper *k = arg;
+	int rc = active_read(k, false);
+
+	if (k->succession.yielded_ns && !k->stopping) {
+		succession_finish(k);
+		return;
+	}
+	if (rc == 0)
+		return;
+	loop_fd_del(k->active->channel_watch);
+	k->active->channel_watch = NULL;
+	/* At its end it is about to die, or else it is of no use any more. */
+	if (rc == -EPROTO)
+		LOG_WARN("switch: process %d says what is no message; it is killed",
+			 (int)k->active->pid);
+	kill(k->active->pid, rc == -EPROTO ? SIGKILL : SIGTERM);
+}
+
+static void spare_became_warm(struct keeper *k, uint64_t version)
+{
+	if (version != CHANNEL_VERSION) {
+		LOG_ERR("switch: process %d is of a build that speaks version %llu to its keeper, not %d",
+			(int)k->spare->pid, (unsigned long long)version, CHANNEL_VERSION);
+		kill(k->spare->pid, SIGKILL);
+		return;
+	}
+	k->spare->warm = true;
+	if (!k->active)
+		hand_over(k);
+	else
+		succession_go_on(k);
+}
+
+void on_spare_channel(void *arg, int fd, uint32_t events)
+{
+	struct keeper *k = arg;
+	struct channel_msg m;
+	int rc = channel_receive(k->spare->channel, &m, false);
+
+	if (rc == 0)
+		return;
+	if (rc < 0 || (m.type != CHANNEL_WARM && m.type != CHANNEL_STOPPING)) {
+		if (rc > 0)
+			fds_close(&m);
+		loop_fd_del(k->spare->channel_watch);
+		k->spare->channel_watch = NULL;
+		if (rc != -EPIPE)
+			kill(k->spare->pid, SIGKILL);
+		return;
+	}
+	if (m.type == CHANNEL_STOPPING)
+		keeper_stop(k, "the spare process was told to end", true);
+	else
+		spare_became_warm(k, m.number);
+}
