@@ -19,6 +19,7 @@
 #include "control/daemon/options.h"
 #include "control/daemon/priv.h"
 #include "control/daemon/startup.h"
+#include "control/keeper/fd_store.h"
 #include "control/keeper/keeper.h"
 #include "control/rpc/dirs.h"
 
@@ -57,6 +58,13 @@ static int on_listen(void *arg, int *fd, struct err *err)
 	return priv_listen(socket_path, &o->access, fd, err);
 }
 
+static bool is_listening(void *arg, int fd)
+{
+	const struct options *o = arg;
+
+	return priv_is_listening(socket_path, &o->access, fd);
+}
+
 static void on_ready(void *arg)
 {
 	notify_send("READY=1");
@@ -79,6 +87,7 @@ static int keep(const struct options *o, const char *program, char *const *argv,
 		.lock_fds = {-1, -1},
 		.metrics_fd = -1,
 		.listen = on_listen,
+		.is_listening = is_listening,
 		.on_ready = on_ready,
 		.on_stopping = on_stopping,
 		.arg = (void *)o,
@@ -88,6 +97,10 @@ static int keep(const struct options *o, const char *program, char *const *argv,
 	priv_nofile_raise();
 	unix_path_access_set(&o->ports);
 	rc = startup_signals(&k.signal_fd, err);
+	if (rc == 0 && o->fd_store)
+		rc = fd_store_open(&k.store, err);
+	if (rc == 0 && o->fd_store)
+		rc = startup_signals_leave(k.signal_fd, err);
 	if (rc == 0)
 		rc = startup_locks(o, k.lock_fds, err);
 	if (rc == 0 && o->serve_metrics)
@@ -101,6 +114,7 @@ static int keep(const struct options *o, const char *program, char *const *argv,
 	close(k.lock_fds[1]);
 	close(k.lock_fds[0]);
 	close(k.signal_fd);
+	fd_store_close(k.store);
 	return rc;
 }
 

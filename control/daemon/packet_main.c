@@ -19,6 +19,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -87,6 +88,9 @@ static void on_keeper(void *arg, int fd, uint32_t events)
 		succession_stay(&p->d);
 		break;
 	case -EPIPE:
+		/* The next keeper has a copy of everything: a proper end would take it from the guests. */
+		if (p->options.fd_store)
+			raise(SIGKILL);
 		loop_fd_del(p->kept_watch);
 		p->kept_watch = NULL;
 		daemon_stop_soon(&p->d, "the keeper has gone");
@@ -253,6 +257,8 @@ static int process_begin(struct process *p, struct err *err)
 {
 	int rc = startup_signals(&p->signal_fd, err);
 
+	if (p->options.fd_store)
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (rc == 0 && p->options.channel_fd >= 0)
 		rc = kept_create(p->options.channel_fd, &p->kept, err);
 	if (rc == 0 && !p->kept)

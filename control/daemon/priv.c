@@ -12,6 +12,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -91,6 +92,19 @@ int priv_listen(const char *path, const struct access *a, int *fd, struct err *e
 		unlink(path);
 	}
 	return rc;
+}
+
+bool priv_is_listening(const char *path, const struct access *a, int fd)
+{
+	struct sockaddr_un addr = {0};
+	socklen_t len = sizeof(addr), size = sizeof(int);
+	int listens = 0;
+	struct stat st;
+
+	return getsockname(fd, (struct sockaddr *)&addr, &len) == 0 && addr.sun_family == AF_UNIX &&
+	       strncmp(addr.sun_path, path, sizeof(addr.sun_path)) == 0 &&
+	       getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) == 0 && listens && lstat(path, &st) == 0 &&
+	       S_ISSOCK(st.st_mode) && chown(path, a->owner, a->group) == 0 && chmod(path, access_mode(a)) == 0;
 }
 
 int priv_listen_tcp(const union metrics_address *a, int *out, struct err *err)

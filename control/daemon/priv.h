@@ -21,6 +21,9 @@ int priv_dir_lock(const char *dir, const char *name, int *fd, struct err *err);
 int priv_listen(const char *path, const struct access *a, int *fd, struct err *err);
 /* Binds and listens on a TCP address. -EADDRINUSE, -EADDRNOTAVAIL, -EACCES in words. */
 int priv_listen_tcp(const union metrics_address *a, int *fd, struct err *err);
+/* Whether fd listens on path, where others still find it; it is given to its owner anew. */
+bool priv_is_listening(const char *path, const struct access *a, int fd);
+
 void priv_unlink(const char *path);
 
 /* Raises the limit of open files to what is allowed, at most 1,048,576. */

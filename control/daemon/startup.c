@@ -11,14 +11,30 @@
 #include "control/daemon/priv.h"
 #include "control/rpc/dirs.h"
 
+static void signals_of_end(sigset_t *set)
+{
+	sigemptyset(set);
+	sigaddset(set, SIGTERM);
+	sigaddset(set, SIGINT);
+	sigaddset(set, SIGHUP);
+}
+
+int startup_signals_leave(int fd, struct err *err)
+{
+	sigset_t set;
+
+	signals_of_end(&set);
+	sigaddset(&set, SIGUSR1);
+	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0 || signalfd(fd, &set, SFD_CLOEXEC | SFD_NONBLOCK) < 0)
+		return err_set(err, -errno, "cannot wait for signals: %s", strerror(errno));
+	return 0;
+}
+
 int startup_signals(int *fd, struct err *err)
 {
 	sigset_t set;
 
-	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGHUP);
+	signals_of_end(&set);
 	signal(SIGPIPE, SIG_IGN);
 	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
 		return err_set(err, -errno, "cannot block signals");

@@ -14,6 +14,9 @@
 /* SIGTERM, SIGINT and SIGHUP come to *fd alone. Before there are threads, which inherit the mask. */
 int startup_signals(int *fd, struct err *err);
 
+/* SIGUSR1 comes there too. */
+int startup_signals_leave(int fd, struct err *err);
+
 /* The folders are ours as long as fds are open, -1 where it failed. -EBUSY with the holder. */
 int startup_locks(const struct options *o, int fds[2], struct err *err);
 

@@ -23,11 +23,12 @@
 
 /* slot of a KEEP_PROCESS */
 enum channel_own {
-	OWN_CONTROL = 1, /* the control socket */
+	OWN_CONTROL = 1, /* the control socket; stored, too */
 	OWN_METRICS,	 /* the socket of --metrics */
 	OWN_LOCK,	 /* on the folders; index: which. So they are not free before all have gone */
 	OWN_PULSE,	 /* switch/pulse.h */
 	OWN_PATHS,	 /* control/keeper/paths.h: the asking end */
+	OWN_LEDGER = 63, /* control/keeper/ledger.h; stored, and so the same in each build */
 };
 
 enum channel_type {

@@ -49,8 +49,11 @@ static void state_drop(struct keeper *k)
 	LOG_ERR("switch: %d processes in a row died before they were ready, or within a second; the next one "
 		"begins from the saved configuration",
 		DOOMED);
+	stored_mark_all(k);
 	fd_table_drop_kinds(k->table, ~of_process);
 	k->n_doomed = 0;
+	/* Of a keeper that began with them: now it is a start like any other. */
+	k->was_ready = k->told_ready;
 }
 
 /* How it went with the one that has just died; whoever kills one that is well says nothing of what it was handed. */

@@ -162,6 +162,15 @@ const struct fd_entry *fd_table_next(const struct fd_table *t, const struct fd_e
 	return after ? TAILQ_NEXT(after, of_all) : TAILQ_FIRST(&t->all);
 }
 
+const struct fd_entry *fd_table_next_of_slot(const struct fd_table *t, uint16_t slot, const struct fd_entry *after)
+{
+	const struct fd_entry *e = after ? LIST_NEXT(after, of_slot) : LIST_FIRST(&t->buckets[slot % BUCKETS].entries);
+
+	while (e && e->key.slot != slot)
+		e = LIST_NEXT(e, of_slot);
+	return e;
+}
+
 struct keep_key fd_entry_key(const struct fd_entry *e)
 {
 	return e->key;

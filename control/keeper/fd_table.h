@@ -36,6 +36,8 @@ unsigned fd_table_n(const struct fd_table *t);
 
 /* All of them, in the order in which they were put: after NULL the first. */
 const struct fd_entry *fd_table_next(const struct fd_table *t, const struct fd_entry *after);
+/* The same of one slot, in any order. */
+const struct fd_entry *fd_table_next_of_slot(const struct fd_table *t, uint16_t slot, const struct fd_entry *after);
 struct keep_key fd_entry_key(const struct fd_entry *e);
 int fd_entry_fd(const struct fd_entry *e);
 

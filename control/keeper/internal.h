@@ -2,7 +2,7 @@
 /*
  * Inside of the keeper, for its own files only: keeper.c begins and ends, lives.c starts packet processes and hands
  * everything on to one, deaths.c buries them, messages.c hears what they say, succession.c has one yield to
- * the next.
+ * the next, stored.c sees to it that another keeper can go on.
  *
  * Threads  the keeper's one.
  */
@@ -10,8 +10,10 @@
 #define CONTROL_KEEPER_INTERNAL_H
 
 #include "base/loop.h"
+#include "control/keeper/fd_store.h"
 #include "control/keeper/fd_table.h"
 #include "control/keeper/keeper.h"
+#include "control/keeper/ledger.h"
 #include "control/keeper/packet.h"
 #include "control/keeper/paths.h"
 #include "control/keeper/watchdog.h"
@@ -49,6 +51,11 @@ struct keeper {
 	uint64_t backoff_ns;
 	unsigned n_doomed;
 	bool listening, was_ready, stopping;
+	bool told_ready;	      /* the service manager was told that the switch is ready */
+	bool leaving;		      /* it goes, and all that it keeps stays */
+	struct ledger *ledger;	      /* of the active one; NULL: nothing is stored */
+	uint32_t heard[LEDGER_SLOTS]; /* messages of the active one, by slot */
+	struct loop_timer *push_timer;
 	int status; /* the exit status, while stopping */
 	char hung[64]; /* why the active one was killed by us */
 };
@@ -90,10 +97,29 @@ void on_spare_channel(void *arg, int fd, uint32_t events);
 /* All that the active one has sent, or (all false) one turn's worth. 0, or what ended it. */
 int active_read(struct keeper *k, bool all);
 
+/* ---- stored.c ---- */
+
+/* After the table is there: adds what a predecessor left. */
+void stored_begin(struct keeper *k);
+/* What the active one said of this slot has been done; all that was, at the end of a turn. */
+void stored_say(struct keeper *k, uint16_t slot);
+void stored_flush(struct keeper *k);
+/* Before a change of everything. */
+void stored_mark_all(struct keeper *k);
+/* Before all is handed to another process. -errno. */
+int stored_hand_over(struct keeper *k);
+/* The keeper goes, and leaves everything as it is; nobody forwards any more. */
+void stored_leave(struct keeper *k, const char *why);
+void stored_left(struct keeper *k);
+/* At the keeper's end with that status. */
+void stored_end(struct keeper *k, int status);
+
 /* ---- succession.c ---- */
 
 /* The active one shall yield to the next; one at a time: false while another is under way. */
 bool succession_begin(struct keeper *k, const char *reason);
+/* The same with nobody to yield to: false where it cannot be asked. */
+bool succession_leave(struct keeper *k, const char *reason);
 /* Somebody has become warm. */
 void succession_go_on(struct keeper *k);
 /* The active one says that it begins, or stays. */

@@ -70,7 +70,10 @@ static void on_signal(void *arg, int fd, uint32_t events)
 		return;
 	snprintf(why, sizeof(why), "%s from process %u", strsignal((int)info.ssi_signo),
 		 info.ssi_pid);
-	keeper_stop(k, why, true);
+	if (info.ssi_signo == SIGUSR1)
+		stored_leave(k, why);
+	else
+		keeper_stop(k, why, true);
 }
 
 /* ---- begin ---- */
@@ -109,6 +112,8 @@ static int begin(struct keeper *k)
 		rc = own_put(k, OWN_METRICS, 0, o->metrics_fd);
 	if (rc == 0)
 		rc = loop_fd_add(k->loop, o->signal_fd, EPOLLIN, on_signal, k, &k->signal_watch);
+	if (rc == 0)
+		stored_begin(k);
 	return rc;
 }
 
@@ -121,7 +126,7 @@ int keeper_run(const struct keeper_opts *opts, struct err *err)
 		err_set(err, rc, "the keeper cannot start: %s", strerror(-rc));
 	} else {
 		k.go.keeper_pid = getpid();
-		k.go.start_ns = loop_now_ns();
+		k.go.start_ns = k.go.start_ns ?: loop_now_ns();
 		spare_start(&k);
 		rc = k.stopping ? k.status : loop_run(k.loop);
 	}
@@ -132,6 +137,7 @@ int keeper_run(const struct keeper_opts *opts, struct err *err)
 		spare_kill(&k);
 	}
 	paths_destroy(k.paths);
+	stored_end(&k, rc);
 	loop_destroy(k.loop);
 	fd_table_destroy(k.table);
 	pulse_end(&k);

@@ -17,7 +17,11 @@
 #ifndef CONTROL_KEEPER_KEEPER_H
 #define CONTROL_KEEPER_KEEPER_H
 
+#include <stdbool.h>
+
 #include "base/err.h"
+
+struct fd_store;
 
 struct keeper_opts {
 	const char *program; /* the packet process's */
@@ -25,8 +29,11 @@ struct keeper_opts {
 	int signal_fd;	     /* of signals that end the switch */
 	int lock_fds[2];     /* stay the caller's */
 	int metrics_fd;	     /* -1: none; stays the caller's */
+	struct fd_store *store; /* NULL: nothing outlives the keeper; stays the caller's */
 	/* Opens the control socket; called when somebody is about to serve it. */
 	int (*listen)(void *arg, int *fd, struct err *err);
+	/* Whether fd, of a keeper before this one, is that socket, and can still be reached. */
+	bool (*is_listening)(void *arg, int fd);
 	/* The switch is ready, for the first time; it is about to end, and its socket goes. */
 	void (*on_ready)(void *arg);
 	void (*on_stopping)(void *arg);

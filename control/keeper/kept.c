@@ -11,10 +11,12 @@
 
 #include "base/log.h"
 #include "control/keeper/fd_table.h"
+#include "control/keeper/ledger.h"
 
 struct kept {
 	int fd;
 	struct fd_table *handed;
+	struct ledger *ledger; /* NULL: nothing is stored */
 	struct channel_go go;
 };
 
@@ -44,6 +46,7 @@ void kept_destroy(struct kept *k)
 	if (!k)
 		return;
 	fd_table_destroy(k->handed);
+	ledger_unmap(k->ledger);
 	close(k->fd);
 	free(k);
 }
@@ -53,6 +56,16 @@ static void handed_put(struct kept *k, const struct channel_msg *m)
 	for (unsigned i = 0; i < m->n; i++)
 		if (fd_table_put(k->handed, m->keys[i], m->fds[i]) < 0)
 			LOG_WARN_RL("switch: out of memory for what was handed on");
+}
+
+static void ledger_take(struct kept *k)
+{
+	int fd = kept_own(k, OWN_LEDGER, 0);
+
+	if (fd < 0)
+		return;
+	k->ledger = ledger_map(fd);
+	close(fd);
 }
 
 static int messages_take(struct kept *k, struct err *err)
@@ -66,6 +79,7 @@ static int messages_take(struct kept *k, struct err *err)
 		if (m.type != CHANNEL_GO)
 			continue;
 		k->go = m.go;
+		ledger_take(k);
 		return 1;
 	}
 	if (rc == -EPROTO)
@@ -123,6 +137,7 @@ static int put(void *arg, struct keep_key key, int fd)
 
 	/* What a predecessor left under this key is another's, and nobody's any more. */
 	fd_table_drop(k->handed, key);
+	ledger_say(k->ledger, key.slot);
 	return say(k, &m);
 }
 
@@ -132,6 +147,7 @@ static void drop(void *arg, struct keep_key key)
 	struct channel_msg m = {.type = CHANNEL_DROP, .n = 1, .keys = {key}};
 
 	fd_table_drop(k->handed, key);
+	ledger_say(k->ledger, key.slot);
 	say(k, &m);
 }
 
@@ -142,6 +158,7 @@ static void drop_slot(void *arg, uint16_t slot, uint32_t kinds)
 		.type = CHANNEL_DROP_SLOT, .n = 1, .kinds = kinds, .keys = {{.slot = slot}}};
 
 	fd_table_drop_slot(k->handed, slot, kinds);
+	ledger_say(k->ledger, slot);
 	say(k, &m);
 }
 

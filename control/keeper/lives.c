@@ -49,6 +49,10 @@ void spare_soon(struct keeper *k)
 {
 	uint64_t delay_ns = k->backoff_ns;
 
+	if (k->leaving) {
+		stored_left(k);
+		return;
+	}
 	if (k->spare || k->spare_timer)
 		return;
 	k->backoff_ns = delay_ns ? 2 * delay_ns : BACKOFF_MIN;
@@ -157,9 +161,9 @@ void active_ready(struct keeper *k, uint64_t forwards_ns)
 	loop_timer_del(k->deadline_timer);
 	watchdog_begin(&k->watchdog);
 	mourner_begin(k);
-	if (!k->was_ready)
+	if (!k->told_ready)
 		k->opts->on_ready(k->opts->arg);
-	k->was_ready = true;
+	k->was_ready = k->told_ready = true;
 	if (!k->spare && !k->spare_timer)
 		loop_timer_add(k->loop, SPARE_AFTER, spare_start, k, &k->spare_timer);
 }
@@ -190,14 +194,23 @@ static int hand_all(struct keeper *k, int channel)
 
 static int listening(struct keeper *k)
 {
+	const struct keep_key key = {KEEP_PROCESS, OWN_CONTROL, 0};
 	struct err err = ERR_NONE;
-	int fd, rc;
+	int fd, rc = 0;
 
 	if (k->listening)
 		return 0;
-	rc = k->opts->listen(k->opts->arg, &fd, &err);
+	fd = fd_table_take(k->table, key);
+	if (fd >= 0 && !k->opts->is_listening(k->opts->arg, fd)) {
+		close(fd);
+		fd = -1;
+	}
+	if (fd < 0)
+		rc = k->opts->listen(k->opts->arg, &fd, &err);
 	if (rc == 0)
-		rc = fd_table_put(k->table, (struct keep_key){KEEP_PROCESS, OWN_CONTROL, 0}, fd);
+		rc = fd_table_put(k->table, key, fd);
+	if (k->opts->store)
+		fd_store_mark(k->opts->store, key.slot);
 	if (rc == 0)
 		k->listening = true;
 	else
@@ -217,6 +230,8 @@ void hand_over(struct keeper *k)
 	packet_unwatch(p);
 	rc = pulse_make(k);
 	if (rc == 0)
+		rc = stored_hand_over(k);
+	if (rc == 0)
 		rc = hand_all(k, p->channel);
 	if (rc < 0)
 		LOG_ERR("switch: process %d does not take what it is handed: %s", (int)p->pid,
@@ -231,6 +246,7 @@ void hand_over(struct keeper *k)
 	}
 	p->handed_ns = loop_now_ns();
 	k->active = p;
+	stored_flush(k);
 	loop_timer_add(k->loop, READY_MAX, ready_late, k, &k->deadline_timer);
 	loop_timer_add(k->loop, WATCHDOG_TICK, tick, k, &k->tick_timer);
 }

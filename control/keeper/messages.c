@@ -44,12 +44,15 @@ static void active_said(struct keeper *k, struct channel_msg *m)
 	switch (m->type) {
 	case CHANNEL_PUT:
 		put(k, m);
+		stored_say(k, m->keys[0].slot);
 		break;
 	case CHANNEL_DROP:
 		fd_table_drop(k->table, m->keys[0]);
+		stored_say(k, m->keys[0].slot);
 		break;
 	case CHANNEL_DROP_SLOT:
 		fd_table_drop_slot(k->table, m->keys[0].slot, m->kinds);
+		stored_say(k, m->keys[0].slot);
 		break;
 	case CHANNEL_READY:
 		if (!k->active->ready)
@@ -81,11 +84,13 @@ int active_read(struct keeper *k, bool all)
 	for (unsigned i = 0; all || i < MESSAGES_MAX; i++) {
 		rc = channel_receive(k->active->channel, &m, false);
 		if (rc <= 0)
-			return rc;
+			break;
 		active_said(k, &m);
 		fds_close(&m);
+		rc = 0;
 	}
-	return 0;
+	stored_flush(k);
+	return rc;
 }
 
 void on_active_channel(void *arg, int fd, uint32_t events)

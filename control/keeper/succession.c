@@ -35,6 +35,8 @@ static void give_up(struct keeper *k, const char *why)
 {
 	LOG_WARN("switch: no planned succession (%s): %s", k->succession.reason, why);
 	succession_forget(k);
+	if (k->leaving)
+		kill(k->active->pid, SIGKILL);
 }
 
 static void never_warm(void *arg)
@@ -83,6 +85,18 @@ bool succession_begin(struct keeper *k, const char *reason)
 		spare_start(k);
 	}
 	succession_go_on(k);
+	return true;
+}
+
+bool succession_leave(struct keeper *k, const char *reason)
+{
+	struct succession *s = &k->succession;
+
+	if (!k->active || !k->active->ready)
+		return false;
+	snprintf(s->reason, sizeof(s->reason), "%s", reason);
+	if (s->state <= SUCCESSION_WARMING)
+		ask(k);
 	return true;
 }
 

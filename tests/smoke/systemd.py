@@ -3,6 +3,7 @@
 """lanyard-switch.service under a real systemd: ready when it says so; the process that forwards and its keeper are
 killed again and again, and the unit is restarted, under front ends that never connect twice; stopping it leaves
 nothing."""
+import json
 import os
 import re
 import subprocess
@@ -81,32 +82,61 @@ def keeper_pid(s):
     return int(s.show("MainPID"))
 
 
-def check(s, load, pid):
-    """After any death: who forwards now."""
-    now = await_true("another process forwards", lambda: (
-        lambda done: done.returncode == 0 and (status(s)["pid"] if status(s)["pid"] != pid else 0))(
-            s.cli("status", check=False)))
-    load.await_frames(RATE * PORTS // 10)
-    load.check(load.report())
-    assert all(p["state"] == "up" for p in s.json("port", "show")), s.json("port", "show")
-    return now
+class Deaths:
+    """Each is the end of somebody, and what has to hold then."""
+
+    def __init__(self, s):
+        self.s = s
+        self.load = Steady(s)
+        self.config = s.cli("show", "config").stdout
+        self.fdb = self.addresses()
+
+    def addresses(self):
+        return sorted((e["mac"], e["vlan"], e["port"]) for e in self.s.json("fdb", "show"))
+
+    def one(self, what, how, same_keeper=False):
+        s, load = self.s, self.load
+        pid, keeper = status(s)["pid"], keeper_pid(s)
+        load.report()
+        load.gap_us = load.doubles_now = 0
+        how(pid, keeper)
+
+        def another():
+            done = s.cli("--json", "status", check=False)
+            now = json.loads(done.stdout)["daemon"] if done.returncode == 0 else {"pid": pid}
+            return now["pid"] != pid and now
+
+        now = await_true("another process forwards", another)
+        load.await_frames(RATE * PORTS // 10)
+        load.check(load.report())
+        assert all(p["state"] == "up" for p in s.json("port", "show")), s.json("port", "show")
+        assert self.addresses() == self.fdb, self.addresses()
+        assert s.cli("show", "config").stdout == self.config
+        assert (keeper_pid(s) == keeper) == same_keeper, (keeper, keeper_pid(s))
+        assert s.show("ActiveState") == "active"
+        print(f"   {what}: {load.gap_us / 1000:.0f} ms without a frame")
+        return now
 
 
 def ports_go_on_when_it_is_killed():
     with Service() as s:
-        load = Steady(s)
-        for _ in range(2):
-            pid, keeper = status(s)["pid"], keeper_pid(s)
-            load.report()
-            load.gap_us = load.doubles_now = 0
-            s.kill(pid)
-            check(s, load, pid)
-            print(f"   packet process killed: {load.gap_us / 1000:.0f} ms without a frame")
-            assert keeper_pid(s) == keeper
-        s.systemd.ctl("stop", UNIT)
-        assert s.show("ActiveState") == "inactive"
-        r = load.report()
-        assert r["closed"], r
+        deaths = Deaths(s)
+        deaths.one("packet process killed", lambda pid, keeper: s.kill(pid), same_keeper=True)
+        for _ in range(KILLS):
+            now = deaths.one("keeper killed", lambda pid, keeper: s.kill(keeper))
+            assert "keeper" in now["restarts"]["reason"], now
+        assert int(s.show("NRestarts")) == KILLS
+        deaths.one("systemctl restart", lambda pid, keeper: s.systemd.ctl("restart", UNIT))
+        stopping_leaves_nothing(s, deaths.load)
+
+
+def stopping_leaves_nothing(s, load):
+    s.systemd.ctl("stop", UNIT)
+    now = s.show("ActiveState", "Result", "NFileDescriptorStore")
+    assert now == {"ActiveState": "inactive", "Result": "success", "NFileDescriptorStore": "0"}, now
+    assert load.report()["closed"] == PORTS
+    assert not [f for f in os.listdir(s.dir) if f.endswith(".sock")], os.listdir(s.dir)
+    assert "switch.sock" not in os.listdir(s.run_dir), os.listdir(s.run_dir)
 
 
 def the_unit_is_understood():
