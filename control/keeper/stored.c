@@ -194,7 +194,7 @@ void stored_end(struct keeper *k, int status)
 {
 	const struct timespec again = {.tv_nsec = PUSH_AGAIN};
 
-	if (!k->opts->store)
+	if (!k->opts->store || !k->table)
 		return;
 	/* A failure may heal: so what there is stays for the next try. */
 	if (k->leaving || status != 0) {

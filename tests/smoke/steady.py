@@ -10,9 +10,10 @@ PORTS = 8
 
 
 class Steady:
-    def __init__(self, s, n_ports=PORTS, rate=RATE):
-        s.cli("bridge", "add", "br0")
-        for i in range(n_ports):
+    def __init__(self, s, n_ports=PORTS, rate=RATE, add=True):
+        if add:
+            s.cli("bridge", "add", "br0")
+        for i in range(n_ports if add else 0):
             s.cli("port", "add", f"p{i}", "--bridge", "br0", "--type", "vhost-user", "--listen", "--path",
                   s.path(f"{i}.sock"), "--access", str(10 + i // 2))
         self.s = s

@@ -59,6 +59,15 @@ class Service(Session):
 
         await_true("the unit is active", is_over)
 
+    def await_switch(self, pid):
+        """Another process than pid forwards: its status."""
+        def another():
+            done = self.cli("--json", "status", check=False)
+            now = json.loads(done.stdout)["daemon"] if done.returncode == 0 else {"pid": pid}
+            return now["pid"] != pid and now
+
+        return await_true("another process forwards", another)
+
     def show(self, *names):
         return self.systemd.show(*names)
 
@@ -101,12 +110,7 @@ class Deaths:
         load.gap_us = load.doubles_now = 0
         how(pid, keeper)
 
-        def another():
-            done = s.cli("--json", "status", check=False)
-            now = json.loads(done.stdout)["daemon"] if done.returncode == 0 else {"pid": pid}
-            return now["pid"] != pid and now
-
-        now = await_true("another process forwards", another)
+        now = s.await_switch(pid)
         load.await_frames(RATE * PORTS // 10)
         load.check(load.report())
         assert all(p["state"] == "up" for p in s.json("port", "show")), s.json("port", "show")
@@ -130,6 +134,27 @@ def ports_go_on_when_it_is_killed():
         stopping_leaves_nothing(s, deaths.load)
 
 
+def what_was_not_stored_yet_is_not_believed():
+    """The keeper is stopped while a port gets its front end, and then killed: the port begins anew."""
+    with Service() as s:
+        s.cli("bridge", "add", "br0")
+        for i in range(4):
+            s.cli("port", "add", f"p{i}", "--bridge", "br0", "--type", "vhost-user", "--listen", "--path",
+                  s.path(f"{i}.sock"), "--access", str(10 + i // 2))
+        keeper, pid = keeper_pid(s), status(s)["pid"]
+        s.kill(keeper, "STOP")
+        load = Steady(s, n_ports=2, add=False)
+        s.kill(keeper)
+        s.await_switch(pid)
+        assert "not stored yet" in s.log_text(), s.log_text()
+        # Its front ends have lost their connections; the next ones find everything as it should be.
+        await_true("both were closed", lambda: load.report()["closed"] == 2)
+        s.end(load.child)
+        load = Steady(s, n_ports=4, add=False)
+        load.await_frames(1000)
+        load.check(load.report())
+
+
 def stopping_leaves_nothing(s, load):
     s.systemd.ctl("stop", UNIT)
     now = s.show("ActiveState", "Result", "NFileDescriptorStore")
@@ -151,4 +176,4 @@ def the_unit_is_understood():
 
 
 own_systemd.need()
-session.run(the_unit_is_understood, ports_go_on_when_it_is_killed)
+session.run(the_unit_is_understood, ports_go_on_when_it_is_killed, what_was_not_stored_yet_is_not_believed)
