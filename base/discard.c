@@ -10,6 +10,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/every_thread.h"
+
 #define STACK_BYTES (1 << 20) /* address space; what is thread-local lies in it too */
 
 struct job {
@@ -78,7 +80,7 @@ static void *empty(void *arg)
 	return NULL;
 }
 
-/* False where there is no thread to be had. No signal is this thread's. */
+/* False where there is no thread to be had. No signal is this thread's, but for what all are asked. */
 static bool thread_start(struct discard *d)
 {
 	pthread_attr_t attr;
@@ -87,6 +89,8 @@ static bool thread_start(struct discard *d)
 	int rc;
 
 	sigfillset(&all);
+	sigdelset(&all, EVERY_THREAD_SIGNAL);
+	sigdelset(&all, SIGSYS);
 	pthread_attr_init(&attr);
 	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
 	pthread_attr_setstacksize(&attr, STACK_BYTES);

@@ -23,6 +23,7 @@ struct guard {
 };
 
 static struct guard guards[GUARDS_MAX];
+static uint64_t memory_twice; /* twice the host's, in bytes; asked for once: a confined process is not told */
 static unsigned n_guards; /* ctl: highest slot ever used + 1; grows only */
 
 /* Address space is shared by all: a front end can tell terabytes of a sparse file at no cost. Half of the
@@ -66,6 +67,8 @@ void vu_mem_guard_install(void)
 
 	sigemptyset(&sa.sa_mask);
 	sigaction(SIGBUS, &sa, NULL);
+	if (!memory_twice)
+		memory_twice = 2 * (uint64_t)sysconf(_SC_PHYS_PAGES) * 4096;
 }
 
 static int guard_take(struct vu_mem *m, void *map, size_t size, unsigned *slot)
@@ -87,9 +90,7 @@ static int guard_take(struct vu_mem *m, void *map, size_t size, unsigned *slot)
 /* Twice the host's memory, for guests that have more than is used: a tebibyte at least. */
 static uint64_t device_max(void)
 {
-	uint64_t twice = 2 * (uint64_t)sysconf(_SC_PHYS_PAGES) * 4096;
-
-	return twice > DEVICE_MAX_MIN ? twice : DEVICE_MAX_MIN;
+	return memory_twice > DEVICE_MAX_MIN ? memory_twice : DEVICE_MAX_MIN;
 }
 
 /* Whether size more bytes may be mapped for a guest. -ENOMEM with a sentence. */

@@ -12,7 +12,7 @@
 
 void access_init(struct access *a)
 {
-	*a = (struct access){.owner = (uid_t)NO_ID, .group = (gid_t)NO_ID};
+	*a = (struct access){.self = geteuid(), .owner = (uid_t)NO_ID, .group = (gid_t)NO_ID};
 }
 
 /* A number stands for itself. */
@@ -122,7 +122,7 @@ enum role access_role(void *ctx, const struct rpc_peer *peer)
 	const struct access *a = ctx;
 	enum role best = ROLE_NONE;
 
-	if (!a->n_who || peer->uid == 0 || peer->uid == geteuid() || peer->uid == a->owner)
+	if (!a->n_who || peer->uid == 0 || peer->uid == a->self || peer->uid == a->owner)
 		return ROLE_ADMIN;
 	for (unsigned i = 0; i < a->n_who; i++)
 		if (a->who[i].role > best &&

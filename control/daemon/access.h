@@ -28,6 +28,7 @@ struct access {
 		unsigned id;
 	} who[ACCESS_MAX];
 	unsigned n_who;
+	uid_t self;  /* who runs the switch, whoever forwards */
 	uid_t owner; /* of the socket's file; (uid_t)-1: the switch's user */
 	gid_t group; /* (gid_t)-1: the switch's group, which the file is closed to */
 };

@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/queue.h>
+#include <sys/resource.h>
 
 #include "base/err.h"
 #include "base/loop.h"
@@ -23,6 +24,7 @@
 
 struct apply;
 struct events;
+struct confinement;
 struct metrics;
 struct vm_seen;
 
@@ -54,11 +56,16 @@ struct daemon {
 	const struct port_type *const *types; /* ends with NULL */
 	struct store store;
 	const char *run_dir; /* NULL in tests */
+	struct rlimit nofile; /* how many files it may open */
 	uint64_t start_ns; /* of the keeper, where there is one */
 	struct restarts restarts;
 	struct daemon_keeper keeper;
 	struct loop_timer *yield_timer; /* while it is about to yield */
 	uint64_t yield_since_ns;
+	/* Called when all is made that was saved and left, before a frame is read; or NULL. */
+	int (*restored)(void *arg, struct err *err);
+	void *restored_arg;
+	const struct confinement *confined; /* NULL in tests */
 
 	/* Hand-made objects of the saved configuration that could not be made at start: they stay
 	 * saved, so that a socket folder that is missing once does not cost a port.
@@ -97,8 +104,8 @@ void daemon_lease_wait(struct daemon *d);
  * sentence: what runs goes back to what is saved. */
 int daemon_save(void *ctx, struct err *err);
 
-/* Makes the objects of the saved configuration. What cannot be made is said and kept out. */
-void daemon_restore(struct daemon *d);
+/* Makes the objects of the saved configuration. What cannot be made is said and kept out. Fails as restored() does. */
+int daemon_restore(struct daemon *d, struct err *err);
 
 /* Frees what handlers attached to bridges and ports; before switch_destroy(). */
 void daemon_forget(struct daemon *d);

@@ -23,7 +23,8 @@
 #include "control/keeper/keeper.h"
 #include "control/rpc/dirs.h"
 
-#define PACKET "lanyard-packet"
+#define PACKET	 "lanyard-packet"
+#define ARGS_MAX 60
 
 static char socket_path[PATH_MAX + sizeof(SWITCH_SOCKET)];
 
@@ -78,11 +79,41 @@ static void on_stopping(void *arg)
 		priv_unlink(socket_path);
 }
 
+/* The packet process's arguments: ours, and whose it is to become. */
+static int packet_args(const struct options *o, char *const *argv, char **out, struct err *err)
+{
+	static char text[40];
+	const char *why = NULL;
+	struct run_as u = {.change = false};
+	unsigned n = 0;
+	int rc = o->confine ? run_as_choose(o->user[0] ? o->user : NULL, o->run_dir, &u, &why, err) : 0;
+
+	if (rc == 0)
+		rc = run_as_give(&u, o->state_dir, err);
+	if (rc < 0)
+		return rc;
+	if (why)
+		LOG_WARN("switch: the process that forwards stays root's: %s", why);
+	for (; argv[n]; n++) {
+		if (n + 3 > ARGS_MAX)
+			return err_set(err, -E2BIG, "more than %d arguments", ARGS_MAX - 3);
+		out[n] = argv[n];
+	}
+	if (u.change) {
+		snprintf(text, sizeof(text), "%u:%u", u.uid, u.gid);
+		out[n++] = (char *)"--run-as";
+		out[n++] = text;
+	}
+	out[n] = NULL;
+	return 0;
+}
+
 static int keep(const struct options *o, const char *program, char *const *argv, struct err *err)
 {
+	char *args[ARGS_MAX + 1];
 	struct keeper_opts k = {
 		.program = program,
-		.argv = argv,
+		.argv = args,
 		.signal_fd = -1,
 		.lock_fds = {-1, -1},
 		.metrics_fd = -1,
@@ -94,6 +125,8 @@ static int keep(const struct options *o, const char *program, char *const *argv,
 	};
 	int rc;
 
+	args[0] = argv[0];
+	args[1] = NULL;
 	priv_nofile_raise();
 	unix_path_access_set(&o->ports);
 	rc = startup_signals(&k.signal_fd, err);
@@ -103,6 +136,8 @@ static int keep(const struct options *o, const char *program, char *const *argv,
 		rc = startup_signals_leave(k.signal_fd, err);
 	if (rc == 0)
 		rc = startup_locks(o, k.lock_fds, err);
+	if (rc == 0)
+		rc = packet_args(o, argv, args, err);
 	if (rc == 0 && o->serve_metrics)
 		rc = priv_listen_tcp(&o->metrics, &k.metrics_fd, err);
 	if (rc < 0)

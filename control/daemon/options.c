@@ -25,6 +25,10 @@ static const struct param params[] = {
 	 "take memory of the switch's own from hugepages (auto)"},
 	{"no_keeper", PARAM_BOOL, 0, 0, 0, NULL,
 	 "run in one process, which nobody starts anew when it dies; for debugging"},
+	{"confine", PARAM_BOOL, 0, 0, 0, NULL, NULL},
+	{"user", PARAM_STRING, 0, 1, 63, "USER",
+	 "who forwards, when root starts the switch (\"lanyard\", else a number that is nobody's)"},
+	{"run_as", PARAM_STRING, 0, 3, 40, NULL, NULL},
 	{"metrics", PARAM_STRING, 0, 1, 80, "ADDR:PORT",
 	 "serve metrics for Prometheus over HTTP; a port alone means 127.0.0.1 (not served)"},
 	{"socket_owner", PARAM_STRING, 0, 1, 64, "USER", "whose the control socket is (who runs the switch)"},
@@ -152,6 +156,8 @@ static int values_take(const json_t *values, struct options *o, struct err *err)
 		o->serve_metrics = true;
 		rc = metrics_address_parse(metrics, &o->metrics, err);
 	}
+	if (rc == 0 && text_of(values, "run_as"))
+		rc = run_as_parse(text_of(values, "run_as"), &o->run_as, err);
 	if (rc < 0)
 		return rc;
 	if (!o->n_workers)
@@ -170,6 +176,8 @@ static int values_take(const json_t *values, struct options *o, struct err *err)
 	o->channel_fd = json_object_get(values, "channel") ?
 				(int)json_integer_value(json_object_get(values, "channel")) : -1;
 	o->fd_store = json_is_true(json_object_get(values, "fd_store"));
+	o->confine = json_is_true(json_object_get(values, "confine"));
+	snprintf(o->user, sizeof(o->user), "%s", text_of(values, "user") ? text_of(values, "user") : "");
 	o->until_unused = json_is_true(json_object_get(values, "until_unused"));
 	return 0;
 }

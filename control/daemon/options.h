@@ -13,6 +13,7 @@
 #include "base/err.h"
 #include "control/daemon/access.h"
 #include "control/daemon/metrics_address.h"
+#include "control/daemon/run_as.h"
 #include "switch/eal.h"
 #include "switch/switch.h"
 
@@ -32,6 +33,9 @@ struct options {
 	bool until_unused;
 	bool no_keeper;
 	bool fd_store;
+	bool confine;
+	char user[64];	      /* of --user; empty: choose */
+	struct run_as run_as; /* of --run-as: the keeper has chosen */
 	int channel_fd; /* to the keeper; -1: there is none */
 	bool verbose;
 };

@@ -20,11 +20,13 @@
 #include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "control/daemon/apply.h"
+#include "control/daemon/confine.h"
 #include "control/daemon/daemon.h"
 #include "control/daemon/event_sources.h"
 #include "control/daemon/metrics.h"
@@ -40,12 +42,14 @@
 #include "switch/eal.h"
 #include "switch/pulse.h"
 #include "switch/quarantine.h"
+#include "vhost-user/vu_mem.h"
 
 struct process {
 	struct daemon d;
 	struct options options;
 	struct kept *kept; /* NULL: no keeper */
 	struct pulse *pulse;
+	struct confinement confined;
 	char socket_path[PATH_MAX + sizeof(SWITCH_SOCKET)];
 	int locks[2], signal_fd;
 	int metrics_fd; /* until the server has it */
@@ -219,7 +223,25 @@ static int switch_begin(struct process *p, struct err *err)
 	}
 	if (rc == 0)
 		rc = host_ports_begin(p->options.run_dir, err);
+	vu_mem_guard_install();
 	return rc;
+}
+
+/* From here on nothing can be opened that only root may. */
+static int on_restored(void *arg, struct err *err)
+{
+	struct process *p = arg;
+	char text[160];
+	int rc;
+
+	if (!p->confined.on)
+		return 0;
+	rc = confine_enter(&p->confined, p->options.state_dir, p->d.restarts.keeper_pid, err);
+	if (rc < 0)
+		return rc;
+	confine_text(&p->confined, text, sizeof(text));
+	LOG_INFO("switch: process %d is confined: %s", (int)getpid(), text);
+	return 0;
 }
 
 static int server_begin(struct process *p, struct err *err)
@@ -263,6 +285,8 @@ static int process_begin(struct process *p, struct err *err)
 		rc = kept_create(p->options.channel_fd, &p->kept, err);
 	if (rc == 0 && !p->kept)
 		rc = alone_begin(p, err);
+	if (rc == 0 && p->options.confine)
+		rc = confine_begin(&p->confined, &p->options.run_as, err);
 	if (rc == 0)
 		rc = eal_begin(p, err);
 	if (rc == 0 && p->kept)
@@ -271,8 +295,9 @@ static int process_begin(struct process *p, struct err *err)
 		rc = store_open(&p->d.store, p->options.state_dir, err);
 	if (rc == 0)
 		rc = switch_begin(p, err);
+	if (rc == 0)
+		rc = daemon_restore(&p->d, err);
 	if (rc == 0) {
-		daemon_restore(&p->d);
 		p->forwards_ns = loop_now_ns();
 		host_ports_settle();
 		rc = server_begin(p, err);
@@ -328,7 +353,7 @@ static void fd_close(int fd)
 static void process_end(struct process *p)
 {
 	/* Clients first: one that asks again finds no socket rather than half a switch. */
-	if (p->socket)
+	if (p->socket && !p->confined.on)
 		priv_unlink(p->socket_path);
 	rpc_server_destroy(p->d.server);
 	metrics_stop(&p->d);
@@ -347,6 +372,7 @@ static void process_end(struct process *p)
 		munmap(p->pulse, sizeof(*p->pulse));
 	paths_ask_end();
 	kept_destroy(p->kept);
+	confine_free(&p->confined);
 	fd_close(p->metrics_fd);
 	fd_close(p->signal_fd);
 	fd_close(p->locks[1]);
@@ -361,7 +387,11 @@ int main(int argc, char **argv)
 
 	p.d.store.dir_fd = -1;
 	p.d.types = port_types;
+	p.d.restored = on_restored;
+	p.d.restored_arg = &p;
+	p.d.confined = &p.confined;
 	p.d.start_ns = p.begin_ns = loop_now_ns();
+	getrlimit(RLIMIT_NOFILE, &p.d.nofile);
 	quarantine_watch();
 	rc = options_main(argc, argv, &p.options, &status);
 	if (rc != 0)

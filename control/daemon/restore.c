@@ -147,28 +147,37 @@ static void slots_restore(struct daemon *d, const json_t *document)
 	switch_slots_drop(d->sw);
 }
 
-void daemon_restore(struct daemon *d)
+int daemon_restore(struct daemon *d, struct err *err)
 {
-	struct err err = ERR_NONE;
+	struct err why = ERR_NONE;
 	bool adopting = switch_adopting(d->sw);
 	json_t *document = NULL, *warning;
 	size_t i;
+	int rc = 0;
 
 	d->kept_out = json_object();
 	d->warnings = json_array();
-	if (store_load(&d->store, &document, d->warnings, &err) < 0)
-		LOG_ERR("switch: %s", err.text);
+	if (store_load(&d->store, &document, d->warnings, &why) < 0)
+		LOG_ERR("switch: %s", why.text);
 	json_array_foreach (d->warnings, i, warning)
 		LOG_WARN("switch: %s", json_string_value(warning));
 	if (adopting)
 		slots_restore(d, d->store.behind ? NULL : document);
 	section_restore(d, document, "bridges", &m_bridge_add, bridge_make);
 	section_restore(d, document, "ports", &m_port_add, port_make);
+	if (d->restored)
+		rc = d->restored(d->restored_arg, err);
+	/* Then a successor finds all as it was. */
+	if (rc < 0) {
+		json_decref(document);
+		return rc;
+	}
 	switch_adopt_end(d->sw);
 	config_kept_note(d);
 	/* Whole again where an older one had to be taken, or there is none. */
 	if (d->store.behind || (adopting && !document))
-		config_save(d, &err);
+		config_save(d, &why);
 	json_decref(document);
+	return 0;
 }
 

@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -180,18 +179,16 @@ int do_daemon_facts(struct rpc_call *call, const json_t *params, json_t **result
 {
 	struct daemon *d = rpc_ctx(call);
 	json_t *list = json_array(), *warning;
-	struct rlimit nofile;
 	char text[96];
 	size_t i;
 
 	json_array_foreach (d->warnings, i, warning)
 		finding(list, "start", "warn", json_string_value(warning),
 			"see the switch's log; `lanyard show config` is what runs");
-	getrlimit(RLIMIT_NOFILE, &nofile);
 	snprintf(text, sizeof(text), "the switch may open %llu files",
-		 (unsigned long long)nofile.rlim_cur);
-	finding(list, "switch-nofile", nofile.rlim_cur >= 65536 ? "ok" : "warn", text,
-		nofile.rlim_cur >= 65536 ? ""
+		 (unsigned long long)d->nofile.rlim_cur);
+	finding(list, "switch-nofile", d->nofile.rlim_cur >= 65536 ? "ok" : "warn", text,
+		d->nofile.rlim_cur >= 65536 ? ""
 					 : "raise the hard limit of open files before its start");
 	if (metrics_where(d)) {
 		snprintf(text, sizeof(text), "metrics are at http://%.64s/metrics", metrics_where(d));

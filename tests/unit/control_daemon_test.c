@@ -64,7 +64,7 @@ static int setup(void **state)
 	f->d.sw = f->lab->sw;
 	f->d.types = types;
 	assert_int_equal(store_open(&f->d.store, f->dir, NULL), 0);
-	daemon_restore(&f->d);
+	assert_int_equal(daemon_restore(&f->d, NULL), 0);
 	snprintf(f->path, sizeof(f->path), "%s/s", f->dir);
 	assert_int_equal(rpc_listen(f->path, &opts.listen_fd, NULL), 0);
 	assert_int_equal(rpc_server_create(f->d.loop, &opts, &f->d.server, NULL), 0);
@@ -550,7 +550,7 @@ static void restart(struct fixture *f)
 		port_del(p, NULL);
 	while ((br = bridge_next(f->d.sw, NULL)))
 		bridge_del(br, NULL);
-	daemon_restore(&f->d);
+	assert_int_equal(daemon_restore(&f->d, NULL), 0);
 }
 
 static void saved_objects_come_back(void **state)

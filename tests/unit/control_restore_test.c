@@ -156,7 +156,7 @@ static void life_begin(struct life *l)
 	must(switch_create(&opts, &l->d.sw, &err), &err);
 	l->d.types = types;
 	must(store_open(&l->d.store, l->w->dir, &err), &err);
-	daemon_restore(&l->d);
+	assert_int_equal(daemon_restore(&l->d, NULL), 0);
 }
 
 static void live(void *arg)
