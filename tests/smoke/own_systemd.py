@@ -55,6 +55,8 @@ mkdir old
 pivot_root . old
 umount -l /old
 rmdir /old /dev_old
+# As on a machine; systemd leaves that to whoever makes a container.
+mount --make-rshared /
 ip link set lo up
 exec env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin container=lanyard-test \
 	/lib/systemd/systemd --system --log-target=console --log-level=$LEVEL --show-status=no --unit=$UNIT

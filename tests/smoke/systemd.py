@@ -122,8 +122,33 @@ class Deaths:
         return now
 
 
+def interface(s, name):
+    """Its number; None: there is none."""
+    done = s.systemd.inside("cat", f"/sys/class/net/{name}/ifindex", check=False)
+    return int(done.stdout) if done.returncode == 0 else None
+
+
+def host_ports_add(s):
+    """What needs the rights that the unit leaves the switch."""
+    s.cli("bridge", "add", "br1")
+    s.cli("port", "add", "t0", "--bridge", "br1", "--type", "tap", "--address", "10.9.0.1/24")
+    s.systemd.inside("ip", "netns", "add", "far")
+    s.cli("port", "add", "t1", "--bridge", "br1", "--type", "tap", "--netns", "far", "--ifname", "eth0", "--address",
+          "10.9.0.2/24")
+    s.cli("port", "add", "n0", "--bridge", "br1", "--type", "nat", "--address", "10.9.1.1/24")
+    ping(s)
+
+
+def ping(s):
+    await_true("the host and its name space find each other", lambda: s.systemd.inside(
+        "ping", "-c", "1", "-W", "1", "10.9.0.2", check=False).returncode == 0)
+
+
 def ports_go_on_when_it_is_killed():
     with Service() as s:
+        host_ports_add(s)
+        tap, nat = interface(s, "t0"), interface(s, "n0")
+        assert tap and nat, (tap, nat)
         deaths = Deaths(s)
         deaths.one("packet process killed", lambda pid, keeper: s.kill(pid), same_keeper=True)
         for _ in range(KILLS):
@@ -131,6 +156,8 @@ def ports_go_on_when_it_is_killed():
             assert "keeper" in now["restarts"]["reason"], now
         assert int(s.show("NRestarts")) == KILLS
         deaths.one("systemctl restart", lambda pid, keeper: s.systemd.ctl("restart", UNIT))
+        assert (interface(s, "t0"), interface(s, "n0")) == (tap, nat)
+        ping(s)
         stopping_leaves_nothing(s, deaths.load)
 
 
@@ -161,6 +188,7 @@ def stopping_leaves_nothing(s, load):
     assert now == {"ActiveState": "inactive", "Result": "success", "NFileDescriptorStore": "0"}, now
     assert load.report()["closed"] == PORTS
     assert not [f for f in os.listdir(s.dir) if f.endswith(".sock")], os.listdir(s.dir)
+    assert (interface(s, "t0"), interface(s, "n0")) == (None, None)
     assert "switch.sock" not in os.listdir(s.run_dir), os.listdir(s.run_dir)
 
 
