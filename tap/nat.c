@@ -10,10 +10,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "tap/dhcp_server.h"
-#include "tap/ip_forward.h"
-#include "tap/nat_rules.h"
-#include "tap/nat_watch.h"
+#include "tap/host.h"
 #include "tap/tap.h"
 #include "tap/tap_interface.h"
 #include "tap/tap_keep.h"
@@ -23,12 +20,6 @@
 
 struct nat {
 	struct tap tap; /* first */
-	char table[16 + IFNAMSIZ], network[INET_ADDRSTRLEN + 4];
-	char *text; /* of the table, as the kernel had it when it was made */
-	struct nat_watch *watch;
-	char blocked[128]; /* what of the host drops what is forwarded; "" */
-	bool forwards, rules;
-	struct dhcp_server *dhcp;
 };
 
 /* ---- addresses ---- */
@@ -75,7 +66,7 @@ static int address_choose(struct switch_ *sw, char *out, size_t size, struct err
 {
 	struct netlink *nl;
 	bool used = true;
-	int ns_fd, rc = netns_open(NULL, &ns_fd, err);
+	int ns_fd, rc = host_netns(NULL, &ns_fd, err);
 
 	if (rc < 0)
 		return rc;
@@ -96,55 +87,38 @@ static int address_choose(struct switch_ *sw, char *out, size_t size, struct err
 	return rc;
 }
 
-/* ---- the parts ---- */
+/* ---- what is behind it ---- */
 
-static void tell(void *arg, const char *why)
+static void tell(void *arg, const char *note)
 {
 	struct nat *n = arg;
 
-	if (why)
-		tap_note(&n->tap, "dnsmasq does not run, so guests get no address: %s", why);
-	else if (n->blocked[0])
-		tap_note(
-			&n->tap,
-			"chain \"%s\" of this host drops what is forwarded; let \"%s\" through there",
-			n->blocked, n->tap.ifname);
-	else
-		tap_note(&n->tap, "%s", "");
+	tap_note(&n->tap, "%s", note);
 }
 
-static int rules_make(struct nat *n, struct err *err)
+static void again(void *arg);
+
+static int service_start(struct nat *n, struct err *err)
 {
-	int rc = nat_rules_set(n->table, n->tap.ifname, n->network, err);
+	struct nat_service_opts opts = {.slot = n->tap.port.id,
+					.tun_fd = n->tap.fds[0],
+					.port = n->tap.port.name,
+					.tell = tell,
+					.again = again,
+					.arg = n};
+	int rc = address_parse(n->tap.address, &opts.address, &opts.prefix);
 
-	if (rc < 0)
-		return rc;
-	n->rules = true;
-	free(n->text);
-	n->text = nat_rules_text(n->table);
-	nat_rules_blocked(n->blocked, sizeof(n->blocked));
-	return 0;
+	return rc < 0 ? nat_address_check(n->tap.address, err) : host_nat_start(&opts, err);
 }
 
-/* Somebody has changed nftables: `nft flush ruleset`, say, or a firewall's restart. */
-static void on_rules_changed(void *arg)
+/* Whoever did it for us has ended, and there is another one. */
+static void again(void *arg)
 {
 	struct err err = ERR_NONE;
 	struct nat *n = arg;
 
-	if (n->text && nat_rules_whole(n->table, n->text))
-		return;
-	if (rules_make(n, &err) < 0) {
-		LOG_WARN_RL("switch: port \"%s\": somebody has changed nftables table \"%s\", and it "
-			    "cannot be put back: %s",
-			    n->tap.port.name, n->table, err.text);
-		tap_note(&n->tap, "its nftables table was changed and cannot be put back: %s",
-			 err.text);
-		return;
-	}
-	LOG_WARN_RL("switch: port \"%s\": somebody has changed nftables table \"%s\": put back",
-		    n->tap.port.name, n->table);
-	tell(n, NULL);
+	if (n->tap.present && service_start(n, &err) < 0)
+		tap_note(&n->tap, "no masquerading and no DHCP: %s", err.text);
 }
 
 static int ifname_check(const char *name, struct err *err)
@@ -158,77 +132,25 @@ static int ifname_check(const char *name, struct err *err)
 	return 0;
 }
 
-/* The interface has another name: rules and dnsmasq go by it. */
+/* The interface is another one, or has another name: rules and dnsmasq go by it. */
 static void on_renamed(struct tap *tap)
 {
-	struct nat *n = (struct nat *)tap;
-	char before[sizeof(n->table)];
 	struct err err = ERR_NONE;
-	int rc = ifname_check(tap->ifname, &err);
+	int rc = tap->present ? host_nat_rename(tap->port.id, tap->fds[0], &err) : 0;
 
-	memcpy(before, n->table, sizeof(before));
-	if (rc == 0) {
-		snprintf(n->table, sizeof(n->table), "lanyard-%s", tap->ifname);
-		rc = rules_make(n, &err);
-	}
-	if (rc < 0) {
-		memcpy(n->table, before, sizeof(before));
-		LOG_WARN("switch: port \"%s\": its rules stay as they were: %s", tap->port.name,
-			 err.text);
-		tap_note(tap, "its interface was renamed, its rules were not: %s", err.text);
+	if (rc == -ENOENT)
+		rc = service_start((struct nat *)tap, &err);
+	if (rc == 0)
 		return;
-	}
-	if (strcmp(before, n->table))
-		nat_rules_clear(before);
-	dhcp_server_rename(n->dhcp, tap->ifname);
-	tell(n, NULL);
-}
-
-static int parts_make(struct nat *n, const char *address, struct err *err)
-{
-	struct dhcp_server_opts dhcp = {.ifname = n->tap.ifname, .tell = tell, .arg = n};
-	struct in_addr network;
-	char text[INET_ADDRSTRLEN];
-	int rc = address_parse(address, &dhcp.address, &dhcp.prefix);
-
-	if (rc < 0)
-		return nat_address_check(address, err);
-	network.s_addr = htonl(dhcp.address & (~0u << (32 - dhcp.prefix)));
-	inet_ntop(AF_INET, &network, text, sizeof(text));
-	snprintf(n->network, sizeof(n->network), "%s/%u", text, dhcp.prefix);
-	snprintf(n->table, sizeof(n->table), "lanyard-%s", n->tap.ifname);
-	rc = rules_make(n, err);
-	if (rc == 0)
-		rc = ip_forward_take(err);
-	n->forwards = rc == 0;
-	if (rc == 0)
-		rc = dhcp_server_start(switch_loop(n->tap.port.sw), &dhcp, &n->dhcp, err);
-	if (rc == 0)
-		rc = nat_watch_start(switch_loop(n->tap.port.sw), on_rules_changed, n, &n->watch, err);
-	if (rc == 0) {
-		n->tap.renamed = on_renamed;
-		tell(n, NULL);
-	}
-	return rc;
-}
-
-/* Accepts what is half-made. */
-static void parts_free(struct nat *n)
-{
-	nat_watch_stop(n->watch);
-	dhcp_server_stop(n->dhcp);
-	if (n->forwards)
-		ip_forward_give();
-	if (n->rules)
-		nat_rules_clear(n->table);
-	free(n->text);
+	LOG_WARN("switch: port \"%s\": its rules stay as they were: %s", tap->port.name, err.text);
+	tap_note(tap, "its interface was renamed, its rules were not: %s", err.text);
 }
 
 static void nat_destroy(struct port *p)
 {
 	struct nat *n = (struct nat *)p;
 
-	parts_free(n);
+	host_nat_stop(n->tap.port.id);
 	tap_close(&n->tap);
 	free(n);
 }
@@ -272,7 +194,8 @@ int nat_port_add(struct switch_ *sw, const struct nat_opts *opts, struct port **
 		free(n);
 		return rc;
 	}
-	rc = parts_make(n, tap.address, err);
+	rc = service_start(n, err);
+	n->tap.renamed = on_renamed;
 	if (rc < 0) {
 		tap_interface_restore(&n->tap);
 		nat_destroy(&n->tap.port);
@@ -280,10 +203,4 @@ int nat_port_add(struct switch_ *sw, const struct nat_opts *opts, struct port **
 	}
 	*out = &n->tap.port;
 	return 0;
-}
-
-void nat_end_left(void)
-{
-	nat_rules_end_left();
-	ip_forward_end_left();
 }

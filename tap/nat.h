@@ -2,9 +2,8 @@
 /*
  * Port type `nat`: a way out for guests through the host.
  *
- * What     A tap with an address (tap/tap.h), masquerading behind it (tap/nat_rules.h), IPv4 forwarding
- *          (tap/ip_forward.h), DHCP and DNS for the guests (tap/dhcp_server.h). All of it goes
- *          with the port.
+ * What     A tap with an address (tap/tap.h), and behind it masquerading, IPv4 forwarding, DHCP and DNS for the
+ *          guests (tap/nat_service.h). All of it goes with the port.
  * How      Without an address it takes the first 10.77.N.1/24 that no address and route of the host
  *          has a part in.
  * Threads  control only.
@@ -21,9 +20,6 @@ struct nat_opts {
 };
 
 int nat_address_check(const char *address, struct err *err);
-
-/* Undoes what an earlier process of this run dir has left and no port has made again. */
-void nat_end_left(void);
 
 int nat_port_add(struct switch_ *sw, const struct nat_opts *opts, struct port **out,
 		 struct err *err);

@@ -15,14 +15,14 @@
 #include <netlink/route/link.h>
 #include <netlink/route/route.h>
 
-#include "tap/netns.h"
+#include "base/fd_msg.h"
+#include "tap/host.h"
+#include "tap/nle.h"
 
 /* <linux/if.h> has it, but not beside <net/if.h>. */
 #ifndef IFF_LOWER_UP
 #define IFF_LOWER_UP 0x10000
 #endif
-
-#define EVENTS_BUFFER (1024 * 1024) /* bytes: some 600 changes at once */
 
 TAILQ_HEAD(watcher_list, netlink_watcher);
 
@@ -38,52 +38,6 @@ struct netlink {
 };
 
 static TAILQ_HEAD(, netlink) netlinks = TAILQ_HEAD_INITIALIZER(netlinks); /* ctl */
-
-static int nle_errno(int nle)
-{
-	switch (nle < 0 ? -nle : nle) {
-	case NLE_PERM:
-	case NLE_NOACCESS:
-		return -EPERM;
-	case NLE_EXIST:
-		return -EEXIST;
-	case NLE_NODEV:
-	case NLE_OBJ_NOTFOUND:
-		return -ENODEV;
-	case NLE_INVAL:
-	case NLE_RANGE:
-		return -EINVAL;
-	case NLE_NOMEM:
-		return -ENOMEM;
-	default:
-		return -EIO;
-	}
-}
-
-static int refuse(struct err *err, int nle, const char *what)
-{
-	int rc = err_set(err, nle_errno(nle), "%s: %s", what, nl_geterror(nle));
-
-	if (rc == -EPERM)
-		err_hint(err, "that needs CAP_NET_ADMIN: run lanyard-switch as root");
-	return rc;
-}
-
-static int sockets_open(void *arg, struct err *err)
-{
-	struct netlink *nl = arg;
-	int rc = nl_connect(nl->route, NETLINK_ROUTE);
-
-	if (rc == 0)
-		rc = nl_connect(nl->events, NETLINK_ROUTE);
-	if (rc == 0)
-		rc = nl_socket_add_membership(nl->events, RTNLGRP_LINK);
-	if (rc == 0)
-		rc = nl_socket_set_nonblocking(nl->events);
-	if (rc == 0)
-		nl_socket_set_buffer_size(nl->events, EVENTS_BUFFER, 0); /* else less */
-	return rc < 0 ? refuse(err, rc, "cannot listen to changes of interfaces") : 0;
-}
 
 static void watchers_call(struct netlink *nl, const struct netlink_link *link)
 {
@@ -142,6 +96,30 @@ static void netlink_free(struct netlink *nl)
 	free(nl);
 }
 
+static int socket_take(struct nl_sock *sock, int *fd)
+{
+	int rc = nl_socket_set_fd(sock, NETLINK_ROUTE, *fd);
+
+	if (rc == 0)
+		*fd = -1; /* it is the socket's */
+	return rc;
+}
+
+static int sockets_take(struct netlink *nl, int ns_fd, struct err *err)
+{
+	int fds[2], rc = host_netlink(ns_fd, fds, err);
+
+	if (rc < 0)
+		return rc;
+	rc = socket_take(nl->route, &fds[0]);
+	if (rc == 0)
+		rc = socket_take(nl->events, &fds[1]);
+	if (rc == 0)
+		rc = nl_socket_set_nonblocking(nl->events);
+	fd_msg_close(fds, 2);
+	return rc < 0 ? nle_refuse(err, rc, "cannot listen to changes of interfaces") : 0;
+}
+
 static int netlink_create(struct loop *loop, int ns_fd, struct netlink **out, struct err *err)
 {
 	struct netlink *nl = calloc(1, sizeof(*nl));
@@ -158,7 +136,7 @@ static int netlink_create(struct loop *loop, int ns_fd, struct netlink **out, st
 	}
 	nl_socket_disable_seq_check(nl->events);
 	nl_socket_modify_cb(nl->events, NL_CB_VALID, NL_CB_CUSTOM, event_take, nl);
-	rc = netns_run(ns_fd, sockets_open, nl, err);
+	rc = sockets_take(nl, ns_fd, err);
 	if (rc == 0) {
 		rc = loop_fd_add(loop, nl_socket_get_fd(nl->events), EPOLLIN, events_ready, nl,
 				 &nl->watch);
@@ -230,7 +208,7 @@ int netlink_find(struct netlink *nl, const char *name, unsigned index, struct ne
 
 	if (rc < 0) {
 		rc = nle_errno(rc) == -ENODEV ? -ENODEV
-					      : refuse(err, rc, "cannot look at the interface");
+					      : nle_refuse(err, rc, "cannot look at the interface");
 		return rc;
 	}
 	*out = (struct netlink_link){
@@ -246,92 +224,11 @@ int netlink_find(struct netlink *nl, const char *name, unsigned index, struct ne
 	return 0;
 }
 
-/* Makes of the interface what `to` says; consumes it. */
-static int change(struct netlink *nl, unsigned index, struct rtnl_link *to)
-{
-	struct rtnl_link *from = rtnl_link_alloc();
-	int rc = -NLE_NOMEM;
-
-	if (from && to) {
-		rtnl_link_set_ifindex(from, (int)index);
-		rc = rtnl_link_change(nl->route, from, to, 0);
-	}
-	if (from)
-		rtnl_link_put(from);
-	if (to)
-		rtnl_link_put(to);
-	return rc;
-}
-
-int netlink_up(struct netlink *nl, unsigned index, struct err *err)
-{
-	struct rtnl_link *to = rtnl_link_alloc();
-	int rc;
-
-	if (to)
-		rtnl_link_set_flags(to, IFF_UP);
-	rc = change(nl, index, to);
-	return rc < 0 ? refuse(err, rc, "cannot set the interface up") : 0;
-}
-
-void netlink_down(struct netlink *nl, unsigned index)
-{
-	struct rtnl_link *to = rtnl_link_alloc();
-
-	if (to)
-		rtnl_link_unset_flags(to, IFF_UP);
-	change(nl, index, to);
-}
-
-int netlink_mac(struct netlink *nl, unsigned index, const uint8_t mac[6], struct err *err)
-{
-	struct nl_addr *address = nl_addr_build(AF_LLC, mac, 6);
-	struct rtnl_link *to = rtnl_link_alloc();
-	int rc = -NLE_NOMEM;
-
-	if (to && address)
-		rtnl_link_set_addr(to, address);
-	if (address)
-		rc = change(nl, index, to);
-	else if (to)
-		rtnl_link_put(to);
-	if (address)
-		nl_addr_put(address);
-	return rc < 0 ? refuse(err, rc, "cannot give the interface its MAC address") : 0;
-}
-
-int netlink_mtu(struct netlink *nl, unsigned index, uint32_t mtu, struct err *err)
-{
-	struct rtnl_link *to = rtnl_link_alloc();
-	char what[64];
-	int rc;
-
-	if (to)
-		rtnl_link_set_mtu(to, mtu);
-	rc = change(nl, index, to);
-	if (rc == 0)
-		return 0;
-	snprintf(what, sizeof(what), "cannot give the interface an mtu of %u", mtu);
-	return refuse(err, rc, what);
-}
-
 /* ---- addresses ---- */
-
-static struct nl_addr *address_parse(const char *text)
-{
-	struct nl_addr *a;
-
-	if (!strchr(text, '/') || nl_addr_parse(text, AF_UNSPEC, &a) < 0)
-		return NULL;
-	if (nl_addr_get_family(a) == AF_INET || nl_addr_get_family(a) == AF_INET6)
-		return a;
-	nl_addr_put(a);
-	return NULL;
-}
 
 int netlink_address_check(const char *address, struct err *err)
 {
-	struct nl_addr *a = address_parse(address);
+	struct nl_addr *a = nle_address(address);
 
 	if (!a)
 		return err_set(
@@ -340,99 +237,6 @@ int netlink_address_check(const char *address, struct err *err)
 			address);
 	nl_addr_put(a);
 	return 0;
-}
-
-static bool same_address(const struct nl_addr *a, const struct nl_addr *b)
-{
-	return nl_addr_get_family(a) == nl_addr_get_family(b) &&
-	       nl_addr_get_len(a) == nl_addr_get_len(b) &&
-	       !memcmp(nl_addr_get_binary_addr(a), nl_addr_get_binary_addr(b), nl_addr_get_len(a));
-}
-
-/* The interface that has the address, or 0. */
-static int address_holder(struct netlink *nl, const struct nl_addr *address, unsigned *index)
-{
-	struct nl_cache *cache;
-	int rc = rtnl_addr_alloc_cache(nl->route, &cache);
-
-	*index = 0;
-	if (rc < 0)
-		return rc;
-	for (struct nl_object *o = nl_cache_get_first(cache); o; o = nl_cache_get_next(o)) {
-		struct rtnl_addr *a = (struct rtnl_addr *)o;
-		struct nl_addr *local = rtnl_addr_get_local(a);
-
-		if (local && same_address(local, address))
-			*index = (unsigned)rtnl_addr_get_ifindex(a);
-	}
-	nl_cache_free(cache);
-	return 0;
-}
-
-static struct rtnl_addr *address_object(unsigned index, struct nl_addr *a)
-{
-	struct rtnl_addr *out = rtnl_addr_alloc();
-
-	if (!out)
-		return NULL;
-	rtnl_addr_set_ifindex(out, (int)index);
-	rtnl_addr_set_local(out, a);
-	return out;
-}
-
-static int address_add(struct netlink *nl, unsigned index, const char *text, struct nl_addr *a,
-		       bool *added, struct err *err)
-{
-	struct rtnl_addr *object;
-	struct netlink_link other;
-	char what[128];
-	unsigned holder;
-	int rc = address_holder(nl, a, &holder);
-
-	if (rc == 0 && holder && holder != index) {
-		if (netlink_find(nl, NULL, holder, &other, NULL) < 0)
-			snprintf(other.name, sizeof(other.name), "%u", holder);
-		err_set(err, -EADDRINUSE, "interface \"%s\" has address %s already", other.name,
-			text);
-		return err_hint(err, "choose another --address");
-	}
-	object = rc == 0 ? address_object(index, a) : NULL;
-	if (rc == 0)
-		rc = object ? rtnl_addr_add(nl->route, object, 0) : -NLE_NOMEM;
-	if (object)
-		rtnl_addr_put(object);
-	*added = rc == 0;
-	if (rc == 0 || nle_errno(rc) == -EEXIST)
-		return 0;
-	snprintf(what, sizeof(what), "cannot give the interface address %.64s", text);
-	return refuse(err, rc, what);
-}
-
-int netlink_address_add(struct netlink *nl, unsigned index, const char *address, bool *added,
-			struct err *err)
-{
-	struct nl_addr *a = address_parse(address);
-	int rc;
-
-	*added = false;
-	if (!a)
-		return netlink_address_check(address, err);
-	rc = address_add(nl, index, address, a, added, err);
-	nl_addr_put(a);
-	return rc;
-}
-
-void netlink_address_del(struct netlink *nl, unsigned index, const char *address)
-{
-	struct nl_addr *a = address_parse(address);
-	struct rtnl_addr *object = a ? address_object(index, a) : NULL;
-
-	if (object) {
-		rtnl_addr_delete(nl->route, object, 0);
-		rtnl_addr_put(object);
-	}
-	if (a)
-		nl_addr_put(a);
 }
 
 /* ---- networks ---- */
@@ -488,11 +292,11 @@ int netlink_network_used(struct netlink *nl, uint32_t network, unsigned prefix, 
 
 	*used = false;
 	if (rc < 0)
-		return refuse(err, rc, "cannot list the host's addresses");
+		return nle_refuse(err, rc, "cannot list the host's addresses");
 	cache_look(cache, address_look, &n, used);
 	rc = rtnl_route_alloc_cache(nl->route, AF_INET, 0, &cache);
 	if (rc < 0)
-		return refuse(err, rc, "cannot list the host's routes");
+		return nle_refuse(err, rc, "cannot list the host's routes");
 	cache_look(cache, route_look, &n, used);
 	return 0;
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Interfaces of the host over netlink: looking, changing, and hearing of changes.
+ * Interfaces of the host over netlink: looking, and hearing of changes (tap/link_change.h makes them).
  *
  * What     One struct netlink a network namespace, shared by all that are interested in it.
- * How      Two sockets, made inside the namespace, so that nothing later has to enter it: one for
+ * How      Two sockets, made inside the namespace (tap/host.h), which need no right from there on: one for
  *          requests, which the kernel answers before they return, and one that the control loop
  *          reads RTNLGRP_LINK from. When the kernel had more to say than the socket holds,
  *          every watcher is told to look for itself.
@@ -42,17 +42,8 @@ void netlink_put(struct netlink *nl);
 int netlink_find(struct netlink *nl, const char *name, unsigned index, struct netlink_link *out,
 		 struct err *err);
 
-int netlink_up(struct netlink *nl, unsigned index, struct err *err);
-void netlink_down(struct netlink *nl, unsigned index);
-int netlink_mac(struct netlink *nl, unsigned index, const uint8_t mac[6], struct err *err);
-int netlink_mtu(struct netlink *nl, unsigned index, uint32_t mtu, struct err *err);
-
-/* address: "10.0.0.1/24" or IPv6. Refuses what another interface of the namespace has, with its name.
- * added: false where the interface itself had it already, which is no failure. */
+/* "10.0.0.1/24" or IPv6. */
 int netlink_address_check(const char *address, struct err *err);
-int netlink_address_add(struct netlink *nl, unsigned index, const char *address, bool *added,
-			struct err *err);
-void netlink_address_del(struct netlink *nl, unsigned index, const char *address);
 
 /* Whether an address or a route of the namespace lies in the IPv4 network or around it (the default
  * route does not count). -errno. */

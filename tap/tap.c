@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "tap/host.h"
 #include "tap/pump.h"
 #include "tap/tap_interface.h"
 #include "tap/tap_keep.h"
@@ -180,7 +181,7 @@ static int listen_in(struct tap *t, int ns_fd, struct err *err)
 /* The interface has left this namespace, with our descriptors. */
 static int follow(struct tap *t)
 {
-	int ns_fd = tun_netns(t->fds[0]), rc;
+	int ns_fd = host_tun_netns(t->fds[0]), rc;
 
 	rc = ns_fd < 0 ? ns_fd : listen_in(t, ns_fd, NULL);
 	if (rc < 0)
@@ -207,7 +208,7 @@ static int go_home(struct tap *t, struct err *err)
 
 	if (!t->away)
 		return 0;
-	rc = netns_open(t->home_netns[0] ? t->home_netns : NULL, &ns_fd, err);
+	rc = host_netns(t->home_netns[0] ? t->home_netns : NULL, &ns_fd, err);
 	if (rc == 0)
 		rc = listen_in(t, ns_fd, err);
 	if (rc < 0)
@@ -251,6 +252,15 @@ static void look(struct tap *t)
 		see_link(t, &link);
 }
 
+/* There is one again. */
+static void made_again(struct tap *t)
+{
+	tap_keep(t);
+	mtu_see(t);
+	if (t->renamed)
+		t->renamed(t);
+}
+
 /* Somebody has made an interface of our name, and perhaps taken it away again. Its maker holds it until
  * it is persistent, and the kernel does not say when that is. */
 static void return_of_it(void *arg)
@@ -269,8 +279,7 @@ static void return_of_it(void *arg)
 				       &t->again);
 		return;
 	}
-	tap_keep(t);
-	mtu_see(t);
+	made_again(t);
 	reconcile(t, NULL);
 }
 
@@ -303,12 +312,10 @@ static int tap_admin(struct port *p, bool up, struct err *err)
 		rc = go_home(t, err);
 		if (rc == 0)
 			rc = tap_interface_open(t, p->name, p->kept->mtu, err);
-		if (rc == 0) {
-			tap_keep(t);
-			mtu_see(t);
-		}
+		if (rc == 0)
+			made_again(t);
 	} else if (up && !t->link_up) {
-		rc = netlink_up(t->nl, t->ifindex, err);
+		rc = host_link(t->fds[0], &(struct link_change){.what = LINK_UP}, err);
 		t->link_up = rc == 0;
 	}
 	if (rc == 0)
@@ -334,7 +341,8 @@ static void tap_carrier(struct port *p, bool on)
 static int tap_mtu(struct port *p, uint32_t mtu, struct err *err)
 {
 	struct tap *t = tap_of(p);
-	int rc = t->present && mtu ? netlink_mtu(t->nl, t->ifindex, mtu, err) : 0;
+	struct link_change c = {.what = LINK_MTU, .mtu = mtu};
+	int rc = t->present && mtu ? host_link(t->fds[0], &c, err) : 0;
 
 	return rc < 0 ? err_prefix(err, "port \"%s\"", p->name) : 0;
 }
@@ -469,7 +477,7 @@ int tap_open(struct tap *t, struct switch_ *sw, const struct tap_opts *opts,
 		t->fds[q] = -1;
 	rc = names_take(t, opts, err);
 	if (rc == 0)
-		rc = netns_open(opts->netns, &t->ns_fd, err);
+		rc = host_netns(opts->netns, &t->ns_fd, err);
 	if (rc == 0)
 		rc = netlink_get(switch_loop(sw), t->ns_fd, &t->nl, err);
 	if (rc == 0)

@@ -53,7 +53,7 @@ struct tap {
 	uint32_t mtu_was;	  /* of an adopted one, before ours; 0: it has not changed */
 	bool was_down;		  /* an adopted one, before we set it up */
 	bool away;		  /* others have moved or renamed it */
-	void (*renamed)(struct tap *t); /* what begins with it hears of another ifname; NULL */
+	void (*renamed)(struct tap *t); /* what begins with it hears of another interface, or name; NULL */
 	struct loop_timer *again; /* one of our name has come, but is not persistent yet */
 	uint64_t again_ns;
 	char note[PORT_REASON_MAX]; /* what is to be said while it is up */

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "tap/host.h"
 #include "tap/tap_keep.h"
 #include "tap/tun.h"
 
@@ -81,31 +82,27 @@ static void mac_make(uint8_t mac[6], const char *port_name)
 	mac[0] = (uint8_t)((mac[0] & ~0x01) | 0x02);
 }
 
-/* Neighbours hear of its address when it comes up. Without that they ask in time: no failure. */
-static int arp_notify(void *arg, struct err *err)
+static int change(struct tap *t, struct link_change c, struct err *err)
 {
-	const char *ifname = arg;
-	char path[64 + IFNAMSIZ];
-	int fd;
-
-	snprintf(path, sizeof(path), "/proc/sys/net/ipv4/conf/%s/arp_notify", ifname);
-	fd = open(path, O_WRONLY | O_CLOEXEC);
-	if (fd < 0)
-		return 0;
-	if (write(fd, "1", 1) < 0)
-		errno = 0;
-	close(fd);
-	return 0;
+	return host_link(t->fds[0], &c, err);
 }
 
 static int dress(struct tap *t, const char *port_name, struct err *err)
 {
-	uint8_t mac[6];
+	struct link_change mac = {.what = LINK_MAC};
 
-	mac_make(mac, port_name);
+	mac_make(mac.mac, port_name);
 	if (t->address[0])
-		netns_run(t->ns_fd, arp_notify, t->ifname, NULL);
-	return netlink_mac(t->nl, t->ifindex, mac, err);
+		change(t, (struct link_change){.what = LINK_ANNOUNCE}, NULL);
+	return change(t, mac, err);
+}
+
+static int address_change(struct tap *t, enum link_what what, struct err *err)
+{
+	struct link_change c = {.what = what};
+
+	memcpy(c.address, t->address, sizeof(c.address));
+	return change(t, c, err);
 }
 
 /* ---- one that is there ---- */
@@ -136,16 +133,16 @@ void tap_interface_forget(struct tap *t)
 void tap_interface_close(struct tap *t)
 {
 	if (t->present && t->adopted && t->address_ours)
-		netlink_address_del(t->nl, t->ifindex, t->address);
+		address_change(t, LINK_ADDRESS_DEL, NULL);
 	tap_interface_forget(t);
 }
 
 void tap_interface_restore(struct tap *t)
 {
 	if (t->present && t->adopted && t->was_down)
-		netlink_down(t->nl, t->ifindex);
+		change(t, (struct link_change){.what = LINK_DOWN}, NULL);
 	if (t->present && t->adopted && t->mtu_was)
-		netlink_mtu(t->nl, t->ifindex, t->mtu_was, NULL);
+		change(t, (struct link_change){.what = LINK_MTU, .mtu = t->mtu_was}, NULL);
 	t->was_down = false;
 	t->mtu_was = 0;
 }
@@ -165,14 +162,17 @@ static int interface_set(struct tap *t, const char *port_name, uint32_t mtu, str
 	t->ifindex = link.index;
 	if (!t->adopted)
 		rc = dress(t, port_name, err);
-	if (rc == 0 && t->address[0])
-		rc = netlink_address_add(t->nl, link.index, t->address, &t->address_ours, err);
+	if (rc == 0 && t->address[0]) {
+		rc = address_change(t, LINK_ADDRESS_ADD, err);
+		t->address_ours = rc == 0; /* 1: it was there */
+		rc = rc > 0 ? 0 : rc;
+	}
 	if (rc == 0 && mtu && mtu != link.mtu) {
-		rc = netlink_mtu(t->nl, link.index, mtu, err);
+		rc = change(t, (struct link_change){.what = LINK_MTU, .mtu = mtu}, err);
 		t->mtu_was = rc == 0 ? link.mtu : 0;
 	}
 	if (rc == 0 && !link.up) {
-		rc = netlink_up(t->nl, link.index, err);
+		rc = change(t, (struct link_change){.what = LINK_UP}, err);
 		t->was_down = rc == 0;
 	}
 	t->link_up = rc == 0;
@@ -190,7 +190,7 @@ static int queues_open(struct tap *t, struct err *err)
 	t->adopted = rc == 0;
 	if (t->adopted && tap_interface_kind_check(&link, err) < 0)
 		return -EEXIST;
-	return tun_open(t->ns_fd, t->ifname, t->adopted, t->fds, t->n_queues, err);
+	return host_tun(t->ns_fd, t->ifname, t->adopted, t->fds, t->n_queues, err);
 }
 
 int tap_interface_open(struct tap *t, const char *port_name, uint32_t mtu, struct err *err)

@@ -1,16 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "tap/tap_keep.h"
 
-#include <linux/rtnetlink.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/log.h"
 #include "switch/arena.h"
 #include "switch/keep.h"
+#include "tap/host.h"
 #include "tap/tun.h"
 
 /* In the port's slot. */
@@ -48,29 +46,6 @@ void tap_keep(struct tap *t)
 	k->n_queues = rc < 0 ? 0 : t->n_queues;
 }
 
-/* Whoever keeps the descriptors closes them a moment later: gone shall be gone at once. */
-static int link_delete(void *arg, struct err *err)
-{
-	const struct tap *t = arg;
-	struct {
-		struct nlmsghdr h;
-		struct ifinfomsg info;
-	} request = {.h = {.nlmsg_len = sizeof(request),
-			   .nlmsg_type = RTM_DELLINK,
-			   .nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK},
-		     .info = {.ifi_family = AF_UNSPEC, .ifi_index = (int)t->ifindex}};
-	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
-	char answer[512];
-
-	if (fd < 0)
-		return 0;
-	/* The answer comes when it is done, and says nothing that would change anything. */
-	if (send(fd, &request, sizeof(request), 0) > 0 && recv(fd, answer, sizeof(answer), 0) < 0)
-		LOG_DEBUG("switch: interface \"%s\" goes a little later", t->ifname);
-	close(fd);
-	return 0;
-}
-
 void tap_unkeep(struct tap *t)
 {
 	struct tap_kept *k;
@@ -79,14 +54,15 @@ void tap_unkeep(struct tap *t)
 		return;
 	k = (struct tap_kept *)t->port.kept->driver;
 	if (k->n_queues && t->present && !t->adopted && tun_attached(t->fds[0]))
-		netns_run(t->ns_fd, link_delete, t, NULL);
+		/* Whoever keeps the descriptors closes them a moment later: gone shall be gone at once. */
+		host_link(t->fds[0], &(struct link_change){.what = LINK_DELETE}, NULL);
 	memset(k, 0, sizeof(*k));
 	keep_drop_slot(t->port.sw, t->port.id, KEEP_BIT(KEEP_TAP));
 }
 
 bool tap_is_here(const struct tap *t)
 {
-	int fd = tun_netns(t->fds[0]);
+	int fd = host_tun_netns(t->fds[0]);
 	struct stat is, heard;
 	bool same;
 

@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "switch/vnet_hdr.h"
@@ -165,6 +167,13 @@ int tun_open(int ns_fd, const char *name, bool exists, int *fds, unsigned n, str
 			fds[i] = -1;
 		}
 	return rc;
+}
+
+bool tun_is_one(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && S_ISCHR(st.st_mode) && st.st_rdev == makedev(10, 200);
 }
 
 bool tun_attached(int fd)

@@ -23,6 +23,9 @@ int tun_name_check(const char *name, struct err *err);
  * attached to only if it is persistent: otherwise it is another program's. */
 int tun_open(int ns_fd, const char *name, bool exists, int *fds, unsigned n, struct err *err);
 
+/* Whether it is a descriptor of /dev/net/tun: others may make of its requests what they like, and wait. */
+bool tun_is_one(int fd);
+
 /* False: the interface behind it has been deleted. */
 bool tun_attached(int fd);
 

@@ -8,27 +8,30 @@
 #include "control/daemon/port_type.h"
 #include "control/rpc/dirs.h"
 #include "tap/dgram.h"
-#include "tap/host_note.h"
+#include "tap/host.h"
+#include "tap/host_ask.h"
 #include "tap/nat.h"
 #include "tap/tap.h"
 #include "tap/tap_interface.h"
 #include "tap/uplink.h"
 
-int host_ports_begin(const char *run_dir, struct err *err)
+int host_ports_begin(struct loop *loop, const char *run_dir, int helper_fd, struct err *err)
 {
 	tap_interface_salt(strcmp(run_dir, DIR_ROOT_RUN) ? run_dir : "");
-	return host_note_open(run_dir, err);
+	if (helper_fd < 0)
+		return host_begin(loop, run_dir, err);
+	return host_ask_begin(loop, helper_fd, run_dir, err);
 }
 
 void host_ports_settle(void)
 {
 	uplinks_open();
-	nat_end_left();
+	host_settle();
 }
 
 void host_ports_end(void)
 {
-	host_note_close();
+	host_end();
 }
 
 static const char *text(const json_t *settings, const char *key)

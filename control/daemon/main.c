@@ -24,15 +24,16 @@
 #include "control/rpc/dirs.h"
 
 #define PACKET	 "lanyard-packet"
+#define HOST	 "lanyard-host"
 #define ARGS_MAX 60
 
 static char socket_path[PATH_MAX + sizeof(SWITCH_SOCKET)];
 
-/* Beside us in the build tree; in the folder of programs that nobody calls by hand, wherever the tree was
- * installed to. */
-static int packet_find(char *path, size_t size, struct err *err)
+/* Beside us or in `folder` in the build tree; in the folder of programs that nobody calls by hand, wherever the tree
+ * was installed to. */
+static int program_find(const char *folder, const char *name, char *path, size_t size, struct err *err)
 {
-	static const char *const places[] = {"", "../libexec/lanyard/"};
+	const char *const places[] = {"", folder, "../libexec/lanyard/"};
 	char self[PATH_MAX], *slash;
 	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
 
@@ -41,14 +42,14 @@ static int packet_find(char *path, size_t size, struct err *err)
 	if (slash)
 		slash[1] = '\0';
 	for (unsigned i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
-		int n_path = snprintf(path, size, "%s%s" PACKET, self, places[i]);
+		int n_path = snprintf(path, size, "%s%s%s", self, places[i], name);
 
 		if (n_path > 0 && (size_t)n_path < size && access(path, X_OK) == 0)
 			return 0;
 	}
-	if (snprintf(path, size, "%s/" PACKET, LANYARD_LIBEXECDIR) < (int)size && access(path, X_OK) == 0)
+	if (snprintf(path, size, "%s/%s", LANYARD_LIBEXECDIR, name) < (int)size && access(path, X_OK) == 0)
 		return 0;
-	return err_set(err, -ENOENT, "program \"" PACKET "\" is neither beside lanyard-switch nor in %s",
+	return err_set(err, -ENOENT, "program \"%s\" is neither beside lanyard-switch nor in %s", name,
 		       LANYARD_LIBEXECDIR);
 }
 
@@ -108,12 +109,15 @@ static int packet_args(const struct options *o, char *const *argv, char **out, s
 	return 0;
 }
 
-static int keep(const struct options *o, const char *program, char *const *argv, struct err *err)
+static int keep(const struct options *o, const char *program, const char *helper, char *const *argv,
+		struct err *err)
 {
 	char *args[ARGS_MAX + 1];
 	struct keeper_opts k = {
 		.program = program,
 		.argv = args,
+		.helper = helper,
+		.run_dir = o->run_dir,
 		.signal_fd = -1,
 		.lock_fds = {-1, -1},
 		.metrics_fd = -1,
@@ -156,20 +160,22 @@ static int keep(const struct options *o, const char *program, char *const *argv,
 int main(int argc, char **argv)
 {
 	struct err err = ERR_NONE;
-	char program[PATH_MAX];
+	char program[PATH_MAX], helper[PATH_MAX];
 	struct options o;
 	int rc, status;
 
 	rc = options_main(argc, argv, &o, &status);
 	if (rc != 0)
 		return status;
-	rc = packet_find(program, sizeof(program), &err);
+	rc = program_find("", PACKET, program, sizeof(program), &err);
 	if (rc == 0 && o.no_keeper) {
 		argv[0] = program;
 		execv(program, argv);
 		rc = err_set(&err, -errno, "cannot execute \"%s\": %s", program, strerror(errno));
 	}
 	if (rc == 0)
-		rc = keep(&o, program, argv, &err);
+		rc = program_find("../host/", HOST, helper, sizeof(helper), &err);
+	if (rc == 0)
+		rc = keep(&o, program, helper, argv, &err);
 	return rc < 0 ? startup_failed(rc, &err) : rc;
 }

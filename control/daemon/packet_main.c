@@ -222,7 +222,8 @@ static int switch_begin(struct process *p, struct err *err)
 		p->metrics_fd = -1;
 	}
 	if (rc == 0)
-		rc = host_ports_begin(p->options.run_dir, err);
+		rc = host_ports_begin(p->d.loop, p->options.run_dir,
+				      p->kept ? kept_own(p->kept, OWN_HOST, 0) : -1, err);
 	vu_mem_guard_install();
 	return rc;
 }

@@ -31,9 +31,10 @@ extern const struct port_type port_type_link, port_type_vhost_user;
 extern const struct port_type port_type_tap, port_type_dgram, port_type_uplink;
 extern const struct port_type port_type_nat;
 
-/* Before the first port of the host is made: what a switch of this run dir has left behind is found. After
- * the saved ones were made: what none of them took over is undone. */
-int host_ports_begin(const char *run_dir, struct err *err);
+/* Before the first port of the host is made. helper_fd: to lanyard-host, becomes its own; -1: what a switch of
+ * this run dir has left behind is found and dealt with here. After the saved ones were made: what none of them
+ * took over is undone. */
+int host_ports_begin(struct loop *loop, const char *run_dir, int helper_fd, struct err *err);
 void host_ports_settle(void);
 void host_ports_end(void);
 

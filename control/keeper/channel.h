@@ -16,7 +16,7 @@
 
 #include "switch/keep.h"
 
-#define CHANNEL_VERSION	 2 /* count up with every change of what is said here */
+#define CHANNEL_VERSION	 3 /* count up with every change of what is said here */
 #define CHANNEL_WAIT_MS	 1000
 #define CHANNEL_BATCH	 64 /* descriptors a message */
 #define CHANNEL_TEXT_MAX 256
@@ -28,6 +28,7 @@ enum channel_own {
 	OWN_LOCK,	 /* on the folders; index: which. So they are not free before all have gone */
 	OWN_PULSE,	 /* switch/pulse.h */
 	OWN_PATHS,	 /* control/keeper/paths.h: the asking end */
+	OWN_HOST,	 /* control/keeper/helper.h: the asking end */
 	OWN_LEDGER = 63, /* control/keeper/ledger.h; stored, and so the same in each build */
 };
 

@@ -12,6 +12,7 @@
 #include "base/loop.h"
 #include "control/keeper/fd_store.h"
 #include "control/keeper/fd_table.h"
+#include "control/keeper/helper.h"
 #include "control/keeper/keeper.h"
 #include "control/keeper/ledger.h"
 #include "control/keeper/packet.h"
@@ -38,6 +39,7 @@ struct keeper {
 	struct loop *loop;
 	struct fd_table *table;
 	struct paths *paths;
+	struct helper *helper;
 	struct pulse *pulse; /* of the active one; its memfd is pulse_fd */
 	int pulse_fd, mourner_fd; /* -1 */
 	struct loop_fd *mourner_watch;

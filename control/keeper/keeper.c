@@ -89,11 +89,20 @@ static int own_put(struct keeper *k, enum channel_own which, uint16_t index, int
 				       copy);
 }
 
-static int paths_begin(struct keeper *k)
+/* What does for packet processes what they have no rights for. */
+static int servants_begin(struct keeper *k)
 {
+	struct helper_opts host = {.program = k->opts->helper,
+				   .run_dir = k->opts->run_dir,
+				   .lock_fds = k->opts->lock_fds,
+				   .n_locks = 2};
 	int fd, rc = paths_create(k->loop, &k->paths, &fd);
 
-	return rc < 0 ? rc : fd_table_put(k->table, (struct keep_key){KEEP_PROCESS, OWN_PATHS, 0}, fd);
+	if (rc == 0)
+		rc = fd_table_put(k->table, (struct keep_key){KEEP_PROCESS, OWN_PATHS, 0}, fd);
+	if (rc == 0)
+		rc = helper_create(k->loop, &host, &k->helper, &fd);
+	return rc < 0 ? rc : fd_table_put(k->table, (struct keep_key){KEEP_PROCESS, OWN_HOST, 0}, fd);
 }
 
 static int begin(struct keeper *k)
@@ -105,7 +114,7 @@ static int begin(struct keeper *k)
 	if (rc == 0 && !k->table)
 		rc = -ENOMEM;
 	if (rc == 0)
-		rc = paths_begin(k);
+		rc = servants_begin(k);
 	for (uint16_t i = 0; rc == 0 && i < 2; i++)
 		rc = own_put(k, OWN_LOCK, i, o->lock_fds[i]);
 	if (rc == 0 && o->metrics_fd >= 0)
@@ -136,6 +145,7 @@ int keeper_run(const struct keeper_opts *opts, struct err *err)
 		mourner_end(&k);
 		spare_kill(&k);
 	}
+	helper_destroy(k.helper, k.leaving);
 	paths_destroy(k.paths);
 	stored_end(&k, rc);
 	loop_destroy(k.loop);

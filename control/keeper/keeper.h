@@ -26,6 +26,8 @@ struct fd_store;
 struct keeper_opts {
 	const char *program; /* the packet process's */
 	char *const *argv;   /* its arguments, argv[0] too */
+	const char *helper;  /* the host helper's program */
+	const char *run_dir; /* … and its argument */
 	int signal_fd;	     /* of signals that end the switch */
 	int lock_fds[2];     /* stay the caller's */
 	int metrics_fd;	     /* -1: none; stays the caller's */

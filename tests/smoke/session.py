@@ -32,7 +32,7 @@ def need(*programs):
 
 
 def binary(name):
-    for place in ("control/cli", "control/daemon", "vm-launcher", "tests", "tests/evil", "bench"):
+    for place in ("control/cli", "control/daemon", "control/host", "vm-launcher", "tests", "tests/evil", "bench"):
         path = os.path.abspath(os.path.join(BUILD, place, name))
         if os.path.isfile(path) and os.access(path, os.X_OK):
             return path
@@ -76,6 +76,14 @@ def children(pid):
             return [int(word) for word in f.read().split()]
     except FileNotFoundError:
         return []
+
+
+def comm(pid):
+    try:
+        with open(f"/proc/{pid}/comm", encoding="ascii") as f:
+            return f.read().strip()
+    except FileNotFoundError:
+        return ""
 
 
 def is_over(pid):
@@ -124,7 +132,12 @@ class Session:
 
     def pids(self):
         """The keeper, which self.daemon is, the one that forwards, and, after a second, the warm spare."""
-        return [self.daemon.pid, *children(self.daemon.pid)]
+        return [self.daemon.pid, *(p for p in children(self.daemon.pid) if comm(p) != "lanyard-host")]
+
+    @property
+    def helper_pid(self):
+        """Of lanyard-host, or None: it starts when there is something to do."""
+        return next((p for p in children(self.daemon.pid) if comm(p) == "lanyard-host"), None)
 
     def await_spare(self):
         """The keeper starts it a second after the first: then only what happens costs anything."""
