@@ -71,7 +71,7 @@ def mtu_changes_with_the_next_start(s):
     assert "hears of it at its next start" in done.stdout, done
     assert "note" in s.json("port", "set", "c/h2.eth0", "mtu=2000")
     assert seen(s, "h2", "eth0", "mtu") == "9000"
-    done = s.cli("exec", "h1", "--", "ping", "-c", "2", "-i", "0.2", "-w", "1", "-s", "8972", "10.0.0.2",
+    done = s.cli("exec", "h1", "--", "ping", "-c", "2", "-i", "0.2", "-W", "1", "-s", "8972", "10.0.0.2",
                  check=False)
     assert done.returncode == 1, done
     assert s.port("c/h2.eth0")["counters"]["tx_drops"]["too_long"] >= 2

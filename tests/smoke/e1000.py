@@ -46,7 +46,7 @@ def every_model_sends_and_receives(s):
         sh(s, "new", f"ip addr add 10.0.{i}.1/24 dev eth0")
         # Some have their link some seconds after they were set up.
         await_true(f"eth{i} answers", lambda: s.cli(
-            "exec", "new", "--", "ping", "-c", "1", "-w", "1", f"10.0.{i}.2", check=False).returncode == 0)
+            "exec", "new", "--", "ping", "-c", "1", "-W", "1", f"10.0.{i}.2", check=False).returncode == 0)
         before = s.port(f"e/old.eth{i}")["counters"]
         s.cli("exec", "new", "--", "ping", "-c", "3", "-i", "0.2", "-w", "10", "-s", "1400", f"10.0.{i}.2")
         after = s.port(f"e/old.eth{i}")["counters"]
@@ -59,7 +59,7 @@ def jumbo_frames_pass_whole(s):
     assert sh(s, "old", "cat /sys/class/net/eth0/mtu") == "9000\n"
     # The card was set up anew for its MTU, and has its link some seconds later.
     await_true("the card has its link", lambda: s.cli(
-        "exec", "new", "--", "ping", "-c", "1", "-w", "1", "10.0.0.2", check=False).returncode == 0)
+        "exec", "new", "--", "ping", "-c", "1", "-W", "1", "10.0.0.2", check=False).returncode == 0)
     before = s.port("e/old.eth0")["counters"]
     s.cli("exec", "new", "--", "ping", "-c", "3", "-i", "0.2", "-w", "10", "-s", "8972", "10.0.0.2")
     after = s.port("e/old.eth0")["counters"]

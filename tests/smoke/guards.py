@@ -22,7 +22,7 @@ def sh(s, vm, script, check=True):
 
 
 def reaches(s, vm, address, seconds=2):
-    return sh(s, vm, f"ping -c 1 -w {seconds} {address}", check=False).returncode == 0
+    return sh(s, vm, f"ping -c 1 -W {seconds} {address}", check=False).returncode == 0
 
 
 def rx_drops(s, vm, reason):
@@ -89,7 +89,7 @@ def guest_with_another_ip_is_not_heard(s):
     sh(s, "h2", "ip addr add 10.0.0.77/24 dev eth0")
     sh(s, "h2", "arping -c 1 -w 2 -s 10.0.0.77 -I eth0 10.0.0.3", check=False)
     assert rx_drops(s, "h2", "guard_arp") > 0
-    sh(s, "h2", "ping -c 1 -w 2 -I 10.0.0.77 10.0.0.3", check=False)
+    sh(s, "h2", "ping -c 1 -W 2 -I 10.0.0.77 10.0.0.3", check=False)
     assert rx_drops(s, "h2", "guard_ip") > 0
     assert reaches(s, "h2", "10.0.0.3", 10)
 

@@ -11,7 +11,7 @@ from hostnet import Net, out, private
 from initrd import initrd_make
 from session import Session, await_true, need, run
 
-SECONDS = 2
+SECONDS = 1
 PROGRAMS = ["iperf3", "ethtool"]
 # Name of the port and of its namespace: the address there, how the port is made.
 SIDES = {"tap": "10.8.0.1", "afp": "10.8.0.2", "xdp": "10.8.0.3"}

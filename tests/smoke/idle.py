@@ -13,8 +13,8 @@ from session import Session, await_true, binary
 
 N_PAIRS = 8
 N_QUIET = 64
-SECONDS = 5
-STRACE_SECONDS = 10
+SECONDS = 3
+STRACE_SECONDS = 5
 
 
 def idle_ports_sleep_and_a_frame_wakes_them():
@@ -77,7 +77,7 @@ def quiet_daemon_sleeps(s):
 
 
 def one_frame_wakes_it_at_once(s, crowd):
-    for gap_us, count in ((1000, 2000), (20000, 200)):
+    for gap_us, count in ((1000, 1000), (20000, 100)):
         p50, p99, bare_p50, bare_p99 = crowd.ask("wake", count, gap_us)
         print(f"   first frame after {gap_us / 1000:g} ms: p50 {p50} us, p99 {p99} us; bare "
               f"eventfd to epoll: p50 {bare_p50} us, p99 {bare_p99} us")
