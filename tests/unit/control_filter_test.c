@@ -259,7 +259,7 @@ static void nobody_is_asked_about_anything(void **state)
 
 	dice_seed();
 	n_asked = 0;
-	for (unsigned i = 0; i < 200000; i++) {
+	for (unsigned i = 0; i < 50000; i++) {
 		char text[256] = "";
 
 		for (unsigned n = dice_in(1, 6); n; n--) {
@@ -272,8 +272,15 @@ static void nobody_is_asked_about_anything(void **state)
 		if (n_asked)
 			fail_msg("\"%s\": somebody was asked", text);
 	}
-	assert_true(n_good > 1000);
+	assert_true(n_good > 250);
 }
+
+/* It is some 13, five times that instrumented; without bounds 300 and more, and as much more then. */
+#ifdef __SANITIZE_ADDRESS__
+#define TOO_LONG_MS 500
+#else
+#define TOO_LONG_MS 100
+#endif
 
 static double cpu_ms(void)
 {
@@ -326,6 +333,12 @@ static void no_text_takes_long(void **state)
 			fill(text, n == 255 ? 1025 : 513, texts[i][0], texts[i][1], n);
 			rc = compile(text, &err);
 			took = cpu_ms() - start;
+			/* Caches and cores are shared: what is slow for ever is slow each time. */
+			for (unsigned again = 0; again < 3 && took > TOO_LONG_MS; again++) {
+				start = cpu_ms();
+				rc = compile(text, &err);
+				took = cpu_ms() - start;
+			}
 			if (took > worst) {
 				worst = took;
 				printf("%s x %u: %.1f ms, %s\n", texts[i][0], n, took,
@@ -334,8 +347,7 @@ static void no_text_takes_long(void **state)
 			if (strlen(text) + strlen(texts[i][1]) > 512 && n < 255)
 				n = 254;
 		}
-	/* Some 13 ms; with room for a machine that is slower or instrumented. Without bounds 300 and more. */
-	assert_true(worst < 100);
+	assert_true(worst <= TOO_LONG_MS);
 }
 
 int main(void)
