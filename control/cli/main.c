@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/std_fds.h"
 #include "control/cli/call.h"
 #include "control/cli/command.h"
 #include "control/cli/commands.h"
@@ -217,6 +218,7 @@ int main(int argc, char **argv)
 	struct line l = {.own = json_object(), .common = json_object()};
 	int code;
 
+	std_fds_fill();
 	signal(SIGPIPE, SIG_IGN);
 	if (argc > 1 && !strcmp(argv[1], "__man")) {
 		reference_man();

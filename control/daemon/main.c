@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/std_fds.h"
 #include "control/daemon/notify.h"
 #include "control/daemon/options.h"
 #include "control/daemon/priv.h"
@@ -164,6 +165,7 @@ int main(int argc, char **argv)
 	struct options o;
 	int rc, status;
 
+	std_fds_fill();
 	rc = options_main(argc, argv, &o, &status);
 	if (rc != 0)
 		return status;

@@ -25,6 +25,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/std_fds.h"
 #include "control/daemon/apply.h"
 #include "control/daemon/confine.h"
 #include "control/daemon/daemon.h"
@@ -386,6 +387,7 @@ int main(int argc, char **argv)
 	struct err err = ERR_NONE;
 	int rc, status;
 
+	std_fds_fill();
 	p.d.store.dir_fd = -1;
 	p.d.types = port_types;
 	p.d.restored = on_restored;

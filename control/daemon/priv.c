@@ -58,7 +58,10 @@ int priv_dir_lock(const char *dir, const char *name, int *out, struct err *err)
 	if (n < 0 || (size_t)n >= sizeof(path))
 		return err_set(err, -ENAMETOOLONG, "the folder \"%.60s…\" has a name too long",
 			       dir);
-	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
+	/* It is emptied: whoever may write to the folder must not choose whose file that is. */
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
+	if (fd < 0 && errno == ELOOP)
+		return err_set(err, -ELOOP, "\"%s\" is a symbolic link; a lock is a plain file (remove the link)", path);
 	if (fd < 0)
 		return err_set(err, -errno, "cannot open \"%s\": %s", path, strerror(errno));
 	rc = lock_now(fd);
