@@ -66,14 +66,15 @@ static void unmap(struct arena *a)
 	free(a);
 }
 
-static int map(int fd, struct arena **out, struct err *err)
+/* flags: of mmap(2). */
+static int map(int fd, int flags, struct arena **out, struct err *err)
 {
 	struct arena *a = calloc(1, sizeof(*a));
 
 	if (!a)
 		return failed("calloc", err);
 	a->fd = fd;
-	a->m = mmap(NULL, sizeof(*a->m), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
+	a->m = mmap(NULL, sizeof(*a->m), PROT_READ | PROT_WRITE, flags | MAP_NORESERVE, fd, 0);
 	if (a->m == MAP_FAILED || texts_init(&a->texts, a->m->texts) < 0) {
 		int rc = failed("mmap", err);
 
@@ -92,7 +93,7 @@ int arena_create(struct arena **out, struct err *err)
 		errno = -fd;
 		return failed("memfd_create", err);
 	}
-	rc = map(fd, out, err);
+	rc = map(fd, MAP_SHARED, out, err);
 	if (rc < 0) {
 		close(fd);
 		return rc;
@@ -173,7 +174,8 @@ static unsigned ports_check(struct arena *a)
 	return n;
 }
 
-int arena_adopt(int fd, struct arena **out, unsigned *n_dropped, struct err *err)
+/* Maps what is an arena of this build. */
+static int map_ours(int fd, int flags, struct arena **out, struct err *err)
 {
 	struct stat st;
 	int rc;
@@ -183,7 +185,7 @@ int arena_adopt(int fd, struct arena **out, unsigned *n_dropped, struct err *err
 	if (st.st_size != (off_t)sizeof(struct memory))
 		return err_set(err, -EPROTO, "the switch's memory has %lld bytes instead of %zu",
 			       (long long)st.st_size, sizeof(struct memory));
-	rc = map(fd, out, err);
+	rc = map(fd, flags, out, err);
 	if (rc < 0)
 		return rc;
 	if (memcmp((*out)->m->header.magic, magic, sizeof(magic)))
@@ -196,8 +198,27 @@ int arena_adopt(int fd, struct arena **out, unsigned *n_dropped, struct err *err
 	if (rc < 0) {
 		unmap(*out);
 		*out = NULL;
-		return rc;
 	}
+	return rc;
+}
+
+/* Its pages are the other's as long as nobody writes here. */
+int arena_look(int fd, struct arena **out, struct err *err)
+{
+	return map_ours(fd, MAP_PRIVATE, out, err);
+}
+
+void arena_look_end(struct arena *a)
+{
+	unmap(a);
+}
+
+int arena_adopt(int fd, struct arena **out, unsigned *n_dropped, struct err *err)
+{
+	int rc = map_ours(fd, MAP_SHARED, out, err);
+
+	if (rc < 0)
+		return rc;
 	/* Bridges first, then ports until none is left whose bridge or other end has gone. */
 	*n_dropped = bridges_check(*out);
 	*n_dropped += ports_check(*out);

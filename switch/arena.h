@@ -93,6 +93,10 @@ int arena_create(struct arena **out, struct err *err);
  * many. */
 int arena_adopt(int fd, struct arena **out, unsigned *n_dropped, struct err *err);
 
+/* The same for one that is still another's: nothing is changed or dropped, whatever it holds. */
+int arena_look(int fd, struct arena **out, struct err *err);
+void arena_look_end(struct arena *a);
+
 void arena_destroy(struct arena *a); /* accepts NULL; the memory goes with its last descriptor */
 
 /* To hand on; stays the arena's. */

@@ -52,6 +52,8 @@ void fdb_fd_close(struct fdb *t);
  * with this process's secret. Ages go on where now_s does. Entries that are not whole are dropped;
  * *n_dropped says how many. */
 int fdb_adopt(int fd, uint32_t ageing_s, struct fdb **out, unsigned *n_dropped);
+/* Whether fdb_adopt() of this build would take it, as far as its head says. */
+bool fdb_fits(int fd);
 uint32_t fdb_max_macs(const struct fdb *t);
 /* Forgets all entries, static ones too, of ports that are not there. Returns how many. */
 unsigned fdb_keep(struct fdb *t, bool (*there)(const void *arg, uint16_t port), const void *arg);

@@ -154,6 +154,17 @@ static int owner_read(int fd, struct owner_page *o)
 	return 0;
 }
 
+bool fdb_fits(int fd)
+{
+	struct owner_page o;
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && st.st_size > (off_t)sizeof(o) &&
+	       pread(fd, &o, sizeof(o), st.st_size - (off_t)sizeof(o)) == sizeof(o) &&
+	       !memcmp(o.magic, magic, sizeof(magic)) && o.version == TABLE_VERSION &&
+	       o.bucket_bytes == sizeof(struct bucket);
+}
+
 static bool key_holds(uint64_t key)
 {
 	uint16_t vid = key >> 48 & 0xfff;

@@ -8,26 +8,13 @@
 
 #include "base/event.h"
 #include "base/log.h"
+#include "vhost-user/vu_offer.h"
 
 #define IS_TX(i) ((i) & 1) /* the guest's transmit queue, which we receive from */
 
-static uint64_t features_offer(unsigned n_pairs)
-{
-	uint64_t features = VU_BIT(VIRTIO_F_VERSION_1) | VU_BIT(VIRTIO_NET_F_MRG_RXBUF) |
-			    VU_BIT(VIRTIO_NET_F_GUEST_ANNOUNCE) | VU_BIT(VIRTIO_NET_F_CTRL_VQ) |
-			    VU_BIT(VIRTIO_NET_F_CTRL_RX) | VU_BIT(VIRTIO_NET_F_MTU) |
-			    VU_BIT(VIRTIO_F_ANY_LAYOUT) | VU_BIT(VIRTIO_RING_F_INDIRECT_DESC) |
-			    VU_BIT(VIRTIO_RING_F_EVENT_IDX) | VU_BIT(VHOST_USER_F_PROTOCOL_FEATURES) |
-			    VU_OFFLOADS;
-
-	if (n_pairs > 1)
-		features |= VU_BIT(VIRTIO_NET_F_MQ);
-	return features;
-}
-
 void vu_device_init(struct vu_device *d, struct port *p, unsigned n_pairs, bool adopt)
 {
-	uint64_t offer = features_offer(n_pairs);
+	uint64_t offer = vu_offer(n_pairs);
 
 	d->port = p;
 	d->dev = &vu_kept_of(p)->dev;
@@ -63,7 +50,7 @@ static int region_adopt(struct vu_device *d, unsigned slot, struct err *err)
 
 int vu_device_adopt(struct vu_device *d, struct err *err)
 {
-	int rc = vu_kept_check(vu_kept_of(d->port), features_offer(d->dev->n_rings / 2),
+	int rc = vu_kept_check(vu_kept_of(d->port), vu_offer(d->dev->n_rings / 2),
 			       d->dev->n_rings, err);
 
 	for (unsigned i = 0; rc == 0 && i < d->dev->n_regions; i++)

@@ -5,6 +5,8 @@
 #include <stdatomic.h>
 #include <string.h>
 
+#include "vhost-user/vu_offer.h"
+
 static struct keep_key key(const struct port *p, enum keep_kind kind, unsigned index)
 {
 	return (struct keep_key){(uint16_t)kind, p->id, (uint16_t)index};
@@ -122,16 +124,38 @@ static int damaged(const char *what, struct err *err)
 	return err_set(err, -EPROTO, "what was kept of its front end is damaged: %s", what);
 }
 
+static int offered(const struct vu_dev *dev, uint64_t offer, struct err *err)
+{
+	uint64_t missing = dev->features & ~offer, proto = dev->proto_features & ~vu_offer_protocol();
+	unsigned bit = missing ? (unsigned)__builtin_ctzll(missing) : 0;
+
+	if (missing)
+		return err_set(err, -EPROTO, "this build does not offer feature %s (bit %u), which its guest uses",
+			       virtio_feature_name(bit) ?: "unknown", bit);
+	if (proto)
+		return err_set(err, -EPROTO,
+			       "this build does not offer protocol feature bit %u, which its front end uses",
+			       (unsigned)__builtin_ctzll(proto));
+	return 0;
+}
+
+int vu_kept_fits(const struct vu_kept *k, struct err *err)
+{
+	if (k->dev.n_rings > VU_QUEUES_MAX)
+		return err_set(err, -EPROTO, "its front end was offered %u rings; this build has %u at most",
+			       k->dev.n_rings, VU_QUEUES_MAX);
+	return offered(&k->dev, vu_offer(k->dev.n_rings / 2), err);
+}
+
 int vu_kept_check(const struct vu_kept *k, uint64_t offer, unsigned n_rings, struct err *err)
 {
 	const struct vu_dev *dev = &k->dev;
-	uint64_t missing = dev->features & ~offer, keys = 0;
+	uint64_t keys = 0;
 
 	if (k->stage != VU_SETTLED)
 		return err_set(err, -EPROTO, "its front end was in the middle of a message");
-	if (missing)
-		return err_set(err, -EPROTO, "this build does not offer feature %s, which its guest uses",
-			       virtio_feature_name((unsigned)__builtin_ctzll(missing)) ?: "unknown");
+	if (offered(dev, offer, err) < 0)
+		return -EPROTO;
 	if (dev->n_rings != n_rings)
 		return err_set(err, -EPROTO, "its front end was offered %u rings, not %u", dev->n_rings,
 			       n_rings);

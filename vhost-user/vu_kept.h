@@ -57,6 +57,9 @@ void vu_kept_forget(struct port *p);
 /* What a predecessor left under a kind, now the caller's, or -1. */
 int vu_kept_take(struct port *p, enum keep_kind kind, unsigned index);
 
+/* Whether this build can go on with what is kept here by a process that still runs: -EPROTO with a sentence. */
+int vu_kept_fits(const struct vu_kept *k, struct err *err);
+
 /* Whether this device, which offers these features and queues, can go on with what was left: -EPROTO with a
  * sentence. */
 int vu_kept_check(const struct vu_kept *k, uint64_t offer, unsigned n_rings, struct err *err);

@@ -12,6 +12,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "vhost-user/vu_offer.h"
+
 #define QUEUE_MASK 0xffu    /* payload of SET_VRING_KICK, CALL, ERR: ring number */
 #define NOFD_BIT   (1u << 8) /* … and: no descriptor comes with it */
 
@@ -23,10 +25,6 @@
 	(VU_BIT(VIRTIO_NET_F_MQ) | VU_BIT(VIRTIO_NET_F_MRG_RXBUF) |                             \
 	 VU_BIT(VIRTIO_RING_F_INDIRECT_DESC) | VU_BIT(VIRTIO_RING_F_EVENT_IDX) |                \
 	 VU_BIT(VIRTIO_F_VERSION_1) | VU_OFFLOADS)
-
-#define PROTO_FEATURES                                                                          \
-	(VU_BIT(VU_PROTO_MQ) | VU_BIT(VU_PROTO_REPLY_ACK) | VU_BIT(VU_PROTO_NET_MTU) |          \
-	 VU_BIT(VU_PROTO_CONFIGURE_MEM_SLOTS))
 
 /* One step: what handlers need, in one hand. */
 struct step {
@@ -139,16 +137,16 @@ static void on_reset_owner(struct step *s)
 
 static void on_get_protocol_features(struct step *s)
 {
-	reply_u64(s, PROTO_FEATURES);
+	reply_u64(s, vu_offer_protocol());
 }
 
 static void on_set_protocol_features(struct step *s)
 {
 	uint64_t f = s->msg->u.u64;
 
-	if (f & ~PROTO_FEATURES) {
+	if (f & ~vu_offer_protocol()) {
 		refuse(s, "protocol feature bits 0x%llx were not offered",
-		       (unsigned long long)(f & ~PROTO_FEATURES));
+		       (unsigned long long)(f & ~vu_offer_protocol()));
 		return;
 	}
 	s->dev->proto_features = f;

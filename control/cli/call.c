@@ -3,6 +3,9 @@
 
 #include <errno.h>
 
+#include "control/rpc/role.h"
+
+#define TRIES	3
 #define SLOW_MS (600 * 1000) /* some thousand ports take seconds; this is a switch that hangs */
 
 static int connect_or(struct cli *cli, struct rpc_client **c, json_t *params, struct err *err)
@@ -15,18 +18,33 @@ static int connect_or(struct cli *cli, struct rpc_client **c, json_t *params, st
 	return rc == -ENOENT ? EXIT_NOT_RUNNING : cli_exit_code(rc);
 }
 
+/* The process that serves may have been another one's successor just now: what it never read, or only looks, is
+ * asked again. */
+static bool may_ask_again(const struct method *m, int rc)
+{
+	return rc == -ECONNRESET || (rc == -EPIPE && role_needed(m) == ROLE_VIEW);
+}
+
 int cli_call(struct cli *cli, const struct method *m, json_t *params, json_t **result,
 	     struct err *err)
 {
-	struct rpc_client *c;
-	int rc = connect_or(cli, &c, params, err);
+	int rc = -ECONNRESET;
 
-	if (rc)
-		return rc;
-	if (m->flags & METHOD_SLOW)
-		rpc_timeout_set(c, SLOW_MS);
-	rc = rpc_call(c, m->rpc, params, result, err);
-	rpc_close(c);
+	for (unsigned i = 0; i < TRIES && may_ask_again(m, rc); i++) {
+		struct rpc_client *c;
+
+		*err = (struct err)ERR_NONE;
+		rc = connect_or(cli, &c, json_incref(params), err);
+		if (rc) {
+			json_decref(params);
+			return rc;
+		}
+		if (m->flags & METHOD_SLOW)
+			rpc_timeout_set(c, SLOW_MS);
+		rc = rpc_call(c, m->rpc, json_incref(params), result, err);
+		rpc_close(c);
+	}
+	json_decref(params);
 	return cli_exit_code(rc);
 }
 

@@ -23,9 +23,13 @@ int host_ports_begin(struct loop *loop, const char *run_dir, int helper_fd, stru
 	return host_ask_begin(loop, helper_fd, run_dir, err);
 }
 
-void host_ports_settle(void)
+void host_ports_open(void)
 {
 	uplinks_open();
+}
+
+void host_ports_settle(void)
+{
 	host_settle();
 }
 

@@ -20,15 +20,17 @@
 #include "control/daemon/options.h"
 #include "control/daemon/priv.h"
 #include "control/daemon/startup.h"
+#include "control/daemon/takeover.h"
 #include "control/keeper/fd_store.h"
 #include "control/keeper/keeper.h"
+#include "control/keeper/takeover.h"
 #include "control/rpc/dirs.h"
 
 #define PACKET	 "lanyard-packet"
 #define HOST	 "lanyard-host"
 #define ARGS_MAX 60
 
-static char socket_path[PATH_MAX + sizeof(SWITCH_SOCKET)];
+static char socket_path[PATH_MAX + sizeof(SWITCH_SOCKET)], takeover_path[PATH_MAX + sizeof(TAKEOVER_SOCKET)];
 
 /* Beside us or in `folder` in the build tree; in the folder of programs that nobody calls by hand, wherever the tree
  * was installed to. */
@@ -119,9 +121,13 @@ static int keep(const struct options *o, const char *program, const char *helper
 		.argv = args,
 		.helper = helper,
 		.run_dir = o->run_dir,
+		.own_argv = argv,
 		.signal_fd = -1,
 		.lock_fds = {-1, -1},
 		.metrics_fd = -1,
+		.version = LANYARD_VERSION,
+		.takeover_path = takeover_path,
+		.image_fd = o->image_fd,
 		.listen = on_listen,
 		.is_listening = is_listening,
 		.on_ready = on_ready,
@@ -137,22 +143,29 @@ static int keep(const struct options *o, const char *program, const char *helper
 	rc = startup_signals(&k.signal_fd, err);
 	if (rc == 0 && o->fd_store)
 		rc = fd_store_open(&k.store, err);
-	if (rc == 0 && o->fd_store)
+	/* Guests would pay for a switch that ends now. */
+	if (rc < 0 && o->image_fd >= 0) {
+		LOG_WARN("%s", err->text);
+		rc = 0;
+	}
+	if (rc == 0 && k.store)
 		rc = startup_signals_leave(k.signal_fd, err);
-	if (rc == 0)
+	if (rc == 0 && o->image_fd < 0)
 		rc = startup_locks(o, k.lock_fds, err);
 	if (rc == 0)
 		rc = packet_args(o, argv, args, err);
-	if (rc == 0 && o->serve_metrics)
+	if (rc == 0 && o->image_fd < 0 && o->serve_metrics)
 		rc = priv_listen_tcp(&o->metrics, &k.metrics_fd, err);
 	if (rc < 0)
 		return rc;
 	snprintf(socket_path, sizeof(socket_path), "%s/%s", o->run_dir, SWITCH_SOCKET);
+	snprintf(takeover_path, sizeof(takeover_path), "%s/%s", o->run_dir, TAKEOVER_SOCKET);
 	rc = keeper_run(&k, err);
 	if (k.metrics_fd >= 0)
 		close(k.metrics_fd);
-	close(k.lock_fds[1]);
-	close(k.lock_fds[0]);
+	for (unsigned i = 0; i < 2; i++)
+		if (k.lock_fds[i] >= 0)
+			close(k.lock_fds[i]);
 	close(k.signal_fd);
 	fd_store_close(k.store);
 	return rc;
@@ -177,6 +190,15 @@ int main(int argc, char **argv)
 	}
 	if (rc == 0)
 		rc = program_find("../host/", HOST, helper, sizeof(helper), &err);
+	if (rc == 0 && o.takeover) {
+		rc = takeover_run(o.run_dir, LANYARD_VERSION, program, &err);
+		if (rc < 0)
+			fprintf(stderr, "lanyard-switch: %s%s%s\n", err.text, err.hint[0] ? "; " : "", err.hint);
+		return rc < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+	}
+	/* Not for those that it starts. */
+	if (o.image_fd >= 0)
+		argv[argc - 2] = NULL;
 	if (rc == 0)
 		rc = keep(&o, program, helper, argv, &err);
 	return rc < 0 ? startup_failed(rc, &err) : rc;

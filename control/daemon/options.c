@@ -42,7 +42,10 @@ static const struct param params[] = {
 	{"log", PARAM_ENUM, 0, 0, 0, "err|warn|info|debug", "log messages up to this level (info)"},
 	{"fd_store", PARAM_BOOL, 0, 0, 0, NULL,
 	 "give what guests would miss to the service manager's store; lanyard-switch.service does"},
+	{"takeover", PARAM_BOOL, 0, 0, 0, NULL,
+	 "have this build take over from the one that runs in --run-dir, and end"},
 	{"until_unused", PARAM_BOOL, 0, 0, 0, NULL, NULL},
+	{"image", PARAM_INT, 0, 3, INT32_MAX, NULL, NULL},
 	{"channel", PARAM_INT, 0, 3, 1023, NULL, NULL},
 	{"man", PARAM_BOOL, 0, 0, 0, NULL, NULL},
 	{"help", PARAM_BOOL, 0, 0, 0, NULL, "print this and end"},
@@ -62,6 +65,11 @@ static const struct method row = {
 	"It is two processes: the keeper, which holds the sockets and the memory of guests, and the one that "
 	"forwards, lanyard-packet. When that one dies or hangs, another takes over where it was, within "
 	"milliseconds; guests see no change of carrier.\n"
+	"`lanyard-switch --takeover`, of another build, is a planned upgrade: the new build looks first whether it can "
+	"go on with all that guests use, then its process goes on in the place of the old one, within "
+	"milliseconds and without losing a frame, and the keeper becomes the new build's, with the same process "
+	"id and options. It prints how long nobody forwarded. Where it cannot, it says why and ends with status "
+	"1, and the old build goes on. Root and the user that runs the switch may do that.\n"
 	"It ends with status 75 when another switch uses its folders.\n"
 	"SIGTERM, SIGINT or `lanyard stop` end it with everything it made; VMs stay up and find "
 	"their ports again when it comes back.\n"
@@ -134,14 +142,38 @@ static int access_take(const json_t *values, struct access *a, struct err *err)
 	return rc;
 }
 
+/* Those of the switch that runs stay what they are. */
+static int takeover_check(const json_t *values, struct err *err)
+{
+	static const char *const taken[] = {"takeover", "run_dir", "log", NULL};
+	const char *name;
+	json_t *value;
+
+	if (!json_is_true(json_object_get(values, "takeover")))
+		return 0;
+	json_object_foreach ((json_t *)values, name, value) {
+		unsigned i = 0;
+
+		while (taken[i] && strcmp(taken[i], name))
+			i++;
+		if (!taken[i])
+			return err_set(err, -EINVAL,
+				       "--takeover: \"%s\" cannot be changed; the switch that runs keeps its options",
+				       name);
+	}
+	return 0;
+}
+
 static int values_take(const json_t *values, struct options *o, struct err *err)
 {
 	const char *workers = text_of(values, "workers"), *mode = text_of(values, "mode");
 	const char *huge = text_of(values, "hugepages"), *level = text_of(values, "log");
 	const char *metrics = text_of(values, "metrics");
 	enum log_level log;
-	int rc = dir_run(text_of(values, "run_dir"), o->run_dir, sizeof(o->run_dir), err);
+	int rc = takeover_check(values, err);
 
+	if (rc == 0)
+		rc = dir_run(text_of(values, "run_dir"), o->run_dir, sizeof(o->run_dir), err);
 	if (rc == 0)
 		rc = dir_state(text_of(values, "state_dir"), o->state_dir, sizeof(o->state_dir),
 			       err);
@@ -178,6 +210,8 @@ static int values_take(const json_t *values, struct options *o, struct err *err)
 	o->fd_store = json_is_true(json_object_get(values, "fd_store"));
 	o->confine = json_is_true(json_object_get(values, "confine"));
 	snprintf(o->user, sizeof(o->user), "%s", text_of(values, "user") ? text_of(values, "user") : "");
+	o->takeover = json_is_true(json_object_get(values, "takeover"));
+	o->image_fd = json_object_get(values, "image") ? (int)json_integer_value(json_object_get(values, "image")) : -1;
 	o->until_unused = json_is_true(json_object_get(values, "until_unused"));
 	return 0;
 }

@@ -37,6 +37,8 @@ struct options {
 	char user[64];	      /* of --user; empty: choose */
 	struct run_as run_as; /* of --run-as: the keeper has chosen */
 	int channel_fd; /* to the keeper; -1: there is none */
+	bool takeover;
+	int image_fd; /* of the keeper that this process was until now; -1: of none. The last two arguments */
 	bool verbose;
 };
 

@@ -30,6 +30,7 @@
 #include "control/daemon/confine.h"
 #include "control/daemon/daemon.h"
 #include "control/daemon/event_sources.h"
+#include "control/daemon/fit.h"
 #include "control/daemon/metrics.h"
 #include "control/daemon/notify.h"
 #include "control/daemon/options.h"
@@ -161,11 +162,16 @@ static void restarts_take(struct restarts *r, const struct channel_go *go)
 		r->last = &r->deaths;
 }
 
+static int fits(void *arg, struct kept *k, struct err *err)
+{
+	return fit_check(k, port_types, err);
+}
+
 /* Sleeps as a spare. 1: not needed any more. */
 static int handed_begin(struct process *p, struct err *err)
 {
 	const struct channel_go *go;
-	int rc = kept_await(p->kept, p->signal_fd, err);
+	int rc = kept_await(p->kept, p->signal_fd, fits, NULL, err);
 
 	if (rc != 0) {
 		if (rc > 0)
@@ -174,6 +180,9 @@ static int handed_begin(struct process *p, struct err *err)
 	}
 	p->begin_ns = loop_now_ns();
 	go = kept_go(p->kept);
+	/* A guest may have agreed something since it was asked. */
+	if (go->must_fit && fits(NULL, p->kept, err) < 0)
+		return -EPROTO;
 	p->d.start_ns = go->start_ns;
 	restarts_take(&p->d.restarts, go);
 	p->d.keeper = (struct daemon_keeper){keeper_ask, keeper_refuse, p->kept};
@@ -238,6 +247,7 @@ static int on_restored(void *arg, struct err *err)
 
 	if (!p->confined.on)
 		return 0;
+	host_ports_open();
 	rc = confine_enter(&p->confined, p->options.state_dir, p->d.restarts.keeper_pid, err);
 	if (rc < 0)
 		return rc;
@@ -301,6 +311,7 @@ static int process_begin(struct process *p, struct err *err)
 		rc = daemon_restore(&p->d, err);
 	if (rc == 0) {
 		p->forwards_ns = loop_now_ns();
+		host_ports_open();
 		host_ports_settle();
 		rc = server_begin(p, err);
 	}

@@ -36,6 +36,8 @@ extern const struct port_type port_type_nat;
  * took over is undone. */
 int host_ports_begin(struct loop *loop, const char *run_dir, int helper_fd, struct err *err);
 void host_ports_settle(void);
+/* Opens the devices that were taken over: the last time that rights are needed for those. */
+void host_ports_open(void);
 void host_ports_end(void);
 
 /* The type of that name, or NULL with a sentence that says which this build has. */

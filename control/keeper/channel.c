@@ -29,6 +29,7 @@ static enum body body_of(uint32_t type)
 		return BODY_NUMBER;
 	case CHANNEL_ASK:
 	case CHANNEL_STAYING:
+	case CHANNEL_FITS_NOT:
 	case CHANNEL_YIELD:
 		return BODY_TEXT;
 	}

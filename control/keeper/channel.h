@@ -16,7 +16,7 @@
 
 #include "switch/keep.h"
 
-#define CHANNEL_VERSION	 3 /* count up with every change of what is said here */
+#define CHANNEL_VERSION	 4 /* count up with every change of what is said here, or in paths_msg.h or tap/host_msg.h */
 #define CHANNEL_WAIT_MS	 1000
 #define CHANNEL_BATCH	 64 /* descriptors a message */
 #define CHANNEL_TEXT_MAX 256
@@ -44,11 +44,14 @@ enum channel_type {
 	CHANNEL_YIELDING,  /* from here to CHANNEL_YIELDED nobody forwards */
 	CHANNEL_YIELDED,   /* `number`: since when (CLOCK_MONOTONIC); it touches nothing any more */
 	CHANNEL_STAYING,   /* `text`: why it does not yield now */
+	CHANNEL_FITS,	   /* it can go on with what it was handed to look at */
+	CHANNEL_FITS_NOT,  /* `text`: it cannot, and why */
 	/* keeper to packet process */
 	CHANNEL_HAND,  /* n keys and as many descriptors */
 	CHANNEL_GO,    /* `go`: all has been handed on; the one before has gone */
 	CHANNEL_YIELD, /* `text`: why; whoever answers has up to YIELD_MAX for it */
 	CHANNEL_STAY,  /* too late, if it has not begun to */
+	CHANNEL_CHECK, /* to a spare: what was handed is only to be looked at, and an answer awaited */
 	CHANNEL_TYPES
 };
 
@@ -63,6 +66,7 @@ struct channel_past {
 struct channel_go {
 	uint32_t end; /* enum keep_end */
 	int32_t keeper_pid;
+	uint32_t must_fit; /* or end: another build goes on then */
 	uint64_t start_ns; /* CLOCK_MONOTONIC: of the keeper */
 	struct channel_past deaths, planned;
 };

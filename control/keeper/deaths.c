@@ -2,6 +2,7 @@
 /*
  * Ends of packet processes: of the one that forwards, of the spare, and funerals.
  */
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -80,6 +81,11 @@ static void died(struct keeper *k, const struct packet *was, enum keep_end end, 
 	snprintf(deaths->reason, sizeof(deaths->reason), "%s", k->hung[0] ? k->hung : text);
 	k->hung[0] = '\0';
 	succession_forget(k);
+	if (k->takeover.state == TAKEOVER_READYING)
+		takeover_fail(k, -EPROTO, "its packet process was handed everything, and died before it was ready: %s",
+			      deaths->reason);
+	else if (k->takeover.state != TAKEOVER_YIELDING)
+		takeover_fail(k, -EAGAIN, "the process that forwards died meanwhile");
 	if (k->n_doomed == DOOMED)
 		state_drop(k);
 	if (k->spare && k->spare->warm) {
@@ -110,6 +116,7 @@ void on_dying_exit(void *arg, int fd, uint32_t events)
 
 	packet_bury(k->dying, &end, text, sizeof(text));
 	k->dying = NULL;
+	takeover_go_on(k);
 }
 
 void active_let_go(struct keeper *k)
@@ -154,7 +161,8 @@ void on_active_exit(void *arg, int fd, uint32_t events)
 	was = *k->active;
 	status = packet_bury(k->active, &end, text, sizeof(text));
 	k->active = NULL;
-	if (k->stopping || (!k->was_ready && end != KEEP_CRASHED) || status == 0) {
+	if (k->stopping || (!k->was_ready && end != KEEP_CRASHED) ||
+	    (status == 0 && k->takeover.state != TAKEOVER_READYING)) {
 		k->status = status > 128 ? EXIT_FAILURE : status;
 		keeper_stop(k, NULL, false);
 		loop_stop(k->loop, k->status);
@@ -204,6 +212,10 @@ void on_spare_exit(void *arg, int fd, uint32_t events)
 
 	status = packet_bury(k->spare, &end, text, sizeof(text));
 	k->spare = NULL;
+	if (k->takeover.state != TAKEOVER_NONE) {
+		takeover_fail(k, -EPROTO, "its packet process %s before it was warm", text);
+		return;
+	}
 	if (!k->was_ready) {
 		/* It has said itself why it cannot start. */
 		k->status = status > 128 || status == 0 ? EXIT_FAILURE : status;

@@ -108,6 +108,13 @@ int fd_table_put(struct fd_table *t, struct keep_key key, int fd)
 	return 0;
 }
 
+int fd_table_look(const struct fd_table *t, struct keep_key key)
+{
+	const struct fd_entry *e = find(t, key);
+
+	return e ? e->fd : -1;
+}
+
 int fd_table_take(struct fd_table *t, struct keep_key key)
 {
 	struct fd_entry *e = find(t, key);

@@ -24,6 +24,9 @@ void fd_table_destroy(struct fd_table *t); /* accepts NULL; closes what is left 
 /* fd is the table's from now on, in place of what was there; closed on failure. -ENOMEM, -ENOSPC, -EBUSY. */
 int fd_table_put(struct fd_table *t, struct keep_key key, int fd);
 
+/* Stays the table's; -1: there is none. */
+int fd_table_look(const struct fd_table *t, struct keep_key key);
+
 /* Gives it back to the caller and forgets it; -1: there is none. */
 int fd_table_take(struct fd_table *t, struct keep_key key);
 

@@ -181,6 +181,28 @@ int helper_create(struct loop *loop, const struct helper_opts *opts, struct help
 	return 0;
 }
 
+void helper_image(const struct helper *h, struct helper_image *out)
+{
+	*out = (struct helper_image){.fd = h->fd, .pidfd = h->pidfd, .pid = h->pid};
+}
+
+int helper_adopt(struct loop *loop, const struct helper_opts *opts, const struct helper_image *was,
+		 struct helper **out)
+{
+	struct helper *h = calloc(1, sizeof(*h));
+
+	if (!h)
+		return -ENOMEM;
+	*h = (struct helper){
+		.loop = loop, .opts = *opts, .fd = was->fd, .pidfd = was->pidfd, .pid = was->pid};
+	*out = h;
+	if (!h->pid) {
+		questions_watch(h);
+		return 0;
+	}
+	return loop_fd_add(loop, h->pidfd, EPOLLIN, on_exit_, h, &h->exit);
+}
+
 void helper_destroy(struct helper *h, bool leave)
 {
 	struct pollfd p;

@@ -28,6 +28,15 @@ struct helper_opts {
 int helper_create(struct loop *loop, const struct helper_opts *opts, struct helper **out,
 		  int *client_fd);
 
+/* For a keeper that becomes another build's: what it is, which stays its own; and going on with that. */
+struct helper_image {
+	int fd, pidfd; /* pidfd -1: none runs */
+	int pid;
+};
+void helper_image(const struct helper *h, struct helper_image *out);
+int helper_adopt(struct loop *loop, const struct helper_opts *opts, const struct helper_image *was,
+		 struct helper **out);
+
 /* Nobody asks any more: it undoes what it did, and ends, or is killed. leave: another keeper goes on, and what was done
  * to the host stays, with its note. Accepts NULL. */
 void helper_destroy(struct helper *h, bool leave);

@@ -17,6 +17,7 @@
 #include "control/keeper/ledger.h"
 #include "control/keeper/packet.h"
 #include "control/keeper/paths.h"
+#include "control/keeper/takeover.h"
 #include "control/keeper/watchdog.h"
 
 /*
@@ -34,12 +35,39 @@ struct succession {
 	uint64_t yielded_ns; /* not 0: it has, and is still called the active one */
 };
 
+/*
+ * A takeover (control/keeper/takeover.h). NONE -> WARMING: k->spare is the new build's, and starts; -> CHECKING: it
+ * looks at what there is; -> YIELDING: the old one is asked; -> READYING: k->active is the new build's; -> EXEC: it
+ * forwards, and the keeper becomes the new build's. Every failure leads to NONE.
+ */
+enum takeover_state {
+	TAKEOVER_NONE,
+	TAKEOVER_WARMING,
+	TAKEOVER_CHECKING,
+	TAKEOVER_YIELDING,
+	TAKEOVER_READYING,
+	TAKEOVER_EXEC
+};
+
+struct takeover {
+	enum takeover_state state;
+	int listen, client; /* -1 */
+	struct loop_fd *listen_watch, *client_watch;
+	struct loop_timer *timer;
+	struct packet *reserve; /* the old build's spare; nobody watches it */
+	struct takeover_request request;
+	char asked[96]; /* a succession that was asked for meanwhile; empty: none */
+};
+
 struct keeper {
 	const struct keeper_opts *opts;
+	const char *packet_program; /* of which build: that of opts, or the one that takes over */
+	struct takeover takeover;
 	struct loop *loop;
 	struct fd_table *table;
 	struct paths *paths;
 	struct helper *helper;
+	int lock_fds[2]; /* the helper's, of a keeper that was another build's */
 	struct pulse *pulse; /* of the active one; its memfd is pulse_fd */
 	int pulse_fd, mourner_fd; /* -1 */
 	struct loop_fd *mourner_watch;
@@ -78,6 +106,12 @@ void spare_soon(struct keeper *k);
 void hand_over(struct keeper *k);
 void active_ready(struct keeper *k, uint64_t forwards_ns);
 void pulse_end(struct keeper *k);
+/* Maps what pulse_fd is. */
+int pulse_map(struct keeper *k);
+/* Looks from now on whether the active one moves. */
+void watch_over(struct keeper *k);
+/* A while after readiness. */
+void spare_later(struct keeper *k);
 
 /* ---- deaths.c ---- */
 
@@ -103,6 +137,8 @@ int active_read(struct keeper *k, bool all);
 
 /* After the table is there: adds what a predecessor left. */
 void stored_begin(struct keeper *k);
+/* The same for a keeper that took the place of another one by exec. */
+void stored_go_on(struct keeper *k);
 /* What the active one said of this slot has been done; all that was, at the end of a turn. */
 void stored_say(struct keeper *k, uint16_t slot);
 void stored_flush(struct keeper *k);
@@ -115,6 +151,29 @@ void stored_leave(struct keeper *k, const char *why);
 void stored_left(struct keeper *k);
 /* At the keeper's end with that status. */
 void stored_end(struct keeper *k, int status);
+
+/* ---- takeover.c ---- */
+
+/* Without its socket there are no takeovers, and that is said. */
+void takeover_listen(struct keeper *k);
+void takeover_end(struct keeper *k);
+/* The one under way, if there is one, has failed: everything becomes as it was. */
+void takeover_fail(struct keeper *k, int result, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+/* The new build's packet process is warm; has looked (NULL: it can go on with everything); was handed everything. */
+void takeover_warm(struct keeper *k);
+void takeover_checked(struct keeper *k, const char *why_not);
+void takeover_handed(struct keeper *k);
+/* It is ready, or the old one is gone altogether. */
+void takeover_go_on(struct keeper *k);
+/* To who asked, and no more. */
+void takeover_answer(struct keeper *k, int result, const char *text);
+
+/* ---- image.c ---- */
+
+/* Becomes the keeper of takeover.request. -errno: it cannot, and nothing has changed. */
+int image_exec(struct keeper *k);
+/* Goes on with what image_exec() left in opts->image_fd. -errno with a sentence. */
+int image_take(struct keeper *k, struct err *err);
 
 /* ---- succession.c ---- */
 

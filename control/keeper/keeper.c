@@ -40,6 +40,7 @@ void keeper_stop(struct keeper *k, const char *why, bool tell)
 	if (why)
 		LOG_INFO("switch: stopping: %s", why);
 	k->opts->on_stopping(k->opts->arg);
+	takeover_fail(k, -ESHUTDOWN, "the switch is about to end");
 	succession_forget(k);
 	loop_timer_del(k->spare_timer);
 	loop_timer_del(k->tick_timer);
@@ -108,38 +109,55 @@ static int servants_begin(struct keeper *k)
 static int begin(struct keeper *k)
 {
 	const struct keeper_opts *o = k->opts;
+	int rc = servants_begin(k);
+
+	for (uint16_t i = 0; rc == 0 && i < 2; i++)
+		rc = own_put(k, OWN_LOCK, i, o->lock_fds[i]);
+	if (rc == 0 && o->metrics_fd >= 0)
+		rc = own_put(k, OWN_METRICS, 0, o->metrics_fd);
+	if (rc < 0)
+		return rc;
+	stored_begin(k);
+	k->go.keeper_pid = getpid();
+	k->go.start_ns = k->go.start_ns ?: loop_now_ns();
+	spare_start(k);
+	return 0;
+}
+
+/* From nothing, or as what this process was before it became another build's. */
+static int begin_or_go_on(struct keeper *k, struct err *err)
+{
 	int rc = loop_create(&k->loop);
 
 	k->table = fd_table_create();
 	if (rc == 0 && !k->table)
 		rc = -ENOMEM;
 	if (rc == 0)
-		rc = servants_begin(k);
-	for (uint16_t i = 0; rc == 0 && i < 2; i++)
-		rc = own_put(k, OWN_LOCK, i, o->lock_fds[i]);
-	if (rc == 0 && o->metrics_fd >= 0)
-		rc = own_put(k, OWN_METRICS, 0, o->metrics_fd);
+		rc = loop_fd_add(k->loop, k->opts->signal_fd, EPOLLIN, on_signal, k, &k->signal_watch);
+	if (rc == 0 && k->opts->image_fd >= 0)
+		return image_take(k, err);
 	if (rc == 0)
-		rc = loop_fd_add(k->loop, o->signal_fd, EPOLLIN, on_signal, k, &k->signal_watch);
-	if (rc == 0)
-		stored_begin(k);
-	return rc;
+		rc = begin(k);
+	return rc < 0 ? err_set(err, rc, "the keeper cannot start: %s", strerror(-rc)) : 0;
 }
 
 int keeper_run(const struct keeper_opts *opts, struct err *err)
 {
-	struct keeper k = {.opts = opts, .pulse_fd = -1, .mourner_fd = -1};
-	int rc = begin(&k);
+	struct keeper k = {
+		.opts = opts,
+		.packet_program = opts->program,
+		.takeover = {.listen = -1, .client = -1},
+		.pulse_fd = -1,
+		.mourner_fd = -1,
+	};
+	int rc = begin_or_go_on(&k, err);
 
-	if (rc < 0) {
-		err_set(err, rc, "the keeper cannot start: %s", strerror(-rc));
-	} else {
-		k.go.keeper_pid = getpid();
-		k.go.start_ns = k.go.start_ns ?: loop_now_ns();
-		spare_start(&k);
+	if (rc == 0)
+		takeover_listen(&k);
+	if (rc == 0)
 		rc = k.stopping ? k.status : loop_run(k.loop);
-	}
 	if (k.loop) {
+		takeover_end(&k);
 		packet_kill(k.active);
 		packet_kill(k.dying);
 		mourner_end(&k);

@@ -28,10 +28,15 @@ struct keeper_opts {
 	char *const *argv;   /* its arguments, argv[0] too */
 	const char *helper;  /* the host helper's program */
 	const char *run_dir; /* … and its argument */
+	char *const *own_argv; /* of this process, as it was started */
 	int signal_fd;	     /* of signals that end the switch */
 	int lock_fds[2];     /* stay the caller's */
 	int metrics_fd;	     /* -1: none; stays the caller's */
 	struct fd_store *store; /* NULL: nothing outlives the keeper; stays the caller's */
+	const char *version; /* of this build */
+	const char *takeover_path; /* of the socket for control/keeper/takeover.h; NULL: none */
+	int image_fd; /* from the keeper that this process was until now; -1: none. Then neither
+		       * locks nor metrics_fd are given */
 	/* Opens the control socket; called when somebody is about to serve it. */
 	int (*listen)(void *arg, int *fd, struct err *err);
 	/* Whether fd, of a keeper before this one, is that socket, and can still be reached. */

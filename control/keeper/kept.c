@@ -68,7 +68,19 @@ static void ledger_take(struct kept *k)
 	close(fd);
 }
 
-static int messages_take(struct kept *k, struct err *err)
+/* What was looked at may be another's by the time of GO. */
+static void check_answer(struct kept *k, kept_check_fn check, void *arg)
+{
+	struct err why = ERR_NONE;
+
+	if (!check || check(arg, k, &why) == 0)
+		kept_say(k, CHANNEL_FITS);
+	else
+		kept_say_text(k, CHANNEL_FITS_NOT, why.text);
+	fd_table_drop_kinds(k->handed, ~0u);
+}
+
+static int messages_take(struct kept *k, kept_check_fn check, void *arg, struct err *err)
 {
 	struct channel_msg m;
 	int rc;
@@ -76,6 +88,8 @@ static int messages_take(struct kept *k, struct err *err)
 	while ((rc = channel_receive(k->fd, &m, false)) > 0) {
 		if (m.type == CHANNEL_HAND)
 			handed_put(k, &m);
+		if (m.type == CHANNEL_CHECK)
+			check_answer(k, check, arg);
 		if (m.type != CHANNEL_GO)
 			continue;
 		k->go = m.go;
@@ -87,7 +101,7 @@ static int messages_take(struct kept *k, struct err *err)
 	return rc;
 }
 
-int kept_await(struct kept *k, int stop_fd, struct err *err)
+int kept_await(struct kept *k, int stop_fd, kept_check_fn check, void *arg, struct err *err)
 {
 	struct pollfd fds[] = {{.fd = k->fd, .events = POLLIN}, {.fd = stop_fd, .events = POLLIN}};
 	int rc;
@@ -101,7 +115,7 @@ int kept_await(struct kept *k, int stop_fd, struct err *err)
 			return 1;
 		if (!fds[0].revents)
 			continue;
-		rc = messages_take(k, err);
+		rc = messages_take(k, check, arg, err);
 		if (rc > 0)
 			return 0;
 		if (rc < 0)
@@ -112,6 +126,11 @@ int kept_await(struct kept *k, int stop_fd, struct err *err)
 const struct channel_go *kept_go(const struct kept *k)
 {
 	return &k->go;
+}
+
+int kept_look(const struct kept *k, struct keep_key key)
+{
+	return fd_table_look(k->handed, key);
 }
 
 int kept_own(struct kept *k, enum channel_own which, uint16_t index)

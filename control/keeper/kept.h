@@ -20,9 +20,15 @@ extern const struct keep_ops kept_ops; /* their arg is a struct kept */
 int kept_create(int channel_fd, struct kept **out, struct err *err);
 void kept_destroy(struct kept *k); /* accepts NULL */
 
-/* Says that all is ready that needs no state, and waits for GO. 0; 1: the keeper has gone, or stop_fd became
- * readable; -errno with a sentence. */
-int kept_await(struct kept *k, int stop_fd, struct err *err);
+/* Whether this build can go on with what k was handed: 0, or -errno with a sentence. */
+typedef int (*kept_check_fn)(void *arg, struct kept *k, struct err *err);
+
+/* Says that all is ready that needs no state, and waits for GO; answers by check whoever asks meanwhile. 0; 1: the
+ * keeper has gone, or stop_fd became readable; -errno with a sentence. */
+int kept_await(struct kept *k, int stop_fd, kept_check_fn check, void *arg, struct err *err);
+
+/* One that was handed; stays k's. -1: there is none. */
+int kept_look(const struct kept *k, struct keep_key key);
 const struct channel_go *kept_go(const struct kept *k);
 
 /* One of the process's own, now the caller's, or -1. */

@@ -28,7 +28,7 @@ void spare_start(void *arg)
 {
 	struct keeper *k = arg;
 	struct err err = ERR_NONE;
-	int rc = packet_start(k->opts->program, k->opts->argv, &k->spare, &err);
+	int rc = packet_start(k->packet_program, k->opts->argv, &k->spare, &err);
 
 	if (rc == 0)
 		rc = packet_watch(k->spare, k->loop, on_spare_exit, on_spare_channel, k);
@@ -85,10 +85,19 @@ static int pulse_keep(struct keeper *k)
 	return copy < 0 ? -errno : fd_table_put(k->table, (struct keep_key){KEEP_PROCESS, OWN_PULSE, 0}, copy);
 }
 
+int pulse_map(struct keeper *k)
+{
+	void *at = mmap(NULL, sizeof(*k->pulse), PROT_READ | PROT_WRITE, MAP_SHARED, k->pulse_fd, 0);
+
+	if (at == MAP_FAILED)
+		return -errno;
+	k->pulse = at;
+	return 0;
+}
+
 /* For each process another one: what a dead one has made of its own may be anything. */
 static int pulse_make(struct keeper *k)
 {
-	void *at = MAP_FAILED;
 	int rc;
 
 	pulse_end(k);
@@ -96,10 +105,9 @@ static int pulse_make(struct keeper *k)
 	if (rc < 0)
 		return rc;
 	k->pulse_fd = rc;
-	at = mmap(NULL, sizeof(*k->pulse), PROT_READ | PROT_WRITE, MAP_SHARED, k->pulse_fd, 0);
-	rc = at == MAP_FAILED ? -errno : pulse_keep(k);
-	if (at != MAP_FAILED)
-		k->pulse = at;
+	rc = pulse_map(k);
+	if (rc == 0)
+		rc = pulse_keep(k);
 	if (rc < 0)
 		pulse_end(k);
 	else
@@ -148,6 +156,18 @@ static void tick(void *arg)
 		mourner_begin(k);
 }
 
+void watch_over(struct keeper *k)
+{
+	watchdog_begin(&k->watchdog);
+	loop_timer_add(k->loop, WATCHDOG_TICK, tick, k, &k->tick_timer);
+}
+
+void spare_later(struct keeper *k)
+{
+	if (!k->spare && !k->spare_timer)
+		loop_timer_add(k->loop, SPARE_AFTER, spare_start, k, &k->spare_timer);
+}
+
 void active_ready(struct keeper *k, uint64_t forwards_ns)
 {
 	struct channel_past *last = k->go.end == KEEP_YIELDED ? &k->go.planned : &k->go.deaths;
@@ -164,8 +184,10 @@ void active_ready(struct keeper *k, uint64_t forwards_ns)
 	if (!k->told_ready)
 		k->opts->on_ready(k->opts->arg);
 	k->was_ready = k->told_ready = true;
-	if (!k->spare && !k->spare_timer)
-		loop_timer_add(k->loop, SPARE_AFTER, spare_start, k, &k->spare_timer);
+	if (k->takeover.state == TAKEOVER_READYING)
+		takeover_go_on(k);
+	else
+		spare_later(k);
 }
 
 /* ---- handing over ---- */
@@ -228,6 +250,7 @@ void hand_over(struct keeper *k)
 		return;
 	}
 	packet_unwatch(p);
+	k->go.must_fit = k->takeover.state == TAKEOVER_YIELDING;
 	rc = pulse_make(k);
 	if (rc == 0)
 		rc = stored_hand_over(k);
@@ -241,12 +264,18 @@ void hand_over(struct keeper *k)
 	k->spare = NULL;
 	if (rc < 0) {
 		packet_kill(p);
-		spare_soon(k);
+		takeover_fail(k, rc, "its packet process takes nothing: %s", strerror(-rc));
+		if (k->spare && k->spare->warm)
+			hand_over(k);
+		else
+			spare_soon(k);
 		return;
 	}
 	p->handed_ns = loop_now_ns();
 	k->active = p;
 	stored_flush(k);
 	loop_timer_add(k->loop, READY_MAX, ready_late, k, &k->deadline_timer);
-	loop_timer_add(k->loop, WATCHDOG_TICK, tick, k, &k->tick_timer);
+	watch_over(k);
+	if (k->go.must_fit)
+		takeover_handed(k);
 }

@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -62,7 +63,8 @@ static void active_said(struct keeper *k, struct channel_msg *m)
 		keeper_stop(k, NULL, false);
 		break;
 	case CHANNEL_ASK:
-		succession_begin(k, m->text);
+		if (!succession_begin(k, m->text) && k->takeover.state != TAKEOVER_NONE)
+			snprintf(k->takeover.asked, sizeof(k->takeover.asked), "%.90s", m->text);
 		break;
 	case CHANNEL_YIELDING:
 		succession_begun(k);
@@ -115,6 +117,11 @@ void on_active_channel(void *arg, int fd, uint32_t events)
 
 static void spare_became_warm(struct keeper *k, uint64_t version)
 {
+	if (version != CHANNEL_VERSION && k->takeover.state == TAKEOVER_WARMING) {
+		takeover_fail(k, -EPROTO, "its packet process speaks version %llu to a keeper, not %d",
+			      (unsigned long long)version, CHANNEL_VERSION);
+		return;
+	}
 	if (version != CHANNEL_VERSION) {
 		LOG_ERR("switch: process %d is of a build that speaks version %llu to its keeper, not %d",
 			(int)k->spare->pid, (unsigned long long)version, CHANNEL_VERSION);
@@ -122,7 +129,9 @@ static void spare_became_warm(struct keeper *k, uint64_t version)
 		return;
 	}
 	k->spare->warm = true;
-	if (!k->active)
+	if (k->takeover.state == TAKEOVER_WARMING)
+		takeover_warm(k);
+	else if (!k->active)
 		hand_over(k);
 	else
 		succession_go_on(k);
@@ -136,7 +145,8 @@ void on_spare_channel(void *arg, int fd, uint32_t events)
 
 	if (rc == 0)
 		return;
-	if (rc < 0 || (m.type != CHANNEL_WARM && m.type != CHANNEL_STOPPING)) {
+	if (rc < 0 || (m.type != CHANNEL_WARM && m.type != CHANNEL_STOPPING && m.type != CHANNEL_FITS &&
+		       m.type != CHANNEL_FITS_NOT)) {
 		if (rc > 0)
 			fds_close(&m);
 		loop_fd_del(k->spare->channel_watch);
@@ -147,6 +157,8 @@ void on_spare_channel(void *arg, int fd, uint32_t events)
 	}
 	if (m.type == CHANNEL_STOPPING)
 		keeper_stop(k, "the spare process was told to end", true);
-	else
+	else if (m.type == CHANNEL_WARM)
 		spare_became_warm(k, m.number);
+	else
+		takeover_checked(k, m.type == CHANNEL_FITS_NOT ? m.text : NULL);
 }

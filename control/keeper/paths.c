@@ -95,6 +95,28 @@ static void questions_ready(void *arg, int fd, uint32_t events)
 	}
 }
 
+int paths_fd(const struct paths *p)
+{
+	return p->fd;
+}
+
+int paths_adopt(struct loop *loop, int fd, struct paths **out)
+{
+	struct paths *p = calloc(1, sizeof(*p));
+	int rc;
+
+	if (!p)
+		return -ENOMEM;
+	p->fd = fd;
+	rc = loop_fd_add(loop, fd, EPOLLIN, questions_ready, p, &p->watch);
+	if (rc < 0) {
+		free(p);
+		return rc;
+	}
+	*out = p;
+	return 0;
+}
+
 int paths_create(struct loop *loop, struct paths **out, int *client_fd)
 {
 	struct paths *p = calloc(1, sizeof(*p));

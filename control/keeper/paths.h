@@ -26,6 +26,11 @@ struct paths;
 int paths_create(struct loop *loop, struct paths **out, int *client_fd);
 void paths_destroy(struct paths *p); /* accepts NULL */
 
+/* For a keeper that takes over from another: its side, which stays its own; and going on with that, which becomes
+ * *out's. -errno. */
+int paths_fd(const struct paths *p);
+int paths_adopt(struct loop *loop, int fd, struct paths **out);
+
 /* The packet process's side: from here on sockets are asked for over fd, which it owns. */
 void paths_ask_by(int fd);
 void paths_ask_end(void);

@@ -156,6 +156,23 @@ void stored_begin(struct keeper *k)
 	flush(k, 0);
 }
 
+void stored_go_on(struct keeper *k)
+{
+	const int fd = fd_table_look(k->table, (struct keep_key){KEEP_PROCESS, OWN_LEDGER, 0});
+	struct fd_store_past past;
+
+	if (!k->opts->store)
+		return;
+	/* All that was said is stored, and so heard. */
+	k->ledger = fd < 0 ? NULL : ledger_map(fd);
+	for (unsigned slot = 0; k->ledger && slot < LEDGER_SLOTS; slot++)
+		k->heard[slot] = atomic_load(&k->ledger->stored[slot]);
+	/* Nobody has handed this program anything: what the one before had stored goes, and comes anew. */
+	fd_store_load(k->opts->store, k->table, &past);
+	stored_mark_all(k);
+	stored_flush(k);
+}
+
 /* ---- leaving ---- */
 
 static void leave_late(void *arg)
@@ -170,6 +187,7 @@ void stored_leave(struct keeper *k, const char *why)
 {
 	if (k->stopping || k->leaving)
 		return;
+	takeover_fail(k, -ESHUTDOWN, "the service is being restarted");
 	LOG_INFO("switch: leaving: %s; the service manager keeps everything for the next start", why);
 	k->leaving = true;
 	loop_timer_del(k->spare_timer);

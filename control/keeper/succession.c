@@ -10,6 +10,7 @@
  *          What it says last comes after all that it has given to be kept, so nothing is in doubt.
  * Trust    One that says that it has yielded is killed before the next one is let in.
  */
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -35,6 +36,8 @@ static void give_up(struct keeper *k, const char *why)
 {
 	LOG_WARN("switch: no planned succession (%s): %s", k->succession.reason, why);
 	succession_forget(k);
+	if (k->takeover.state == TAKEOVER_YIELDING)
+		takeover_fail(k, -EAGAIN, "%s", why);
 	if (k->leaving)
 		kill(k->active->pid, SIGKILL);
 }
@@ -77,6 +80,9 @@ bool succession_begin(struct keeper *k, const char *reason)
 	struct succession *s = &k->succession;
 
 	if (k->stopping || !k->active || !k->active->ready || s->state != SUCCESSION_NONE)
+		return false;
+	/* The spare may be one that must not be handed anything yet. */
+	if (k->takeover.state != TAKEOVER_NONE && k->takeover.state != TAKEOVER_YIELDING)
 		return false;
 	snprintf(s->reason, sizeof(s->reason), "%s", reason);
 	state_set(k, SUCCESSION_WARMING, WARM_MAX, never_warm);

@@ -243,6 +243,9 @@ static int read_line(struct rpc_client *c, char **line, size_t *line_len, uint64
 			c->in_len += (size_t)n;
 			continue;
 		}
+		/* The kernel says this of a server that ended before it had read all that we sent. */
+		if (n < 0 && errno == ECONNRESET)
+			return err_set(err, -ECONNRESET, "the switch ended before it read the request");
 		if (n == 0 || (errno != EAGAIN && errno != EINTR))
 			return lost(err);
 		rc = await(c->fd, POLLIN, deadline_ns);

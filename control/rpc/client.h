@@ -23,7 +23,8 @@ void rpc_timeout_set(struct rpc_client *c, int timeout_ms);
 /*
  * Calls method; params is stolen and may be NULL. 0 with *result a new reference (result may be
  * NULL), or the server's code (-errno, or a JSON-RPC code) with its message and hint in err;
- * -ETIMEDOUT, -EPIPE when the connection is lost. Pages of a METHOD_PAGED method are
+ * -ETIMEDOUT, -EPIPE when the connection is lost, -ECONNRESET when it was before the request was read: nothing of
+ * it was done. Pages of a METHOD_PAGED method are
  * not stitched here: see rpc_call_all().
  */
 int rpc_call(struct rpc_client *c, const char *method, json_t *params, json_t **result,

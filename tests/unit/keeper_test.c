@@ -216,7 +216,7 @@ static void successor_finds_what_was_handed_and_drops_the_rest(void **state)
 	m = (struct channel_msg){.type = CHANNEL_GO, .go = {.deaths = {.n = 3, .reason = "why"}}};
 	assert_int_equal(channel_send(pair[0], &m), 0);
 	assert_int_equal(kept_create(pair[1], &k, NULL), 0);
-	assert_int_equal(kept_await(k, -1, NULL), 0);
+	assert_int_equal(kept_await(k, -1, NULL, NULL, NULL), 0);
 	assert_int_equal(kept_go(k)->deaths.n, 3);
 	fd = kept_ops.take(k, (struct keep_key){KEEP_LISTEN, 2, 0});
 	assert_true(is_open(fd));
@@ -288,7 +288,7 @@ static void spare_ends_with_its_keeper(void **state)
 	assert_int_equal(channel_pair(pair), 0);
 	assert_int_equal(kept_create(pair[1], &k, NULL), 0);
 	close(pair[0]);
-	assert_int_equal(kept_await(k, -1, NULL), 1);
+	assert_int_equal(kept_await(k, -1, NULL, NULL, NULL), 1);
 	kept_destroy(k);
 }
 
