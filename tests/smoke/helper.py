@@ -1,0 +1,300 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""The host helper: what it may do, what it does for whom, and that it undoes everything."""
+import array
+import os
+import random
+import signal
+import socket
+import struct
+import subprocess
+
+from hostnet import Net, out, private
+from session import Session, await_true, binary, is_over, run
+
+HELLO, NETNS, NETLINK, TUN, TUN_NETNS, LINK, NAT_START, NAT_RENAME, NAT_STOP, SETTLE = range(1, 11)
+UP, DOWN, MTU, MAC, ADDRESS_ADD, ADDRESS_DEL, ANNOUNCE, DELETE = range(1, 9)
+CAPS = {"NET_ADMIN": 12, "SYS_ADMIN": 21, "NET_RAW": 13, "NET_BIND_SERVICE": 10, "SETUID": 7, "SETGID": 6, "KILL": 5}
+STRANGER = 54321
+
+
+def dnsmasqs(s):
+    text = out("ps", "-o", "pid=,comm=", "--ppid", str(s.helper_pid or 1), check=False)
+    return [int(line.split()[0]) for line in text.splitlines() if "dnsmasq" in line]
+
+
+def forwarding():
+    with open("/proc/sys/net/ipv4/ip_forward", encoding="ascii") as f:
+        return f.read().strip()
+
+
+def tables():
+    return out("nft", "list", "tables").split()[2::3]
+
+
+class Helper:
+    """A lanyard-host of the test's own, and the asking end of its socket."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.sock, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.sock.settimeout(10)
+        fd = other.fileno()
+        self.process = subprocess.Popen([binary("lanyard-host"), folder], stderr=subprocess.DEVNULL,
+                                        stdin=subprocess.DEVNULL, close_fds=False,
+                                        preexec_fn=lambda: (os.dup2(fd, 3), os.closerange(4, 1024)))
+        other.close()
+        self.seq = 0
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, value, trace):
+        self.sock.close()
+        try:
+            assert self.process.wait(10) == 0
+        finally:
+            self.process.kill()
+
+    def question(self, op, name="", n=0, exists=0, slot=0, address=0, prefix=0, change=(0, 0, b"", "")):
+        self.seq += 1
+        what, mtu, mac, text = change
+        return struct.pack("7I64s64sII6s64s2x", op, self.seq, slot, n, exists, address, prefix, name.encode(),
+                           b"port", what, mtu, mac, text.encode())
+
+    def send(self, data, fds=()):
+        rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))] if fds else []
+        self.sock.sendmsg([data], rights)
+
+    def answer(self):
+        """(result, its sentence, descriptors) of the last question."""
+        while True:
+            data, rights, _, _ = self.sock.recvmsg(4096, 4096)
+            fds = array.array("i")
+            for _, _, raw in rights:
+                fds.frombytes(raw[:len(raw) - len(raw) % 4])
+            op, seq, result = struct.unpack_from("IIi", data)
+            if seq == self.seq and op < 11:
+                return result, data[20:404].split(b"\0")[0].decode(), list(fds)
+            for fd in fds:
+                os.close(fd)
+
+    def ask(self, op, *fds, **kw):
+        self.send(self.question(op, **kw), fds)
+        return self.answer()
+
+    def tap(self, name, exists=0):
+        result, text, (ns,) = self.ask(NETNS)
+        assert result == 0, text
+        result, text, fds = self.ask(TUN, ns, name=name, n=1, exists=exists)
+        os.close(ns)
+        assert result == 0, text
+        return fds[0]
+
+    def n_fds(self):
+        return len(os.listdir(f"/proc/{self.process.pid}/fd"))
+
+
+def status_of(pid):
+    with open(f"/proc/{pid}/status", encoding="ascii") as f:
+        return dict(line.split(":\t", 1) for line in f.read().splitlines() if ":\t" in line)
+
+
+def lab(s):
+    s.cli("bridge", "add", "br0")
+    s.cli("port", "add", "net", "--bridge", "br0", "--type", "nat")
+    s.cli("port", "add", "t1", "--bridge", "br0", "--type", "tap", "--netns", "guest", "--address", "10.9.0.1/24")
+
+
+def helper_starts_when_needed_with_what_it_needs():
+    with Session() as s:
+        s.cli("bridge", "add", "br0")
+        s.cli("port", "add", "v1", "--bridge", "br0", "--type", "vhost-user", "--path", s.path("v1.sock"), "--listen")
+        assert s.helper_pid is None, "nothing needs it"
+        s.cli("port", "add", "t1", "--bridge", "br0", "--type", "tap")
+        status = status_of(s.helper_pid)
+        bits = sum(1 << bit for bit in CAPS.values())
+        for name in ("CapPrm", "CapEff", "CapBnd"):
+            assert int(status[name], 16) == bits, (name, status[name])
+        assert status["NoNewPrivs"] == "1"
+
+
+def killed_helper_leaves_ports_up_and_comes_back():
+    with Session() as s:
+        lab(s)
+        fds, first, server = len(os.listdir(f"/proc/{s.pid}/fd")), s.helper_pid, dnsmasqs(s)
+        assert len(server) == 1
+        os.kill(first, signal.SIGKILL)
+        again = await_true("another one", lambda: s.helper_pid not in (None, first) and s.helper_pid, 5)
+        await_true("its dnsmasq", lambda: dnsmasqs(s), 5)
+        await_true("the old one is gone", lambda: is_over(server[0]), 5)
+        await_true("its note", lambda: s.port("net")["reason"] == "", 5)
+        assert s.port("net")["state"] == s.port("t1")["state"] == "up"
+        assert tables() == ["lanyard-net"] and forwarding() == "1"
+        # Whoever needs it next starts it, and asks once more where it died with the question.
+        os.kill(again, signal.SIGKILL)
+        s.cli("port", "add", "t2", "--bridge", "br0", "--type", "tap", "--mtu", "1400")
+        os.kill(s.helper_pid, signal.SIGSTOP)
+        stopped = s.helper_pid
+        with subprocess.Popen([binary("lanyard"), "port", "add", "t3", "--bridge", "br0",
+                               "--type", "tap"], env=s.env) as cli:
+            os.kill(stopped, signal.SIGKILL)
+            assert cli.wait(20) == 0
+        assert Net().link("t2")["mtu"] == 1400 and Net().link("t3")
+        for name in ("t2", "t3"):
+            s.cli("port", "del", name)
+        assert not Net().link("t2") and not Net().link("t3")
+        await_true("no descriptor is left", lambda: len(os.listdir(f"/proc/{s.pid}/fd")) == fds, 10)
+    assert tables() == [] and forwarding() == "0" and not Net().link("net")
+
+
+def process_that_dies_keeps_what_is_behind_its_nat_port():
+    with Session() as s:
+        lab(s)
+        helper, server = s.helper_pid, dnsmasqs(s)
+        s.await_spare()
+        before = s.pid
+        os.kill(before, signal.SIGKILL)
+        await_true("a successor", lambda: s.pid != before, 20)
+        assert s.helper_pid == helper and dnsmasqs(s) == server and tables() == ["lanyard-net"]
+        s.cli("port", "del", "net")
+        assert dnsmasqs(s) == [] and tables() == [] and forwarding() == "0"
+
+
+def all_is_undone_when_the_switch_is_killed():
+    with Session() as s:
+        lab(s)
+        helper, server = s.helper_pid, dnsmasqs(s)[0]
+        os.kill(s.daemon.pid, signal.SIGSTOP)
+        for pid in s.pids():
+            os.kill(pid, signal.SIGKILL)
+        s.daemon.wait()
+        await_true("helper and dnsmasq end", lambda: is_over(helper) and is_over(server), 10)
+        assert tables() == [] and forwarding() == "0" and not os.path.exists(f"{s.run_dir}/host")
+        assert not Net().link("net") and not guest.link("t1")
+        s.start()  # its locks are free, too
+        assert s.port("net")["state"] == "up" and tables() == ["lanyard-net"]
+
+
+def process_without_rights_makes_and_changes_its_tap():
+    with Session(daemon=False) as s, Helper(s.dir) as h:
+        pid = os.fork()
+        if pid == 0:
+            code = 1
+            try:
+                os.setgroups([])
+                os.setgid(STRANGER)
+                os.setuid(STRANGER)
+                tap = h.tap("own0")
+                for change in ((UP, 0, b"", ""), (MTU, 1400, b"", ""), (ADDRESS_ADD, 0, b"", "10.77.5.1/24")):
+                    result, text, _ = h.ask(LINK, tap, change=change)
+                    assert result == 0, text
+                result, text, _ = h.ask(NAT_START, tap, slot=3, address=0x0a4d0501, prefix=24)
+                assert result == 0, text
+                link = Net().link("own0")
+                assert link["mtu"] == 1400 and "UP" in link["flags"]
+                code = 0
+            finally:
+                os._exit(code)
+        assert os.waitpid(pid, 0)[1] == 0
+        assert tables() == ["lanyard-own0"] and forwarding() == "1"
+        assert not Net().link("own0"), "it went with its descriptor"
+    assert tables() == [] and forwarding() == "0", "and the rest with whoever could ask"
+
+
+def others(h):
+    """Descriptors of what is no tap and no network namespace: with each question they are refused."""
+    pipe = os.pipe()
+    pidfd = os.pidfd_open(os.getpid())
+    plain = [os.open(path, os.O_RDONLY) for path in
+             ("/dev/null", "/proc/self/ns/mnt", "/proc/self/ns/uts", "/", "/dev/net/tun")]
+    return [*pipe, pidfd, *plain, os.dup(h.sock.fileno())]
+
+
+def hostile_questions_change_nothing():
+    out("ip", "link", "add", "veth8", "type", "veth", "peer", "name", "veth9")
+    before = Net().ip("-json", "link", "show")
+    with Session(daemon=False) as s, Helper(s.dir) as h:
+        fds = others(h)
+        assert h.ask(HELLO)[0] == 0  # it has all that it works with
+        at_rest = h.n_fds()
+        for op in (NETLINK, TUN, TUN_NETNS, LINK, NAT_START, NAT_RENAME):
+            for fd in fds:
+                result, text, back = h.ask(op, fd, name="veth8", n=1, prefix=24, change=(DOWN, 0, b"", ""))
+                assert result < 0 and not back, (op, fd, result, text)
+            assert h.ask(op, name="veth8", n=1)[0] < 0, "none at all"
+            assert h.ask(op, fds[0], fds[1])[0] < 0, "two"
+        assert h.ask(HELLO, fds[0])[0] < 0, "one too many"
+        for name in ("../../proc/1/ns/net", "..", "a/b", "x" * 64):
+            result, text, back = h.ask(NETNS, name=name)
+            assert result < 0 and not back, name
+        _, _, (ns,) = h.ask(NETNS)
+        for name in ("veth8", "", "a b", "a/b", "..", "x" * 20, "veth%d"):
+            result, text, back = h.ask(TUN, ns, name=name, n=1)
+            assert result < 0 and text and not back, name
+        for n in (0, 9, 2 ** 31):
+            assert h.ask(TUN, ns, name="own0", n=n)[0] < 0
+        tap = h.tap("own0")
+        for change in ((0, 0, b"", ""), (99, 0, b"", ""), (ADDRESS_ADD, 0, b"", "10.0.0.1"),
+                       (ADDRESS_ADD, 0, b"", "x" * 64), (MTU, 2 ** 32 - 1, b"", ""), (MAC, 0, b"\1" * 6, "")):
+            result, text, _ = h.ask(LINK, tap, change=change)
+            assert result < 0 and text, change
+        # Under another's name in another namespace it is not that one.
+        out("ip", "link", "set", "own0", "netns", "guest")
+        guest.ip("link", "set", "own0", "name", "veth8")
+        assert h.ask(LINK, tap, change=(MTU, 1300, b"", ""))[0] == 0
+        assert guest.link("veth8")["mtu"] == 1300 and Net().link("veth8")["mtu"] == 1500
+        result, text, _ = h.ask(NAT_START, tap, slot=1, address=0x0a4d0101, prefix=24)
+        assert result < 0 and "another network namespace" in text, text
+        for fd in (ns, tap, *fds):
+            os.close(fd)
+        await_true("nothing is left open", lambda: h.n_fds() == at_rest, 5)
+    assert Net().ip("-json", "link", "show") == before and tables() == [] and forwarding() == "0"
+    out("ip", "link", "del", "veth8")
+
+
+def random_questions_change_nothing():
+    dice = random.Random(7)
+    before = Net().ip("-json", "link", "show")
+    with Session(daemon=False) as s, Helper(s.dir) as h:
+        tap = h.tap("own0")
+        _, _, (ns,) = h.ask(NETNS)
+        fds = [ns, tap, *others(h)]
+        assert h.ask(HELLO)[0] == 0  # it has all that it works with
+        at_rest = h.n_fds()
+        h.sock.setblocking(False)
+        for _ in range(10000):
+            data = bytearray(dice.randbytes(236))
+            if dice.random() < 0.8:
+                # Not what starts a dnsmasq or deletes the tap: with the right descriptor that is no attack.
+                struct.pack_into("I", data, 0, dice.choice((HELLO, NETNS, NETLINK, TUN, TUN_NETNS, LINK, NAT_STOP,
+                                                            NAT_RENAME, SETTLE, 11, 12, 13)))
+                struct.pack_into("I", data, 156, dice.randrange(12, 2 ** 32))
+            size = 236 if dice.random() < 0.8 else dice.randrange(1, 300)
+            try:
+                h.send(bytes(data)[:size].ljust(size, b"x"), [dice.choice(fds) for _ in range(dice.randrange(3))])
+            except BlockingIOError:
+                pass
+            try:
+                while True:
+                    _, rights, _, _ = h.sock.recvmsg(4096, 4096)
+                    for _, _, raw in rights:
+                        for (fd,) in struct.iter_unpack("i", raw):
+                            os.close(fd)
+            except BlockingIOError:
+                pass
+        h.sock.settimeout(10)
+        assert h.ask(HELLO)[0] == 0, "it still answers"
+        for fd in fds:
+            os.close(fd)
+        await_true("nothing is left open", lambda: h.n_fds() <= at_rest, 5)
+    assert Net().ip("-json", "link", "show") == before and tables() == []
+
+
+private("nft", "dnsmasq", "ps")
+guest = Net("guest")
+out("sysctl", "-q", "-w", "net.ipv4.ip_forward=0")
+run(helper_starts_when_needed_with_what_it_needs, killed_helper_leaves_ports_up_and_comes_back,
+    process_that_dies_keeps_what_is_behind_its_nat_port, all_is_undone_when_the_switch_is_killed,
+    process_without_rights_makes_and_changes_its_tap, hostile_questions_change_nothing,
+    random_questions_change_nothing)
