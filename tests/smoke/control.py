@@ -174,18 +174,17 @@ def lock_that_is_a_link_is_not_followed(s):
 
 def closed_standard_error_is_no_other_file(s):
     for words in ((), ("--no-keeper",)):
-        with subprocess.Popen([binary("lanyard-switch"), "--run-dir", s.path("mute"), "--state-dir",
-                               s.path("mute-state"), "--log", "debug", *words],
-                              preexec_fn=lambda: [os.close(fd) for fd in (0, 1, 2)]) as switch:
-            env = dict(s.env, LANYARD_RUN_DIR=s.path("mute"), LANYARD_STATE_DIR=s.path("mute-state"))
-            lanyard = [binary("lanyard"), "bridge", "add", "b" + str(len(words))]
-            await_true("it serves", lambda: subprocess.run(lanyard, env=env, capture_output=True,
-                                                           check=False).returncode == 0)
-            pids = [switch.pid, *session.children(switch.pid)]
-            for pid, fd in itertools.product(pids, (0, 1, 2)):
-                assert os.readlink(f"/proc/{pid}/fd/{fd}") == "/dev/null", (pid, fd)
-            switch.terminate()
-            assert switch.wait(20) == 0
+        switch = s.spawn(binary("lanyard-switch"), "--run-dir", s.path("mute"), "--state-dir",
+                         s.path("mute-state"), "--log", "debug", *words,
+                         preexec_fn=lambda: [os.close(fd) for fd in (0, 1, 2)])
+        env = dict(s.env, LANYARD_RUN_DIR=s.path("mute"), LANYARD_STATE_DIR=s.path("mute-state"))
+        lanyard = [binary("lanyard"), "bridge", "add", "b" + str(len(words))]
+        await_true("it serves", lambda: subprocess.run(lanyard, env=env, capture_output=True,
+                                                       check=False).returncode == 0)
+        for pid, fd in itertools.product([switch.pid, *session.children(switch.pid)], (0, 1, 2)):
+            assert os.readlink(f"/proc/{pid}/fd/{fd}") == "/dev/null", (pid, fd)
+        s.end(switch)
+        assert switch.returncode == 0
         for folder in ("mute", "mute-state"):
             with open(os.path.join(s.path(folder), "switch.lock"), encoding="ascii") as f:
                 assert f.read() in ("", f"{switch.pid}\n"), folder
