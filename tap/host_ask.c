@@ -33,7 +33,7 @@ static struct {
 	int fd;
 	uint32_t seq;
 	bool said_hello;
-	char note_path[PATH_MAX];
+	bool noted; /* by an earlier process, when this one began */
 	struct loop_fd *watch;
 	struct loop_timer *tell_timer, *again_timer;
 	uint64_t again_ns, gone_ns;
@@ -321,7 +321,7 @@ static void ask_settle(void)
 {
 	struct call c = {.q.op = HOST_SETTLE, .fd = -1};
 
-	if (ask.said_hello || access(ask.note_path, F_OK) == 0)
+	if (ask.said_hello || ask.noted)
 		call(&c, 0, NULL);
 }
 
@@ -352,9 +352,11 @@ static const struct host_ops by_helper = {
 
 int host_ask_begin(struct loop *loop, int fd, const char *run_dir, struct err *err)
 {
+	char path[PATH_MAX];
 	int rc;
 
-	snprintf(ask.note_path, sizeof(ask.note_path), "%s/host", run_dir);
+	snprintf(path, sizeof(path), "%s/host", run_dir);
+	ask.noted = access(path, F_OK) == 0;
 	ask.loop = loop;
 	ask.fd = fd;
 	ask.said_hello = false;
