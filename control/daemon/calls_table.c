@@ -35,7 +35,6 @@ const struct call calls_table[] = {
 	/* descriptors */
 	{"read", "frames of taps; events, signals, files of /proc, saved configurations", 0, NULL},
 	{"write", "frames to taps; kicks, the log, saved configurations", 0, NULL},
-	{"writev", "the C library's last words", 0, NULL},
 	{"close", "what a port, a client or a front end had", 0, NULL},
 	{"fcntl", "flags of descriptors that were received; seals of memory", 0, NULL},
 	{"ioctl", "taps' queues and carrier, an interface's state, bytes left in a socket; nothing else", 0, asked},
@@ -53,6 +52,7 @@ const struct call calls_table[] = {
 	{"sendto", "replies, an uplink's frames", 0, NULL},
 	{"shutdown", "the end of a connection, before what lies in it is thrown away", 0, NULL},
 	{"getsockopt", "who a client is", 0, NULL},
+	{"getsockname", "libnl, of the sockets that the host helper opened", 0, NULL},
 	/* memory: none that can be written or mapped later becomes code */
 	{"mmap", "guests' memory, rings, the allocator; never with PROT_EXEC", 0, no_code},
 	{"mprotect", "stacks of threads, the allocator; never with PROT_EXEC", 0, no_code},
@@ -92,10 +92,12 @@ const struct call calls_table[] = {
 	/* answered with an error, which their callers live with */
 	{"clone3", "its flags lie in memory; the C library then uses clone", ENOSYS, NULL},
 	{"restart_syscall", "a wait that SIGSTOP and SIGCONT cut through ends, as by any signal", EINTR, NULL},
+	{"writev", "the C library's last words before abort(3)", EPERM, NULL},
 	{"setsockopt", "the library of metrics does without", EPERM, NULL},
 	{"set_robust_list", "a thread's start; nobody shares a lock with it", ENOSYS, NULL},
 	{"mremap", "the allocator then copies", ENOMEM, NULL},
 	{"lseek", "stdio's look back before it closes a file", ESPIPE, NULL},
+	{"uname", "a library asks which kernel this is", EPERM, NULL},
 	{"sysinfo", "qsort(3) asks how much memory there is", EPERM, NULL},
 	{"sched_getaffinity", "the allocator asks how many processors there are", EPERM, NULL},
 	{"sched_yield", "nobody depends on it", ENOSYS, NULL},
