@@ -100,6 +100,12 @@ def status_of(pid):
         return dict(line.split(":\t", 1) for line in f.read().splitlines() if ":\t" in line)
 
 
+def confined():
+    """What makes the process that forwards give up its rights, where it does not do so by itself."""
+    done = subprocess.run([binary("lanyard-switch"), "--confine", "--version"], capture_output=True, check=False)
+    return ["--confine"] if done.returncode == 0 else []
+
+
 def lab(s):
     s.cli("bridge", "add", "br0")
     s.cli("port", "add", "net", "--bridge", "br0", "--type", "nat")
@@ -146,6 +152,30 @@ def killed_helper_leaves_ports_up_and_comes_back():
         assert not Net().link("t2") and not Net().link("t3")
         await_true("no descriptor is left", lambda: len(os.listdir(f"/proc/{s.pid}/fd")) == fds, 10)
     assert tables() == [] and forwarding() == "0" and not Net().link("net")
+
+
+def process_without_rights_has_all_its_ports():
+    with Session(*confined()) as s:
+        assert int(status_of(s.pid)["CapEff"], 16) == 0 and not status_of(s.pid)["Uid"].startswith("0\t")
+        before = s.pid
+        lab(s)
+        for name, words in (("v1", ["vhost-user", "--path", "/run/v1.sock", "--listen"]),
+                            ("v2", ["vhost-user", "--path", "/run/v2.sock"]),
+                            ("d1", ["dgram", "--path", "/run/d1", "--peer", "/run/d2"])):
+            s.cli("port", "add", name, "--bridge", "br0", "--type", *words)
+        s.cli("port", "set", "t1", "mtu=1400")
+        guest.ip("link", "set", "t1", "down")
+        s.await_port("t1", "errored", 5)
+        s.cli("port", "up", "t1")
+        assert guest.link("t1")["mtu"] == 1400 and "UP" in guest.link("t1")["flags"]
+        s.await_spare()
+        os.kill(before, signal.SIGKILL)
+        await_true("a successor", lambda: s.pid != before, 20)
+        assert os.path.exists("/run/v1.sock") and os.path.exists("/run/d1")
+        for name in ("net", "t1", "v1", "v2", "d1"):
+            s.cli("port", "del", name)
+        assert not os.path.exists("/run/v1.sock") and not os.path.exists("/run/d1")
+        assert tables() == [] and not guest.link("t1") and "Bad system call" not in s.log_text()
 
 
 def process_that_dies_keeps_what_is_behind_its_nat_port():
@@ -295,6 +325,7 @@ private("nft", "dnsmasq", "ps")
 guest = Net("guest")
 out("sysctl", "-q", "-w", "net.ipv4.ip_forward=0")
 run(helper_starts_when_needed_with_what_it_needs, killed_helper_leaves_ports_up_and_comes_back,
+    process_without_rights_has_all_its_ports,
     process_that_dies_keeps_what_is_behind_its_nat_port, all_is_undone_when_the_switch_is_killed,
     process_without_rights_makes_and_changes_its_tap, hostile_questions_change_nothing,
     random_questions_change_nothing)
