@@ -34,6 +34,9 @@ static void arena_take(struct switch_ *sw)
 	if (arena_adopt(fd, &sw->arena, &n_dropped, &err) < 0) {
 		LOG_ERR("%s; bridges and ports are made anew", err.text);
 		close(fd);
+		/* Whose they were nobody can tell, and paths are wanted again. */
+		for (unsigned i = 0; i < SWITCH_PORTS_MAX; i++)
+			keep_drop_slot(sw, (uint16_t)i, KEEP_OF_PORT);
 		return;
 	}
 	sw->adopted = true;

@@ -64,7 +64,8 @@ static bool slot_fits(const struct switch_ *sw, const struct port_opts *opts, co
 	return !strcmp(k->name, opts->name) && !strcmp(k->type, ops->type);
 }
 
-/* What the driver has agreed with its other side stays, but for a port that shall not go on there. */
+/* What the driver has agreed with its other side stays, but for a port that shall not go on there. Its
+ * listening socket is no party to that: closed, it could still be in the way of the next one at its path. */
 static void kept_adopt(struct port *p, const struct port_opts *opts)
 {
 	struct arena_port *k = p->kept;
@@ -72,7 +73,7 @@ static void kept_adopt(struct port *p, const struct port_opts *opts)
 	/* A crash on the way is laid to it. */
 	port_serve(p);
 	if (k->quarantined) {
-		keep_drop_slot(p->sw, p->id, KEEP_OF_PORT);
+		keep_drop_slot(p->sw, p->id, KEEP_OF_PORT & ~KEEP_BIT(KEEP_LISTEN));
 		memset(k->driver, 0, sizeof(k->driver));
 	} else {
 		k->down = opts->down;

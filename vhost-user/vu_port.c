@@ -525,8 +525,11 @@ static int adopt(struct vu_port *vp, struct switch_ *sw, const struct vu_port_op
 	if (rc < 0)
 		return rc;
 	*fits = kept_fits(vp);
-	if (*fits && vp->listen)
+	/* Of one in quarantine the switch has kept nothing else. */
+	if (vp->listen && (*fits || vp->port.kept->quarantined))
 		vp->listen_fd = vu_kept_take(&vp->port, KEEP_LISTEN, 0);
+	else
+		vu_kept_fd(&vp->port, KEEP_LISTEN, 0, -1); /* of another path */
 	if (!vp->listen || vp->listen_fd >= 0)
 		return 0;
 	rc = socket_listen(vp, opts->port.name, err);

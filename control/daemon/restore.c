@@ -12,6 +12,7 @@
  */
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "control/daemon/config.h"
@@ -35,10 +36,31 @@ static void keep_out(struct daemon *d, const char *section, const char *name, js
 			      json_sprintf("%s: it is saved, but was not made", why->text));
 }
 
+#define PATIENCE_US 1000000 /* for all of them together */
+#define PAUSE_US    1000
+
+/* What a predecessor's slot had and could not be believed is let go of here and by the keeper, in threads of
+ * their own: for a moment its socket may still be in the way. */
+static int make_when_free(struct daemon *d, const json_t *params,
+			  int (*make)(struct daemon *, const json_t *, struct err *),
+			  unsigned *patience_us, struct err *err)
+{
+	int rc = make(d, params, err);
+
+	while (rc == -EADDRINUSE && d->restarts.last && *patience_us) {
+		usleep(PAUSE_US);
+		*patience_us -= PAUSE_US;
+		*err = (struct err)ERR_NONE;
+		rc = make(d, params, err);
+	}
+	return rc;
+}
+
 static void section_restore(struct daemon *d, const json_t *document, const char *section,
 			    const struct method *row,
 			    int (*make)(struct daemon *, const json_t *, struct err *))
 {
+	unsigned patience_us = PATIENCE_US;
 	const char *name;
 	json_t *settings;
 
@@ -54,7 +76,7 @@ static void section_restore(struct daemon *d, const json_t *document, const char
 		if (rc < 0)
 			err_prefix(&err, "%.6s \"%s\"", section, name);
 		else
-			rc = make(d, params, &err);
+			rc = make_when_free(d, params, make, &patience_us, &err);
 		if (rc < 0)
 			keep_out(d, section, name, settings, &err);
 		json_decref(params);
@@ -97,6 +119,7 @@ static void port_restore(struct daemon *d, unsigned i, const struct slot_info *s
 			 const json_t *wanted)
 {
 	json_t *params = slot_params(slot, wanted);
+	const char *name = json_string_value(json_object_get(params, "name"));
 	struct err err = ERR_NONE;
 	int rc = 0;
 
@@ -107,7 +130,7 @@ static void port_restore(struct daemon *d, unsigned i, const struct slot_info *s
 	if (rc == 0)
 		rc = port_take(d, i, slot, params, &err);
 	if (rc < 0)
-		LOG_WARN("port \"%s\" is not taken over: %s", slot->name, err.text);
+		LOG_WARN("port \"%s\" is not taken over: %s", name, err.text); /* the slot may be empty now */
 	json_decref(params);
 }
 

@@ -32,7 +32,8 @@ def need(*programs):
 
 
 def binary(name):
-    for place in ("control/cli", "control/daemon", "control/host", "vm-launcher", "tests", "tests/evil", "bench"):
+    for place in ("control/cli", "control/daemon", "control/host", "vm-launcher", "tests", "tests/evil", "tests/planted",
+                  "bench"):
         path = os.path.abspath(os.path.join(BUILD, place, name))
         if os.path.isfile(path) and os.access(path, os.X_OK):
             return path
@@ -115,10 +116,10 @@ class Session:
         if daemon:
             self.start(*daemon_args)
 
-    def start(self, *daemon_args):
+    def start(self, *daemon_args, program=None):
         self.log = open(os.path.join(self.dir, "switch.log"), "ab")
         self.daemon = subprocess.Popen(
-            [binary("lanyard-switch"), "--run-dir", self.run_dir, "--state-dir", self.state_dir,
+            [program or binary("lanyard-switch"), "--run-dir", self.run_dir, "--state-dir", self.state_dir,
              *daemon_args], stderr=self.log, stdin=subprocess.DEVNULL)
         await_true("the daemon answers", lambda: self.daemon.poll() is not None or
                    self.cli("status", check=False).returncode == 0)
