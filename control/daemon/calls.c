@@ -6,6 +6,8 @@
 #include <linux/seccomp.h>
 #include <seccomp.h>
 #include <signal.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -96,6 +98,13 @@ static int row_add(scmp_filter_ctx ctx, const struct call *c)
 	return rc;
 }
 
+/* Before all else: number -1 is what a tracer makes of a call that is not to be made, strace's injected error say. */
+static const struct sock_filter no_call[] = {
+	BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0xffffffffu, 0, 1),
+	BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+};
+
 /* As the kernel takes it: the library would make it anew at each load. */
 static int export(scmp_filter_ctx ctx, struct calls **out)
 {
@@ -107,10 +116,12 @@ static int export(scmp_filter_ctx ctx, struct calls **out)
 	if (rc == 0 && fstat(fd, &st) < 0)
 		rc = -errno;
 	if (rc == 0) {
-		c = malloc(sizeof(*c) + (size_t)st.st_size);
+		c = malloc(sizeof(*c) + sizeof(no_call) + (size_t)st.st_size);
 		rc = c ? 0 : -ENOMEM;
 	}
-	if (rc == 0 && pread(fd, c->filter, (size_t)st.st_size, 0) != st.st_size)
+	if (rc == 0)
+		memcpy(c->filter, no_call, sizeof(no_call));
+	if (rc == 0 && pread(fd, (uint8_t *)c->filter + sizeof(no_call), (size_t)st.st_size, 0) != st.st_size)
 		rc = -EIO;
 	if (fd >= 0)
 		close(fd);
@@ -118,7 +129,7 @@ static int export(scmp_filter_ctx ctx, struct calls **out)
 		free(c);
 		return rc;
 	}
-	c->prog.len = (unsigned short)((size_t)st.st_size / sizeof(c->filter[0]));
+	c->prog.len = (unsigned short)((sizeof(no_call) + (size_t)st.st_size) / sizeof(c->filter[0]));
 	c->prog.filter = c->filter;
 	*out = c;
 	return 0;

@@ -23,6 +23,13 @@ int host_ports_begin(struct loop *loop, const char *run_dir, int helper_fd, stru
 	return host_ask_begin(loop, helper_fd, run_dir, err);
 }
 
+static bool confined;
+
+void host_ports_confined(void)
+{
+	confined = true;
+}
+
 void host_ports_open(void)
 {
 	uplinks_open();
@@ -123,6 +130,11 @@ static int uplink_make(struct switch_ *sw, const struct port_opts *opts, const j
 		.n_queues = (unsigned)json_integer_value(json_object_get(settings, "queues")),
 	};
 
+	if (confined && !opts->down) {
+		err_set(err, -EPERM, "the process that forwards has given up the rights to open a device, "
+				     "CAP_NET_RAW among them");
+		return err_hint(err, "start lanyard-switch as root, without --user");
+	}
 	return uplink_add(sw, &uplink, out, err);
 }
 

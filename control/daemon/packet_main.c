@@ -242,18 +242,12 @@ static int switch_begin(struct process *p, struct err *err)
 static int on_restored(void *arg, struct err *err)
 {
 	struct process *p = arg;
-	char text[160];
-	int rc;
 
 	if (!p->confined.on)
 		return 0;
 	host_ports_open();
-	rc = confine_enter(&p->confined, p->options.state_dir, p->d.restarts.keeper_pid, err);
-	if (rc < 0)
-		return rc;
-	confine_text(&p->confined, text, sizeof(text));
-	LOG_INFO("switch: process %d is confined: %s", (int)getpid(), text);
-	return 0;
+	host_ports_confined();
+	return confine_enter(&p->confined, p->options.state_dir, p->d.restarts.keeper_pid, err);
 }
 
 static int server_begin(struct process *p, struct err *err)
@@ -320,6 +314,17 @@ static int process_begin(struct process *p, struct err *err)
 	return rc;
 }
 
+static void confinement_say(const struct process *p)
+{
+	char text[160];
+
+	confine_text(&p->confined, text, sizeof(text));
+	if (p->confined.on)
+		LOG_INFO("switch: process %d is confined: %s", (int)getpid(), text);
+	else
+		LOG_INFO("switch: process %d has all rights of who started it", (int)getpid());
+}
+
 static void ready_say(struct process *p)
 {
 	struct past *last = p->d.restarts.last;
@@ -338,6 +343,7 @@ static void ready_say(struct process *p)
 		if (metrics_where(&p->d))
 			LOG_INFO("switch: metrics are at http://%s/metrics", metrics_where(&p->d));
 	}
+	confinement_say(p);
 	if (p->kept)
 		kept_say_number(p->kept, CHANNEL_READY, p->forwards_ns);
 	else

@@ -38,6 +38,8 @@ int host_ports_begin(struct loop *loop, const char *run_dir, int helper_fd, stru
 void host_ports_settle(void);
 /* Opens the devices that were taken over: the last time that rights are needed for those. */
 void host_ports_open(void);
+/* From now on no device can be opened. */
+void host_ports_confined(void);
 void host_ports_end(void);
 
 /* The type of that name, or NULL with a sentence that says which this build has. */

@@ -147,12 +147,14 @@ class Session:
                 return f.read()
 
         def sleeps():
+            pids = self.pids()
             # EAL's threads come last.
-            if len(self.pids()) < 3 or len(os.listdir(f"/proc/{self.pids()[2]}/task")) < 3:
+            if len(pids) < 3 or len(os.listdir(f"/proc/{pids[2]}/task")) < 3:
                 return False
-            before = schedstat(self.pids()[2])
+            before = schedstat(pids[2])
             time.sleep(0.3)
-            return schedstat(self.pids()[2]) == before
+            # One that died may have been among them.
+            return self.pids() == pids and schedstat(pids[2]) == before
 
         await_true("there is a spare", sleeps)
 
