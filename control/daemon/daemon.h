@@ -24,7 +24,6 @@
 
 struct apply;
 struct events;
-struct confinement;
 struct metrics;
 struct vm_seen;
 
@@ -65,7 +64,7 @@ struct daemon {
 	/* Called when all is made that was saved and left, before a frame is read; or NULL. */
 	int (*restored)(void *arg, struct err *err);
 	void *restored_arg;
-	const struct confinement *confined; /* NULL in tests */
+	const char *confined; /* what is left to the process; NULL: all that whoever started it has */
 
 	/* Hand-made objects of the saved configuration that could not be made at start: they stay
 	 * saved, so that a socket folder that is missing once does not cost a port.

@@ -314,11 +314,12 @@ static int process_begin(struct process *p, struct err *err)
 	return rc;
 }
 
-static void confinement_say(const struct process *p)
+static void confinement_say(struct process *p)
 {
-	char text[160];
+	static char text[160];
 
 	confine_text(&p->confined, text, sizeof(text));
+	p->d.confined = p->confined.on ? text : NULL;
 	if (p->confined.on)
 		LOG_INFO("switch: process %d is confined: %s", (int)getpid(), text);
 	else
@@ -409,7 +410,6 @@ int main(int argc, char **argv)
 	p.d.types = port_types;
 	p.d.restored = on_restored;
 	p.d.restored_arg = &p;
-	p.d.confined = &p.confined;
 	p.d.start_ns = p.begin_ns = loop_now_ns();
 	getrlimit(RLIMIT_NOFILE, &p.d.nofile);
 	quarantine_watch();

@@ -60,14 +60,15 @@ int do_daemon_status(struct rpc_call *call, const json_t *params, json_t **resul
 	json_t *daemon;
 
 	daemon = json_pack(
-		"{si so ss sI ss si so sb si so ss? so so}", "pid", (int)getpid(), "keeper_pid",
+		"{si so ss sI ss si so sb si so ss? so so so}", "pid", (int)getpid(), "keeper_pid",
 		keeper_json(d), "version", LANYARD_VERSION, "uptime_s", (json_int_t)((loop_now_ns() - d->start_ns) / S_NS),
 		"mode", switch_mode(d->sw) == SWITCH_POLL ? "poll" : "adaptive", "workers",
 		(int)switch_n_workers(d->sw), "run_dir",
 		d->run_dir ? json_text(d->run_dir) : json_null(), "until_unused", d->until_unused,
 		"leases", (int)d->n_leases, "confirm_s", confirm_json(d), "metrics",
 		metrics_where(d), "restarts", past_json(&d->restarts.deaths), "successions",
-		past_json(&d->restarts.planned));
+		past_json(&d->restarts.planned), "confined",
+		d->confined ? json_text(d->confined) : json_null());
 	*result = json_pack("{so}", "daemon", daemon);
 	return 0;
 }
@@ -175,6 +176,17 @@ static void find_restarts(struct daemon *d, json_t *list)
 	finding(list, "keeper", "warn", text, "see the switch's log");
 }
 
+/* What a guest that got hold of the process that forwards would have. */
+static void find_rights(const struct daemon *d, json_t *list)
+{
+	if (d->confined) {
+		finding(list, "confined", "ok", d->confined, "");
+		return;
+	}
+	finding(list, "confined", "warn", "the process that forwards keeps the rights of whoever started the switch",
+		geteuid() == 0 ? "where no uplink is needed: lanyard-switch --user auto" : "leave --no-keeper and --no-confine out");
+}
+
 int do_daemon_facts(struct rpc_call *call, const json_t *params, json_t **result, struct err *err)
 {
 	struct daemon *d = rpc_ctx(call);
@@ -197,6 +209,7 @@ int do_daemon_facts(struct rpc_call *call, const json_t *params, json_t **result
 		finding(list, "metrics", "ok", "metrics are not served",
 			"for Prometheus: lanyard-switch --metrics PORT");
 	}
+	find_rights(d, list);
 	find_restarts(d, list);
 	find_loops(d, list);
 	find_errored(d, list);

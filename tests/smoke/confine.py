@@ -4,6 +4,7 @@
 is not among them ends it by name, and its ports go on; its cores have nothing of guests; an ordinary user's is
 confined as root's is."""
 import os
+import re
 import resource
 import shutil
 import signal
@@ -46,6 +47,9 @@ def no_thread_keeps_a_right(s, load):
     pid = status(s)["pid"]
     rights_check(pid)
     assert "is confined: user " in s.log_text(), s.log_text()
+    assert re.match(r"user \d+, no capabilities, \d+ system calls", status(s)["confined"]), status(s)
+    facts = {f["name"]: f for f in s.json("doctor", check=False)}
+    assert facts["confined"]["state"] == "ok", facts["confined"]
     s.await_spare()
     os.kill(pid, signal.SIGKILL)
     rights_check(await_successor(s, pid, 1))
