@@ -90,8 +90,11 @@ static int packet_args(const struct options *o, char *const *argv, char **out, s
 	const char *why = NULL;
 	struct run_as u = {.change = false};
 	unsigned n = 0;
-	int rc = o->confine ? run_as_choose(strcmp(o->user, "auto") && o->user[0] ? o->user : NULL, o->run_dir, &u, &why, err) : 0;
+	int rc = 0;
 
+	if (o->confine)
+		rc = run_as_choose(strcmp(o->user, "auto") && o->user[0] ? o->user : NULL, o->run_dir, o->state_dir, &u,
+				   &why, err);
 	if (rc == 0)
 		rc = run_as_give(&u, o->state_dir, err);
 	if (rc < 0)

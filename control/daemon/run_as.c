@@ -103,17 +103,36 @@ static bool is_mapped(const char *map, unsigned id)
 	return found;
 }
 
-static int unused(const char *run_dir, struct run_as *out, struct err *err)
+static bool is_known(unsigned id)
+{
+	return getpwuid(id) || getgrgid(id);
+}
+
+/* Whose the state folder was made by an earlier start, which may be that of the switch that we take over. */
+static bool before(const char *state_dir, struct run_as *out)
+{
+	struct stat st;
+
+	if (lstat(state_dir, &st) < 0 || !S_ISDIR(st.st_mode) || st.st_uid < NUMBER_MIN || st.st_uid > NUMBER_MAX ||
+	    st.st_gid != st.st_uid || is_known(st.st_uid))
+		return false;
+	run_as_set(out, st.st_uid, st.st_gid, NULL);
+	return true;
+}
+
+static int unused(const char *run_dir, const char *state_dir, struct run_as *out, struct err *err)
 {
 	const unsigned n = NUMBER_MAX - NUMBER_MIN + 1;
 	unsigned hash = 2166136261u;
 
+	if (before(state_dir, out))
+		return 0;
 	for (const char *at = run_dir; *at; at++)
 		hash = (hash ^ (unsigned char)*at) * 16777619u;
 	for (unsigned i = 0; i < n; i++) {
 		unsigned id = NUMBER_MIN + (hash + i) % n;
 
-		if (getpwuid(id) || getgrgid(id) || is_running(id))
+		if (is_known(id) || is_running(id))
 			continue;
 		run_as_set(out, id, id, NULL);
 		return 0;
@@ -122,7 +141,7 @@ static int unused(const char *run_dir, struct run_as *out, struct err *err)
 	return err_hint(err, "make a user \"" OWN_USER "\", or name one with --user");
 }
 
-int run_as_choose(const char *name, const char *run_dir, struct run_as *out, const char **why,
+int run_as_choose(const char *name, const char *run_dir, const char *state_dir, struct run_as *out, const char **why,
 		  struct err *err)
 {
 	const struct passwd *own;
@@ -138,7 +157,7 @@ int run_as_choose(const char *name, const char *run_dir, struct run_as *out, con
 	} else if ((own = getpwnam(OWN_USER)) && own->pw_uid) {
 		run_as_set(out, own->pw_uid, own->pw_gid, own->pw_name);
 	} else {
-		rc = unused(run_dir, out, err);
+		rc = unused(run_dir, state_dir, out, err);
 	}
 	if (rc < 0)
 		return rc;

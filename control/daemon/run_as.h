@@ -3,8 +3,8 @@
  * Whose the process that forwards becomes, where root has started the switch: `--user`, else the user "lanyard",
  * else a number that is nobody's.
  *
- * What     A number of systemd's range for such users, found from the run dir, so that it is mostly the same
- *          again; one that neither passwd nor group knows, and under which nothing runs. Not nobody, whom
+ * What     A number of systemd's range for such users: that of the state folder, where an earlier start has given
+ *          it to one, else found from the run dir; one that neither passwd nor group knows, and under which nothing runs. Not nobody, whom
  *          others use, too.
  * How      The keeper chooses once and tells each packet process (--run-as).
  * Threads  main, before anything else runs.
@@ -27,8 +27,8 @@ struct run_as {
 };
 
 /* name: of --user, or NULL. *why says why it stays root's where it does, or is NULL. */
-int run_as_choose(const char *name, const char *run_dir, struct run_as *out, const char **why,
-		  struct err *err);
+int run_as_choose(const char *name, const char *run_dir, const char *state_dir, struct run_as *out,
+		  const char **why, struct err *err);
 
 /* "UID:GID", as --run-as has it. */
 int run_as_parse(const char *text, struct run_as *out, struct err *err);

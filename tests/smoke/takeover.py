@@ -67,7 +67,8 @@ def settled(load):
 
 
 def nobody_notices_a_takeover():
-    with Session("--workers", "1") as s:
+    # Also not where all that is left to a process is little.
+    with Session("--workers", "1", "--user", "auto") as s:
         load = Steady(s)
         old = add_port(s, "old")
         offered = features(old)

@@ -62,7 +62,7 @@ static void confined(struct child *ch)
 	const char *why;
 	pthread_t t;
 
-	if (run_as_choose(NULL, ch->dir, &user, &why, &err) < 0 ||
+	if (run_as_choose(NULL, ch->dir, ch->dir, &user, &why, &err) < 0 ||
 	    run_as_give(&user, ch->dir, &err) < 0 || confine_begin(&ch->c, &user, &err) < 0) {
 		fprintf(stderr, "%s\n", err.text);
 		_exit(90);
@@ -382,6 +382,26 @@ static void cores_are_to_be_had(void **state)
 
 /* ---- whose ---- */
 
+/* As a switch that takes over from another one must: that one's process runs. */
+static void state_folder_stays_its_users(const struct run_as *of_run_dir)
+{
+	char dir[] = "/tmp/lanyard-confine-XXXXXX";
+	const struct run_as before = {true, of_run_dir->uid + 5, of_run_dir->uid + 5, "5 more"};
+	struct err err = ERR_NONE;
+	struct run_as u;
+	const char *why;
+
+	assert_non_null(mkdtemp(dir));
+	assert_int_equal(run_as_give(&before, dir, &err), 0);
+	assert_int_equal(run_as_choose(NULL, "/run/x", dir, &u, &why, &err), 0);
+	assert_int_equal(u.uid, before.uid);
+	/* Not root, nor another one whom somebody has given it to. */
+	assert_int_equal(chown(dir, 1, 1), 0);
+	assert_int_equal(run_as_choose(NULL, "/run/x", dir, &u, &why, &err), 0);
+	assert_int_equal(u.uid, of_run_dir->uid);
+	rmdir(dir);
+}
+
 static void unused_user_is_nobodys(void **state)
 {
 	struct err err = ERR_NONE;
@@ -390,12 +410,12 @@ static void unused_user_is_nobodys(void **state)
 	pid_t pid;
 
 	if (geteuid() != 0) {
-		assert_int_equal(run_as_choose(NULL, "/run/x", &a, &why, &err), 0);
+		assert_int_equal(run_as_choose(NULL, "/run/x", "/nowhere", &a, &why, &err), 0);
 		assert_false(a.change);
-		assert_int_equal(run_as_choose("daemon", "/run/x", &a, &why, &err), -EPERM);
+		assert_int_equal(run_as_choose("daemon", "/run/x", "/nowhere", &a, &why, &err), -EPERM);
 		return;
 	}
-	assert_int_equal(run_as_choose(NULL, "/run/x", &a, &why, &err), 0);
+	assert_int_equal(run_as_choose(NULL, "/run/x", "/nowhere", &a, &why, &err), 0);
 	assert_true(a.change);
 	pid = fork();
 	if (pid == 0) {
@@ -405,15 +425,16 @@ static void unused_user_is_nobodys(void **state)
 	}
 	/* Until it has become that user. */
 	do
-		assert_int_equal(run_as_choose(NULL, "/run/x", &b, &why, &err), 0);
+		assert_int_equal(run_as_choose(NULL, "/run/x", "/nowhere", &b, &why, &err), 0);
 	while (b.uid == a.uid && waitpid(pid, NULL, WNOHANG) == 0);
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
 	assert_int_not_equal(a.uid, b.uid);
-	assert_int_equal(run_as_choose("root", "/run/x", &a, &why, &err), -EINVAL);
-	assert_int_equal(run_as_choose("0", "/run/x", &a, &why, &err), -EINVAL);
-	assert_int_equal(run_as_choose("no-such-user", "/run/x", &a, &why, &err), -EINVAL);
-	assert_int_equal(run_as_choose("61200", "/run/x", &a, &why, &err), 0);
+	state_folder_stays_its_users(&a);
+	assert_int_equal(run_as_choose("root", "/run/x", "/nowhere", &a, &why, &err), -EINVAL);
+	assert_int_equal(run_as_choose("0", "/run/x", "/nowhere", &a, &why, &err), -EINVAL);
+	assert_int_equal(run_as_choose("no-such-user", "/run/x", "/nowhere", &a, &why, &err), -EINVAL);
+	assert_int_equal(run_as_choose("61200", "/run/x", "/nowhere", &a, &why, &err), 0);
 	assert_int_equal(a.uid, 61200);
 }
 
