@@ -31,6 +31,7 @@ struct scene {
 	int asked; /* what rpc_on_disconnect() said last */
 	bool has_answer;
 	struct rpc_call *later;
+	bool cannot_save;
 };
 
 static void on_gone(void *arg)
@@ -66,8 +67,13 @@ static int do_large(struct rpc_call *call, const json_t *params, json_t **result
 	return rpc_give_fd(call, STDERR_FILENO);
 }
 
+static int save(void *arg, struct err *err)
+{
+	return ((struct scene *)arg)->cannot_save ? err_set(err, -ENOSPC, "there is no room") : 0;
+}
+
 static const struct method m_lease = {"lease", NULL, "x", NULL, 0, NULL};
-static const struct method m_later = {"later", NULL, "x", NULL, 0, NULL};
+static const struct method m_later = {"later", NULL, "x", NULL, METHOD_MUTATES, NULL};
 static const struct method m_large = {"large", NULL, "x", NULL, 0, NULL};
 static const struct rpc_method methods[] = {
 	{&m_lease, do_lease}, {&m_later, do_later}, {&m_large, do_large}, {NULL, NULL}};
@@ -85,7 +91,7 @@ static int dial(struct scene *s)
 static int setup(void **state)
 {
 	struct scene *s = calloc(1, sizeof(*s));
-	struct rpc_server_opts opts = {.methods = methods, .ctx = s};
+	struct rpc_server_opts opts = {.methods = methods, .ctx = s, .after_change = save};
 	struct err err = ERR_NONE;
 
 	log_level_set(LOG_LEVEL_ERR);
@@ -272,6 +278,46 @@ static void client_without_a_descriptor_for_it_is_told(void **state)
 	close(fd);
 }
 
+/* As before a planned succession: whoever comes is the next process's, whoever asked is answered. */
+static void server_that_is_about_to_end_takes_nobody_new(void **state)
+{
+	const char *line = "{\"jsonrpc\":\"2.0\",\"method\":\"later\",\"id\":1}\n";
+	struct scene *s = *state;
+	int fd;
+
+	rpc_server_accept(s->server, false);
+	fd = dial(s);
+	loop_once(s->loop, 0);
+	assert_int_equal(s->server->n_conns, 1);
+	assert_true(rpc_server_at_rest(s->server));
+	/* A request that is not read yet, half of one, one that is not answered. */
+	assert_int_equal(send(s->client, line, 10, 0), 10);
+	assert_false(rpc_server_at_rest(s->server));
+	loop_once(s->loop, 0);
+	assert_false(rpc_server_at_rest(s->server));
+	say(s, line + 10);
+	assert_non_null(s->later);
+	assert_false(rpc_server_at_rest(s->server));
+	rpc_reply(s->later, json_object());
+	refused(s, "", "\"result\"");
+	assert_true(rpc_server_at_rest(s->server));
+	rpc_server_accept(s->server, true);
+	loop_once(s->loop, 0);
+	assert_int_equal(s->server->n_conns, 2);
+	close(fd);
+}
+
+static void late_answer_of_a_change_that_cannot_be_saved_is_an_error(void **state)
+{
+	struct scene *s = *state;
+
+	s->cannot_save = true;
+	say(s, "{\"jsonrpc\":\"2.0\",\"method\":\"later\",\"id\":1}\n");
+	assert_non_null(s->later);
+	rpc_reply(s->later, json_object());
+	refused(s, "", "no room");
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -284,6 +330,8 @@ int main(void)
 		T(who_has_hung_up_is_found_at_once),
 		T(second_descriptor_waits_for_the_first_to_be_read),
 		T(client_without_a_descriptor_for_it_is_told),
+		T(server_that_is_about_to_end_takes_nobody_new),
+		T(late_answer_of_a_change_that_cannot_be_saved_is_an_error),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
