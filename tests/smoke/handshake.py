@@ -8,15 +8,18 @@ import os
 import subprocess
 
 from redial import Redial
-from session import Session, await_true, binary, run, skip
+from session import Session, await_true, binary, need, run, skip
 from steady import RATE, Steady
 
 NAMES = {"comes": False, "serves": True}  # who owns the socket: the switch, the front end
+
+GUEST_CALLS = (8, 24, 40, 56)
 
 
 def arguments():
     a = argparse.ArgumentParser()
     a.add_argument("--every", type=int, default=5, help="of so many calls one, another one for each role")
+    a.add_argument("--guest", action="store_true", help="QEMU's handshake, at some calls, instead of a raw front end's")
     return a.parse_args()
 
 
@@ -110,6 +113,52 @@ def port_gets_up_whenever_the_switch_dies():
         assert peer.ask("alive") == "yes"
 
 
+def guest_is_heard_whenever_the_switch_dies():
+    """Its NIC's driver shakes hands, by way of QEMU, when it has been reset."""
+    need("qemu-system-x86_64")
+    with Session("--workers", "1") as s:
+        load = Steady(s, 2)
+        peer = port_add(s, "peer", False)
+        assert peer.up() == 1
+        try:
+            s.cli("vm", "start", "h1", "--memory", "128M", "--nic", "br0,access=99")
+            s.cli("vm", "wait", "h1", "--for", "90s", timeout=100)
+            ports = [p["name"] for p in s.json("port", "show")]
+            killed = [guest_reset(s, peer, load, n) for n in GUEST_CALLS]
+            assert None not in killed, killed
+            again = s.log_text().count("its front end has to connect again")
+            assert 0 < again <= len(killed), (again, killed)
+            assert [p["name"] for p in s.json("port", "show")] == ports and peer.ask("alive") == "yes"
+            print(f"   QEMU, whose guest is reset: killed at {len(killed)} system calls; {len(killed) - again} times the "
+                  f"handshake went on, {again} times it began anew")
+        finally:
+            s.cli("vm", "kill", "h1", check=False)
+
+
+def guest_reset(s, peer, load, n):
+    load.report()
+    load.gap_us = load.doubles_now = 0
+    killer = Killer(s, n)
+    s.cli("vm", "reset", "h1")
+    s.cli("vm", "wait", "h1", "--for", "90s", timeout=100)
+    s.cli("exec", "h1", "--", "sh", "-c", "ip addr replace 10.0.0.1/24 dev eth0; ip link set eth0 up")
+    await_true(f"killed at call {n}, the guest's port is up", lambda: port_state(s, "h1.eth0") == "up")
+    call = killer.end()
+    peer.ask("recv")
+    heard = guest_heard(s)
+    s.cli("exec", "h1", "--", "ping", "-c", "1", "-W", "1", "10.0.0.2", check=False)
+    await_true(f"killed at call {n} ({call}), the guest is heard", lambda: int(peer.ask("recv")) > 0)
+    assert peer.send(1) == "sent"
+    await_true(f"killed at call {n} ({call}), the guest hears", lambda: guest_heard(s) > heard)
+    load.await_frames(RATE // 10)
+    load.check(load.report())
+    return call
+
+
+def guest_heard(s):
+    return int(s.cli("exec", "h1", "--", "cat", "/sys/class/net/eth0/statistics/rx_packets").stdout)
+
+
 if os.geteuid():
     skip("only root may trace a process that must not be dumped")
-run(port_gets_up_whenever_the_switch_dies)
+run(*([guest_is_heard_whenever_the_switch_dies] if arguments().guest else [port_gets_up_whenever_the_switch_dies]))
