@@ -293,19 +293,22 @@ static unsigned n_fds(void)
 
 static void question_send(int sock, unsigned *seed)
 {
-	struct paths_question q;
+	union {
+		struct paths_question q;
+		uint8_t bytes[256]; /* more than one */
+	} sent;
 	int fds[FD_MSG_FDS];
 	unsigned n = (unsigned)rand_r(seed) % 3;
 
-	noise(&q, sizeof(q), seed);
-	q.op %= 7;
+	noise(&sent, sizeof(sent), seed);
+	sent.q.op %= 7;
 	if (rand_r(seed) % 2)
-		snprintf(q.path, sizeof(q.path), "%s/%c", folder, 'a' + rand_r(seed) % 3);
+		snprintf(sent.q.path, sizeof(sent.q.path), "%s/%c", folder, 'a' + rand_r(seed) % 3);
 	if (rand_r(seed) % 2)
-		q.type = rand_r(seed) % 4;
+		sent.q.type = rand_r(seed) % 4;
 	for (unsigned i = 0; i < n; i++)
 		fds[i] = rand_r(seed) % 2 ? 0 : sock;
-	fd_msg_send(sock, &q, rand_r(seed) % 4 ? sizeof(q) : (size_t)rand_r(seed) % 200, fds, n);
+	fd_msg_send(sock, &sent, rand_r(seed) % 4 ? sizeof(sent.q) : (size_t)rand_r(seed) % sizeof(sent), fds, n);
 }
 
 static void hostile_questions_leave_nothing(void **state)
