@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/boot_id.h"
 #include "base/log.h"
 
 #define LINES_MAX  64
@@ -27,14 +28,10 @@ static int dir_fd = -1; /* the run dir */
 /* "host BOOT_ID 4026531840": the running kernel and network namespace that the lines are about. */
 static void header_make(char *out, size_t size)
 {
-	int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
-	char boot[40] = "";
-	ssize_t n = fd < 0 ? 0 : read(fd, boot, sizeof(boot) - 1);
+	char boot[BOOT_ID_BYTES];
 	struct stat st = {0};
 
-	if (fd >= 0)
-		close(fd);
-	boot[n > 0 ? strcspn(boot, "\n") : 0] = '\0';
+	boot_id(boot);
 	if (stat("/proc/self/ns/net", &st) < 0)
 		st.st_ino = 0;
 	snprintf(out, size, "host %s %llu\n", boot, (unsigned long long)st.st_ino);
