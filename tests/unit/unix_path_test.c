@@ -105,13 +105,18 @@ struct spy {
 static void *spy_run(void *arg)
 {
 	struct spy *s = arg;
-	struct stat st;
+	struct stat before, after;
 
-	while (!atomic_load(&s->stop))
-		if (lstat(s->path, &st) == 0) {
+	while (!atomic_load(&s->stop)) {
+		int at = open(s->path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+
+		/* One fstat() may take the owner before a change and the mode after it. */
+		if (at >= 0 && fstat(at, &before) == 0 && fstat(at, &after) == 0) {
 			s->n_seen++;
-			s->n_open += st.st_uid != STRANGER && st.st_mode & 0077;
+			s->n_open += before.st_mode & 0077 && after.st_uid != STRANGER;
 		}
+		close(at);
+	}
 	return NULL;
 }
 
