@@ -108,11 +108,10 @@ class Nemesis:
     def disk_full(self):
         """A change that cannot be saved is refused, and is not there."""
         path = os.path.join(self.s.state_dir, "full")
-        with open(path, "wb") as f:
+        with open(path, "wb", buffering=0) as f:  # else closing it would try once more
             try:
                 while True:
                     f.write(bytes(65536))
-                    f.flush()
             except OSError:
                 pass
         done = self.s.cli("bridge", "add", "unsaved", check=False)
@@ -175,6 +174,13 @@ def all_reach_all(s):
     await_true("the host reaches h1", lambda: Net().ping("10.0.30.11"), 60)
 
 
+def drops(s):
+    """Of the numbered ports and what they go through: port: reason: frames."""
+    counters = {p["name"]: p["counters"] for p in s.json("port", "show") if p["name"] in ("n0", "n1", "n2", "n3", "l0")}
+    return {name: {reason: n for way in ("rx_drops", "tx_drops") for reason, n in c[way].items() if n}
+            for name, c in counters.items()}
+
+
 def arguments():
     a = argparse.ArgumentParser()
     a.add_argument("--seconds", type=int, default=60)
@@ -213,6 +219,7 @@ def main():
         seen = frames.drain()
         nemesis.expect()
         print(f"{nemesis.done}: {seen}")
+        print(f"dropped: {drops(s)}")
         assert not (seen["crossed"] or seen["spoilt"] or seen["misordered"]), seen
         assert seen["reconnects"] <= nemesis.n_hung_up, "a restart closes nobody's socket"
         assert seen["doubles"] <= nemesis.n_kills * BURST * QUEUES, seen
