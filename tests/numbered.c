@@ -11,7 +11,8 @@
  *          which sends again; `fresh`, which forgets the longest gaps. The end of stdin ends it.
  * How      A process a pair, which connects again whenever its socket was closed; that is counted. A frame
  *          that came twice is a double, one that comes after a later one and was not there before is misordered;
- *          one of another pair is crossed. Frames that were on a ring when it was given up are lost.
+ *          one of another pair is crossed. Frames that were on a ring when it was given up are lost, those before
+ *          the first that came are not.
  * Threads  one a process; the processes share counters, each of which one of them writes.
  */
 #include <poll.h>
@@ -58,7 +59,7 @@ static struct shared *shared;
 struct way {
 	unsigned pair, side; /* who sends */
 	uint64_t sent, next; /* next: the number after the latest that came */
-	uint64_t n_came;     /* without doubles */
+	uint64_t first, n_came; /* n_came: without doubles */
 	uint64_t last_ns;    /* when a frame came, or nothing was under way */
 	uint8_t seen[SEEN];
 };
@@ -108,6 +109,8 @@ static void frame_judge(struct way *w, unsigned pair, unsigned side, const uint8
 		return;
 	}
 	w->last_ns = now_ns;
+	if (w->n_came == 0)
+		w->first = w->next = seq; /* the switch may have had the sender's rings before the receiver's */
 	if (seq < w->next && (w->next - seq > SEEN || w->seen[seq % SEEN])) {
 		count(pair, DOUBLES, 1);
 		return;
@@ -147,6 +150,11 @@ static bool turn(struct way *w, struct end *from, struct end *to, uint64_t due, 
 		moved = true;
 	}
 	return moved;
+}
+
+static uint64_t lost(const struct way *w)
+{
+	return w->next - w->first - w->n_came;
 }
 
 static void end_look(struct end *e, unsigned pair, uint64_t now_ns)
@@ -198,7 +206,7 @@ static void pair_run(unsigned pair, uint64_t rate, struct end ends[2])
 		if (moved)
 			moved_ns = now_ns;
 		atomic_store(&shared->pairs[pair].n[LOST],
-			     ways[0].next - ways[0].n_came + ways[1].next - ways[1].n_came);
+			     lost(&ways[0]) + lost(&ways[1]));
 		atomic_store(&shared->pairs[pair].quiet, stop && now_ns - moved_ns > QUIET_NS);
 		if (!moved)
 			usleep(100);
