@@ -31,6 +31,8 @@ struct apply {
 	size_t n, n_room, at;
 	bool undoing;
 	struct err err; /* of the step that failed */
+	unsigned n_left; /* steps that could not be undone */
+	struct err left; /* of the first of them */
 	struct loop_timer *timer;
 	apply_done done;
 	void *arg;
@@ -345,28 +347,55 @@ static int step_do(struct daemon *d, const struct step *s, bool undo, struct err
 	return object_del(d, s->is_bridge, s->name, err);
 }
 
+/* Nobody shall take a failure for one that changed nothing. */
+static void left_tell(const struct apply *a, struct err *err)
+{
+	const struct err was = *err;
+
+	err_set(err, was.code, "%.220s; what was changed before that stays in part, as undoing failed too: %.90s",
+		was.text, a->left.text);
+	err_hint(err, "`lanyard show config` has what runs; apply a configuration once more");
+}
+
+/* The end of a: what it came to. */
+static struct err result(struct apply *a)
+{
+	struct err err = a->err;
+
+	if (a->n_left)
+		left_tell(a, &err);
+	a->d->apply = NULL;
+	apply_free(a);
+	return err;
+}
+
 static void finish(struct apply *a)
 {
 	apply_done done = a->done;
 	void *arg = a->arg;
-	struct err err = a->err;
+	struct err err = result(a);
 
-	a->d->apply = NULL;
-	apply_free(a);
 	done(arg, err.code, &err);
+}
+
+static void undo(struct apply *a)
+{
+	struct err err = ERR_NONE;
+
+	if (step_do(a->d, &a->steps[--a->at], true, &err) >= 0)
+		return;
+	LOG_ERR("switch: a change could not be undone: %s", err.text);
+	if (!a->n_left++)
+		a->left = err;
 }
 
 /* One step forward, or back once one has failed. False when there are no more. */
 static bool advance(struct apply *a)
 {
-	struct err err = ERR_NONE;
-
 	if (a->undoing) {
 		if (a->at == 0)
 			return false;
-		a->at--;
-		if (step_do(a->d, &a->steps[a->at], true, &err) < 0)
-			LOG_ERR("switch: a change could not be undone: %s", err.text);
+		undo(a);
 		return true;
 	}
 	if (a->at == a->n)
@@ -396,4 +425,17 @@ void apply_start(struct apply *a, apply_done done, void *arg)
 	a->arg = arg;
 	a->d->apply = a;
 	slice(a);
+}
+
+int apply_run(struct apply *a, struct err *err)
+{
+	struct err end;
+
+	a->d->apply = a;
+	while (advance(a))
+		;
+	end = result(a);
+	if (end.code < 0)
+		*err = end;
+	return end.code;
 }

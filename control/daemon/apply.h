@@ -17,7 +17,7 @@
 #include "base/err.h"
 #include "control/daemon/daemon.h"
 
-/* Called once, from the loop: 0, or the failure after all was undone. */
+/* Called once, from the loop: 0, or the failure after all was undone; err says so where that failed, too. */
 typedef void (*apply_done)(void *arg, int rc, struct err *err);
 
 /* Checks document and makes the plan. *out is freed by apply_free() or apply_start(). */
@@ -29,6 +29,8 @@ size_t apply_n_steps(const struct apply *a);
 
 /* Carries out the plan; takes a over. done may be called before this returns. */
 void apply_start(struct apply *a, apply_done done, void *arg);
+/* The same at once, for few steps: control does nothing else meanwhile. */
+int apply_run(struct apply *a, struct err *err);
 void apply_free(struct apply *a); /* accepts NULL; also one under way: it stops where it is */
 
 #endif

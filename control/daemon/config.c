@@ -127,13 +127,8 @@ static json_t *saved_document(struct daemon *d)
 	return document;
 }
 
-static void on_undone(void *arg, int rc, struct err *err)
-{
-	if (rc < 0)
-		LOG_ERR("switch: a change that cannot be saved stays in effect: %s", err->text);
-}
-
-/* What cannot be saved must not stay: the next start would be without it. */
+/* What cannot be saved must not stay: the next start would be without it. At once, so that the answer can say
+ * what came of it; one request is a step or two. */
 static void change_undo(struct daemon *d, struct err *err)
 {
 	struct err why = ERR_NONE;
@@ -145,13 +140,15 @@ static void change_undo(struct daemon *d, struct err *err)
 	saved = saved_document(d);
 	rc = saved ? apply_plan(d, saved, &a, &why) : -ENOMEM;
 	json_decref(saved);
-	if (rc < 0) {
-		err_prefix(err, "the change is in effect until the next start");
-		LOG_ERR("switch: a change that cannot be saved cannot be undone: %s", why.text);
+	if (rc == 0)
+		rc = apply_run(a, &why);
+	if (rc == 0) {
+		err_prefix(err, "nothing was changed");
 		return;
 	}
-	err_prefix(err, "nothing was changed");
-	apply_start(a, on_undone, d);
+	LOG_ERR("switch: a change that cannot be saved cannot be undone: %s", why.text);
+	err_prefix(err, "the change is in effect until the next start, at least in part");
+	err_hint(err, "it could not be undone: %.200s", why.text);
 }
 
 int daemon_save(void *ctx, struct err *err)

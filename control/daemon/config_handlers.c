@@ -95,9 +95,20 @@ static bool undo_unsaved(struct waiting *w, struct err *err)
 	}
 	w->undone = true;
 	w->err = *err;
-	err_prefix(&w->err, "nothing was changed");
 	apply_start(a, on_applied, w);
 	return true;
+}
+
+/* Of what could not be saved, once it has been undone, or (rc) has not. */
+static void unsaved_tell(struct err *unsaved, int rc, const struct err *err)
+{
+	if (rc == 0) {
+		err_prefix(unsaved, "nothing was changed");
+		return;
+	}
+	LOG_ERR("switch: changes that cannot be saved cannot be undone: %s", err->text);
+	err_prefix(unsaved, "the changes are in effect until the next start, at least in part");
+	err_hint(unsaved, "they could not be undone: %.200s", err->text);
 }
 
 static void on_applied(void *arg, int rc, struct err *err)
@@ -110,6 +121,8 @@ static void on_applied(void *arg, int rc, struct err *err)
 		if (rc < 0 && undo_unsaved(w, err))
 			return;
 	}
+	if (w->undone)
+		unsaved_tell(&w->err, rc, err);
 	if (rc < 0 || w->undone) {
 		json_decref(w->d->kept_out);
 		w->d->kept_out = json_incref(w->kept_out);
