@@ -2,7 +2,6 @@
 #include "base/discard.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
@@ -10,9 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "base/every_thread.h"
-
-#define STACK_BYTES (1 << 20) /* address space; what is thread-local lies in it too */
+#include "base/detached.h"
 
 struct job {
 	struct job *next;
@@ -80,27 +77,6 @@ static void *empty(void *arg)
 	return NULL;
 }
 
-/* False where there is no thread to be had. No signal is this thread's, but for what all are asked. */
-static bool thread_start(struct discard *d)
-{
-	pthread_attr_t attr;
-	sigset_t all, before;
-	pthread_t t;
-	int rc;
-
-	sigfillset(&all);
-	sigdelset(&all, EVERY_THREAD_SIGNAL);
-	sigdelset(&all, SIGSYS);
-	pthread_attr_init(&attr);
-	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	pthread_attr_setstacksize(&attr, STACK_BYTES);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	rc = pthread_create(&t, &attr, empty, d);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	pthread_attr_destroy(&attr);
-	return rc == 0;
-}
-
 static void put(struct discard *d, int fd, void *at, size_t size)
 {
 	struct job *j = d ? malloc(sizeof(*j)) : NULL;
@@ -118,7 +94,7 @@ static void put(struct discard *d, int fd, void *at, size_t size)
 	start = !d->running;
 	d->running = true;
 	pthread_mutex_unlock(&d->lock);
-	if (start && !thread_start(d))
+	if (start && detached_start(empty, d) < 0)
 		empty(d);
 }
 

@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/futex.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
@@ -13,7 +12,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define STACK_BYTES (256 * 1024) /* address space; what is thread-local lies in it too */
+#include "base/detached.h"
 
 struct mourner {
 	struct pulse *pulse;
@@ -96,24 +95,6 @@ static unsigned all_begun(const struct pulse *p)
 	return n;
 }
 
-static int thread_start(struct mourner *m)
-{
-	pthread_attr_t attr;
-	sigset_t all, before;
-	pthread_t t;
-	int rc;
-
-	sigfillset(&all);
-	pthread_attr_init(&attr);
-	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	pthread_attr_setstacksize(&attr, STACK_BYTES);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	rc = pthread_create(&t, &attr, mourn, m);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	pthread_attr_destroy(&attr);
-	return -rc;
-}
-
 int mourner_start(int pulse_fd)
 {
 	struct mourner *m = calloc(1, sizeof(*m));
@@ -130,7 +111,7 @@ int mourner_start(int pulse_fd)
 	else if ((fd = fcntl(m->event_fd, F_DUPFD_CLOEXEC, 0)) < 0)
 		rc = -errno;
 	else
-		rc = thread_start(m);
+		rc = detached_start(mourn, m);
 	if (rc == 0)
 		return fd;
 	if (fd >= 0)
