@@ -104,6 +104,8 @@ void spare_start(void *arg); /* k; a timer's function */
 void spare_soon(struct keeper *k);
 /* The one that is to forward next becomes the one that does, of which the keeper must have none. */
 void hand_over(struct keeper *k);
+/* Sends copies of what is kept of some kinds (KEEP_BIT) to a packet process. 0, as channel_send(). */
+int hand_kinds(struct keeper *k, int channel, uint32_t kinds);
 void active_ready(struct keeper *k, uint64_t forwards_ns);
 void pulse_end(struct keeper *k);
 /* Maps what pulse_fd is. */

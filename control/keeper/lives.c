@@ -192,26 +192,33 @@ void active_ready(struct keeper *k, uint64_t forwards_ns)
 
 /* ---- handing over ---- */
 
-static int hand_all(struct keeper *k, int channel)
+int hand_kinds(struct keeper *k, int channel, uint32_t kinds)
 {
 	struct channel_msg m = {.type = CHANNEL_HAND};
 	const struct fd_entry *e = NULL;
 	int rc = 0;
 
 	while (rc == 0 && (e = fd_table_next(k->table, e))) {
-		m.keys[m.n++] = fd_entry_key(e);
+		struct keep_key key = fd_entry_key(e);
+
+		if (!(KEEP_BIT(key.kind) & kinds))
+			continue;
+		m.keys[m.n++] = key;
 		m.fds[m.n_fds++] = fd_entry_fd(e);
 		if (m.n < CHANNEL_BATCH)
 			continue;
 		rc = channel_send(channel, &m);
 		m.n = m.n_fds = 0;
 	}
-	if (rc == 0 && m.n)
-		rc = channel_send(channel, &m);
-	if (rc < 0)
-		return rc;
-	m = (struct channel_msg){.type = CHANNEL_GO, .go = k->go};
-	return channel_send(channel, &m);
+	return rc == 0 && m.n ? channel_send(channel, &m) : rc;
+}
+
+static int hand_all(struct keeper *k, int channel)
+{
+	const struct channel_msg go = {.type = CHANNEL_GO, .go = k->go};
+	int rc = hand_kinds(k, channel, ~0u);
+
+	return rc < 0 ? rc : channel_send(channel, &go);
 }
 
 static int listening(struct keeper *k)

@@ -175,26 +175,10 @@ static void begin(struct keeper *k)
 /* What the new build shall look at: copies of descriptors, of which it changes nothing. */
 static int show(struct keeper *k, int channel)
 {
-	struct channel_msg m = {.type = CHANNEL_HAND};
-	const struct fd_entry *e = NULL;
-	int rc = 0;
+	const struct channel_msg check = {.type = CHANNEL_CHECK};
+	int rc = hand_kinds(k, channel, KEEP_BIT(KEEP_ARENA) | KEEP_BIT(KEEP_FDB));
 
-	while (rc == 0 && (e = fd_table_next(k->table, e))) {
-		struct keep_key key = fd_entry_key(e);
-
-		if (key.kind != KEEP_ARENA && key.kind != KEEP_FDB)
-			continue;
-		m.keys[m.n++] = key;
-		m.fds[m.n_fds++] = fd_entry_fd(e);
-		if (m.n < CHANNEL_BATCH)
-			continue;
-		rc = channel_send(channel, &m);
-		m.n = m.n_fds = 0;
-	}
-	if (rc == 0 && m.n)
-		rc = channel_send(channel, &m);
-	m = (struct channel_msg){.type = CHANNEL_CHECK};
-	return rc < 0 ? rc : channel_send(channel, &m);
+	return rc < 0 ? rc : channel_send(channel, &check);
 }
 
 void takeover_warm(struct keeper *k)
