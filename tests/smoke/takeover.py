@@ -3,6 +3,7 @@
 """`lanyard-switch --takeover` by other builds (tests/builds): front ends lose no frame, get none twice and none after
 a later one; a build that cannot go on with all of them is refused before anything stops; one that dies half way
 gives everything back. Gaps are printed."""
+import functools
 import os
 import shutil
 import signal
@@ -19,10 +20,16 @@ OWN = os.path.dirname(binary("lanyard-switch"))
 NOBODY = "65534"
 
 
+@functools.cache
 def build(name):
-    folder = os.path.join(session.BUILD, "tests/builds", name)
-    assert os.path.exists(os.path.join(folder, "lanyard-packet")), f"{folder} is not built"
-    return os.path.abspath(folder)
+    """Its folder, made here: a keeper looks for the packet process beside itself."""
+    builds = os.path.abspath(os.path.join(session.BUILD, "tests/builds"))
+    folder = os.path.join(builds, name)
+    shutil.rmtree(folder, ignore_errors=True)
+    os.makedirs(folder)
+    for part in ("switch", "packet"):
+        os.link(os.path.join(builds, f"{name}-{part}"), os.path.join(folder, f"lanyard-{part}"))
+    return folder
 
 
 def takeover(s, folder, *before):
