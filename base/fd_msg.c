@@ -3,15 +3,9 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <stdbool.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-union control {
-	char buf[CMSG_SPACE(FD_MSG_FDS * sizeof(int))];
-	struct cmsghdr align;
-};
 
 int fd_msg_pair(int fds[2])
 {
@@ -27,61 +21,51 @@ void fd_msg_close(int *fds, unsigned n)
 	}
 }
 
-int fd_msg_send(int sock, const void *data, size_t size, const int *fds, unsigned n)
+void fd_msg_attach(struct msghdr *mh, union fd_msg_control *control, const int *fds, unsigned n)
 {
-	struct iovec iov = {.iov_base = (void *)data, .iov_len = size};
-	struct msghdr mh = {.msg_iov = &iov, .msg_iovlen = 1};
-	union control control;
+	const size_t size = n * sizeof(*fds);
+	struct cmsghdr *cm;
 
-	if (n > FD_MSG_FDS)
-		return -E2BIG;
-	if (n) {
-		struct cmsghdr *cm;
-
-		memset(&control, 0, sizeof(control));
-		mh.msg_control = control.buf;
-		mh.msg_controllen = CMSG_SPACE(n * sizeof(int));
-		cm = CMSG_FIRSTHDR(&mh);
-		cm->cmsg_level = SOL_SOCKET;
-		cm->cmsg_type = SCM_RIGHTS;
-		cm->cmsg_len = CMSG_LEN(n * sizeof(int));
-		memcpy(CMSG_DATA(cm), fds, n * sizeof(int));
-	}
-	while (sendmsg(sock, &mh, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
-		if (errno != EINTR)
-			return errno == ECONNRESET ? -EPIPE : -errno;
-	return 0;
+	if (!n)
+		return;
+	memset(control, 0, CMSG_SPACE(size)); /* what aligns it goes over the wire, too */
+	mh->msg_control = control->buf;
+	mh->msg_controllen = CMSG_SPACE(size);
+	cm = CMSG_FIRSTHDR(mh);
+	cm->cmsg_level = SOL_SOCKET;
+	cm->cmsg_type = SCM_RIGHTS;
+	cm->cmsg_len = CMSG_LEN(size);
+	memcpy(CMSG_DATA(cm), fds, size);
 }
 
-/* All that came; false: more than the caller takes. */
-static bool fds_take(struct msghdr *mh, int *fds, unsigned max, unsigned *n)
+unsigned fd_msg_detach(struct msghdr *mh, int *fds, unsigned max)
 {
-	bool fits = !(mh->msg_flags & (MSG_TRUNC | MSG_CTRUNC));
-	int all[FD_MSG_FDS + 1];
+	unsigned n = 0;
 
-	*n = 0;
 	for (struct cmsghdr *cm = CMSG_FIRSTHDR(mh); cm; cm = CMSG_NXTHDR(mh, cm)) {
+		const unsigned char *data = CMSG_DATA(cm);
 		size_t count = (cm->cmsg_len - CMSG_LEN(0)) / sizeof(int);
 
-		if (cm->cmsg_level != SOL_SOCKET || cm->cmsg_type != SCM_RIGHTS ||
-		    count > FD_MSG_FDS + 1)
+		if (cm->cmsg_level != SOL_SOCKET || cm->cmsg_type != SCM_RIGHTS)
 			continue;
-		memcpy(all, CMSG_DATA(cm), count * sizeof(int));
 		for (size_t i = 0; i < count; i++) {
-			if (*n < max) {
-				fds[(*n)++] = all[i];
+			int fd;
+
+			memcpy(&fd, data + i * sizeof(fd), sizeof(fd));
+			if (n < max) {
+				fds[n++] = fd;
 			} else {
-				close(all[i]);
-				fits = false;
+				close(fd);
+				mh->msg_flags |= MSG_CTRUNC;
 			}
 		}
 	}
-	return fits;
+	return n;
 }
 
-static int wait_for(int sock, int timeout_ms)
+static int wait_for(int sock, short events, int timeout_ms)
 {
-	struct pollfd p = {.fd = sock, .events = POLLIN};
+	struct pollfd p = {.fd = sock, .events = events};
 	int rc;
 
 	do
@@ -90,18 +74,41 @@ static int wait_for(int sock, int timeout_ms)
 	return rc < 0 ? -errno : rc == 0 ? -EAGAIN : 0;
 }
 
+int fd_msg_send(int sock, const void *data, size_t size, const int *fds, unsigned n, int timeout_ms)
+{
+	struct iovec iov = {.iov_base = (void *)data, .iov_len = size};
+	struct msghdr mh = {.msg_iov = &iov, .msg_iovlen = 1};
+	union fd_msg_control control;
+	int rc;
+
+	if (n > FD_MSG_WIRE)
+		return -E2BIG;
+	fd_msg_attach(&mh, &control, fds, n);
+	while (sendmsg(sock, &mh, MSG_NOSIGNAL | MSG_DONTWAIT) < 0) {
+		if (errno == EINTR)
+			continue;
+		if (errno != EAGAIN || !timeout_ms)
+			return errno == ECONNRESET ? -EPIPE : -errno;
+		rc = wait_for(sock, POLLOUT, timeout_ms);
+		if (rc < 0)
+			return rc;
+		timeout_ms = 0;
+	}
+	return 0;
+}
+
 int fd_msg_receive(int sock, void *data, size_t size, int *fds, unsigned max, unsigned *n,
 		   int timeout_ms)
 {
 	struct iovec iov = {.iov_base = data, .iov_len = size};
-	union control control;
+	union fd_msg_control control;
 	struct msghdr mh = {
 		.msg_iov = &iov,
 		.msg_iovlen = 1,
 		.msg_control = control.buf,
-		.msg_controllen = sizeof(control.buf),
+		.msg_controllen = CMSG_SPACE(FD_MSG_FDS * sizeof(int)),
 	};
-	int rc = timeout_ms ? wait_for(sock, timeout_ms) : 0;
+	int rc = timeout_ms ? wait_for(sock, POLLIN, timeout_ms) : 0;
 	ssize_t got;
 
 	*n = 0;
@@ -114,7 +121,8 @@ int fd_msg_receive(int sock, void *data, size_t size, int *fds, unsigned max, un
 							 : -errno;
 	if (got == 0 && !mh.msg_controllen)
 		return -EPIPE;
-	if (fds_take(&mh, fds, max, n) && got > 0)
+	*n = fd_msg_detach(&mh, fds, max);
+	if (got > 0 && !(mh.msg_flags & (MSG_TRUNC | MSG_CTRUNC)))
 		return (int)got;
 	fd_msg_close(fds, *n);
 	*n = 0;

@@ -173,7 +173,7 @@ static int question_ask(struct call *c, struct err *err)
 
 	for (unsigned tries = 0; tries < 2 && rc == 0; tries++) {
 		c->q.seq = ++ask.seq ? ask.seq : ++ask.seq;
-		rc = fd_msg_send(ask.fd, &c->q, sizeof(c->q), &c->fd, c->fd >= 0);
+		rc = fd_msg_send(ask.fd, &c->q, sizeof(c->q), &c->fd, c->fd >= 0, 0);
 		if (rc == 0)
 			rc = answer_await(c, &a);
 	}

@@ -85,7 +85,7 @@ static int tun_do(const struct host_question *q, int ns_fd, int *out, unsigned *
 static void send_answer(struct host_server *s, const struct host_answer *a, const int *fds,
 			unsigned n)
 {
-	if (fd_msg_send(s->fd, a, sizeof(*a), fds, n) < 0)
+	if (fd_msg_send(s->fd, a, sizeof(*a), fds, n, 0) < 0)
 		LOG_WARN_RL("switch: host helper: an answer is not taken");
 }
 

@@ -12,6 +12,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/fd_msg.h"
+
 #define REPLY_MS 5000
 
 uint64_t fe_features_default(unsigned n_pairs)
@@ -34,23 +36,10 @@ int fe_msg_send(struct fe *fe, uint32_t request, uint32_t flags, const void *pay
 {
 	uint32_t header[3] = {request, flags | VU_VERSION, size};
 	struct iovec iov[2] = {{header, sizeof(header)}, {(void *)payload, size}};
-	union {
-		char buf[CMSG_SPACE(253 * sizeof(int))];
-		struct cmsghdr align;
-	} control = {0};
+	union fd_msg_control control;
 	struct msghdr mh = {.msg_iov = iov, .msg_iovlen = size ? 2 : 1};
 
-	if (n_fds) {
-		struct cmsghdr *cm;
-
-		mh.msg_control = control.buf;
-		mh.msg_controllen = CMSG_SPACE(n_fds * sizeof(int));
-		cm = CMSG_FIRSTHDR(&mh);
-		cm->cmsg_level = SOL_SOCKET;
-		cm->cmsg_type = SCM_RIGHTS;
-		cm->cmsg_len = CMSG_LEN(n_fds * sizeof(int));
-		memcpy(CMSG_DATA(cm), fds, n_fds * sizeof(int));
-	}
+	fd_msg_attach(&mh, &control, fds, n_fds);
 	return sendmsg(fe->fd, &mh, MSG_NOSIGNAL) < 0 ? -errno : 0;
 }
 

@@ -5,12 +5,13 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/fd_msg.h"
+
 #define KEPT_MAX 4096
+#define SEND_MS	 10000
 
 struct kept {
 	struct keep_key key;
@@ -78,22 +79,8 @@ static void obey(struct keep_table *t, const struct message *m, int fd)
 
 static void tell(struct keep_table *t, const struct message *m, int fd)
 {
-	char control[CMSG_SPACE(sizeof(int))] = "";
-	struct iovec iov = {(void *)(uintptr_t)m, sizeof(*m)};
-	struct msghdr h = {.msg_iov = &iov, .msg_iovlen = 1};
-
 	obey(t, m, fd >= 0 ? dup(fd) : -1);
-	if (t->tell < 0)
-		return;
-	if (fd >= 0) {
-		h.msg_control = control;
-		h.msg_controllen = sizeof(control);
-		CMSG_FIRSTHDR(&h)->cmsg_level = SOL_SOCKET;
-		CMSG_FIRSTHDR(&h)->cmsg_type = SCM_RIGHTS;
-		CMSG_FIRSTHDR(&h)->cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(CMSG_FIRSTHDR(&h)), &fd, sizeof(fd));
-	}
-	if (sendmsg(t->tell, &h, 0) < 0) {
+	if (t->tell >= 0 && fd_msg_send(t->tell, m, sizeof(*m), &fd, fd >= 0, SEND_MS) < 0) {
 		perror("keep_table");
 		abort();
 	}
@@ -131,20 +118,13 @@ const struct keep_ops keep_table_ops = {
 /* One message; false: all has been said. */
 static bool hear(struct keep_table *t, int from)
 {
-	char control[CMSG_SPACE(sizeof(int))];
 	struct message m;
-	struct iovec iov = {&m, sizeof(m)};
-	struct msghdr h = {.msg_iov = &iov,
-			   .msg_iovlen = 1,
-			   .msg_control = control,
-			   .msg_controllen = sizeof(control)};
+	unsigned n_fds;
 	int fd = -1;
 
-	if (recvmsg(from, &h, 0) != sizeof(m))
+	if (fd_msg_receive(from, &m, sizeof(m), &fd, 1, &n_fds, -1) != sizeof(m))
 		return false;
-	if (CMSG_FIRSTHDR(&h))
-		memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&h)), sizeof(fd));
-	obey(t, &m, fd);
+	obey(t, &m, n_fds ? fd : -1);
 	return true;
 }
 
@@ -155,7 +135,7 @@ int keep_table_life(struct keep_table *t, void (*fn)(void *arg), void *arg)
 	int ends[2], status = 0;
 	pid_t pid;
 
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends) < 0)
+	if (fd_msg_pair(ends) < 0)
 		abort();
 	fflush(NULL);
 	pid = fork();

@@ -7,8 +7,7 @@
 #include <unistd.h>
 
 #include "base/discard.h"
-
-#define FDS_WIRE 253 /* SCM_MAX_FD: what one sendmsg(2) can carry */
+#include "base/fd_msg.h"
 
 void vu_conn_open(struct vu_conn *c, int fd)
 {
@@ -59,24 +58,16 @@ int vu_conn_fd_take(struct vu_conn *c, unsigned i)
 /* Takes the descriptors of one recvmsg(2); closes what is too much. */
 static int fds_take(struct vu_conn *c, struct msghdr *mh, struct err *err)
 {
+	int fds[FD_MSG_WIRE];
+	unsigned n = fd_msg_detach(mh, fds, FD_MSG_WIRE);
 	bool many = mh->msg_flags & MSG_CTRUNC;
 
-	for (struct cmsghdr *cm = CMSG_FIRSTHDR(mh); cm; cm = CMSG_NXTHDR(mh, cm)) {
-		const unsigned char *data = CMSG_DATA(cm);
-		size_t n = (cm->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-
-		if (cm->cmsg_level != SOL_SOCKET || cm->cmsg_type != SCM_RIGHTS)
-			continue;
-		for (size_t i = 0; i < n; i++) {
-			int fd;
-
-			memcpy(&fd, data + i * sizeof(fd), sizeof(fd));
-			if (c->n_fds < VU_MSG_FDS) {
-				c->fds[c->n_fds++] = fd;
-			} else {
-				discard_fd(c->bin, fd);
-				many = true;
-			}
+	for (unsigned i = 0; i < n; i++) {
+		if (c->n_fds < VU_MSG_FDS) {
+			c->fds[c->n_fds++] = fds[i];
+		} else {
+			discard_fd(c->bin, fds[i]);
+			many = true;
 		}
 	}
 	return many ? err_set(err, -EPROTO, "more than %d descriptors came with one message",
@@ -86,10 +77,7 @@ static int fds_take(struct vu_conn *c, struct msghdr *mh, struct err *err)
 /* Receives up to n bytes to at. Bytes, 0 for none now, -ECONNRESET, -EPROTO. */
 static int receive(struct vu_conn *c, void *at, size_t n, struct err *err)
 {
-	union {
-		char buf[CMSG_SPACE(FDS_WIRE * sizeof(int))];
-		struct cmsghdr align;
-	} control;
+	union fd_msg_control control;
 	struct iovec iov = {.iov_base = at, .iov_len = n};
 	struct msghdr mh = {
 		.msg_iov = &iov,

@@ -6,8 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/time.h>
-#include <unistd.h>
+
+#include "base/fd_msg.h"
 
 #define BUFFER_BYTES (1 << 20)
 
@@ -58,14 +58,12 @@ static size_t wire_size(const struct channel_msg *m)
 
 int channel_pair(int fds[2])
 {
-	const struct timeval wait = {.tv_sec = CHANNEL_WAIT_MS / 1000,
-				     .tv_usec = CHANNEL_WAIT_MS % 1000 * 1000};
 	const int size = BUFFER_BYTES;
+	int rc = fd_msg_pair(fds);
 
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) < 0)
-		return -errno;
+	if (rc < 0)
+		return rc;
 	for (unsigned i = 0; i < 2; i++) {
-		setsockopt(fds[i], SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof(wait));
 		/* Beyond the limit of the host only where we may; less makes us wait, no more. */
 		if (setsockopt(fds[i], SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size)) < 0)
 			setsockopt(fds[i], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
@@ -73,35 +71,11 @@ int channel_pair(int fds[2])
 	return 0;
 }
 
-union control {
-	char buf[CMSG_SPACE(CHANNEL_BATCH * sizeof(int))];
-	struct cmsghdr align;
-};
-
 int channel_send(int fd, const struct channel_msg *m)
 {
-	struct iovec iov = {.iov_base = (void *)m, .iov_len = wire_size(m)};
-	struct msghdr mh = {.msg_iov = &iov, .msg_iovlen = 1};
-	union control control;
+	int rc = fd_msg_send(fd, m, wire_size(m), m->fds, m->n_fds, CHANNEL_WAIT_MS);
 
-	if (m->n_fds) {
-		struct cmsghdr *cm;
-
-		memset(&control, 0, sizeof(control));
-		mh.msg_control = control.buf;
-		mh.msg_controllen = CMSG_SPACE(m->n_fds * sizeof(int));
-		cm = CMSG_FIRSTHDR(&mh);
-		cm->cmsg_level = SOL_SOCKET;
-		cm->cmsg_type = SCM_RIGHTS;
-		cm->cmsg_len = CMSG_LEN(m->n_fds * sizeof(int));
-		memcpy(CMSG_DATA(cm), m->fds, m->n_fds * sizeof(int));
-	}
-	while (sendmsg(fd, &mh, MSG_NOSIGNAL) < 0) {
-		if (errno == EINTR)
-			continue;
-		return errno == EAGAIN ? -ETIMEDOUT : errno == ECONNRESET ? -EPIPE : -errno;
-	}
-	return 0;
+	return rc == -EAGAIN ? -ETIMEDOUT : rc;
 }
 
 int channel_send_text(int fd, enum channel_type type, const char *text)
@@ -110,19 +84,6 @@ int channel_send_text(int fd, enum channel_type type, const char *text)
 
 	snprintf(m.text, sizeof(m.text), "%s", text);
 	return channel_send(fd, &m);
-}
-
-static void fds_take(struct channel_msg *m, struct msghdr *mh)
-{
-	for (struct cmsghdr *cm = CMSG_FIRSTHDR(mh); cm; cm = CMSG_NXTHDR(mh, cm)) {
-		size_t n = (cm->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-
-		if (cm->cmsg_level != SOL_SOCKET || cm->cmsg_type != SCM_RIGHTS)
-			continue;
-		/* No more than the buffer for them: the kernel keeps back what does not fit. */
-		memcpy(m->fds + m->n_fds, CMSG_DATA(cm), n * sizeof(int));
-		m->n_fds += (unsigned)n;
-	}
 }
 
 static bool keys_hold(const struct channel_msg *m)
@@ -177,12 +138,12 @@ static bool is_whole(const struct channel_msg *m, size_t size, int flags)
 int channel_receive(int fd, struct channel_msg *m, bool wait)
 {
 	struct iovec iov = {.iov_base = m, .iov_len = offsetof(struct channel_msg, n_fds)};
-	union control control;
+	union fd_msg_control control;
 	struct msghdr mh = {
 		.msg_iov = &iov,
 		.msg_iovlen = 1,
 		.msg_control = control.buf,
-		.msg_controllen = sizeof(control.buf),
+		.msg_controllen = CMSG_SPACE(CHANNEL_BATCH * sizeof(int)),
 	};
 	ssize_t got = recvmsg(fd, &mh, MSG_CMSG_CLOEXEC | (wait ? 0 : MSG_DONTWAIT));
 
@@ -191,10 +152,10 @@ int channel_receive(int fd, struct channel_msg *m, bool wait)
 		return errno == EAGAIN || errno == EINTR ? 0 : -EPIPE;
 	if (got == 0)
 		return -EPIPE;
-	fds_take(m, &mh);
+	m->n_fds = fd_msg_detach(&mh, m->fds, CHANNEL_BATCH);
 	if (is_whole(m, (size_t)got, mh.msg_flags))
 		return 1;
-	while (m->n_fds)
-		close(m->fds[--m->n_fds]);
+	fd_msg_close(m->fds, m->n_fds);
+	m->n_fds = 0;
 	return -EPROTO;
 }

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/discard.h"
+#include "base/fd_msg.h"
 #include "base/log.h"
 
 #define MAGIC	0x6c6e7964u /* changes with what a message looks like */
@@ -21,11 +22,6 @@ struct message {
 	struct {
 		uint16_t kind, index;
 	} keys[FD_STORE_A_SLOT];
-};
-
-union control {
-	char buf[CMSG_SPACE(FDS_MAX * sizeof(int))];
-	struct cmsghdr align;
 };
 
 struct fd_box {
@@ -99,7 +95,7 @@ void fd_box_free(struct fd_box *b)
 static int receive(int fd, struct message *m, size_t *size, int *fds, unsigned *n_fds)
 {
 	struct iovec iov = {.iov_base = m, .iov_len = sizeof(*m)};
-	union control control;
+	union fd_msg_control control;
 	struct msghdr mh = {
 		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.buf, .msg_controllen = sizeof(control.buf)};
 	ssize_t got;
@@ -110,14 +106,7 @@ static int receive(int fd, struct message *m, size_t *size, int *fds, unsigned *
 	while (got < 0 && errno == EINTR);
 	if (got <= 0)
 		return 0;
-	for (struct cmsghdr *cm = CMSG_FIRSTHDR(&mh); cm; cm = CMSG_NXTHDR(&mh, cm)) {
-		size_t n = (cm->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-
-		if (cm->cmsg_level != SOL_SOCKET || cm->cmsg_type != SCM_RIGHTS)
-			continue;
-		memcpy(fds + *n_fds, CMSG_DATA(cm), n * sizeof(int));
-		*n_fds += (unsigned)n;
-	}
+	*n_fds = fd_msg_detach(&mh, fds, FDS_MAX);
 	*size = mh.msg_flags & (MSG_TRUNC | MSG_CTRUNC) ? 0 : (size_t)got;
 	return 1;
 }
@@ -158,8 +147,7 @@ int fd_box_read(struct fd_box *b, struct fd_parcel *parcels, unsigned slots, str
 		const int of = m.slot / FD_STORE_SLOTS_A_BOX * FD_STORE_SLOTS_A_BOX;
 
 		if (!is_whole(&m, size, n_fds, fds) || m.slot >= slots || (first >= 0 && of != first)) {
-			while (n_fds)
-				close(fds[--n_fds]);
+			fd_msg_close(fds, n_fds);
 			return -EPROTO;
 		}
 		first = of;
@@ -180,25 +168,12 @@ int fd_box_read(struct fd_box *b, struct fd_parcel *parcels, unsigned slots, str
 
 static int send_message(struct fd_box *b, const struct message *m, const int *fds)
 {
-	struct iovec iov = {.iov_base = (void *)m,
-			    .iov_len = offsetof(struct message, keys) + m->n * sizeof(m->keys[0])};
-	union control control = {0};
-	struct msghdr mh = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.buf};
-	const size_t n = m->n + 1u;
-	struct cmsghdr *cm;
+	int all[FDS_MAX] = {b->in}, rc;
 
-	mh.msg_controllen = CMSG_SPACE(n * sizeof(int));
-	cm = CMSG_FIRSTHDR(&mh);
-	cm->cmsg_level = SOL_SOCKET;
-	cm->cmsg_type = SCM_RIGHTS;
-	cm->cmsg_len = CMSG_LEN(n * sizeof(int));
-	memcpy(CMSG_DATA(cm), &b->in, sizeof(int));
-	memcpy(CMSG_DATA(cm) + sizeof(int), fds, m->n * sizeof(int));
-	while (sendmsg(b->in, &mh, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
-		if (errno != EINTR)
-			return -errno;
-	b->n_written++;
-	return 0;
+	memcpy(all + 1, fds, m->n * sizeof(*fds));
+	rc = fd_msg_send(b->in, m, offsetof(struct message, keys) + m->n * sizeof(m->keys[0]), all, m->n + 1u, 0);
+	b->n_written += rc == 0;
+	return rc;
 }
 
 void fd_box_begin(struct fd_box *b)

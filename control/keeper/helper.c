@@ -97,7 +97,7 @@ static void lost_say(struct helper *h)
 	while ((size = fd_msg_receive(h->fd, &q, sizeof(q), fds, FD_MSG_FDS, &n, 0)) > 0 ||
 	       size == -EPROTO)
 		fd_msg_close(fds, n);
-	fd_msg_send(h->fd, &gone, sizeof(gone), NULL, 0);
+	fd_msg_send(h->fd, &gone, sizeof(gone), NULL, 0, 0);
 }
 
 static void bury(struct helper *h)

@@ -64,7 +64,7 @@ static void question_answer(struct paths *p, const struct paths_question *q, int
 	struct paths_answer a = {.op = q->op, .seq = q->seq};
 	int out = question_do(q, fd, &a);
 
-	if (fd_msg_send(p->fd, &a, sizeof(a), &out, out >= 0) < 0)
+	if (fd_msg_send(p->fd, &a, sizeof(a), &out, out >= 0, 0) < 0)
 		LOG_WARN_RL("switch: the packet process does not take an answer about a socket");
 	if (out >= 0)
 		close(out);

@@ -42,7 +42,7 @@ static int ask(struct paths_question *q, int fd, int *out, struct err *err)
 
 	*out = -1;
 	q->seq = ++seq;
-	rc = fd_msg_send(sock, q, sizeof(*q), &fd, fd >= 0);
+	rc = fd_msg_send(sock, q, sizeof(*q), &fd, fd >= 0, 0);
 	if (rc == 0)
 		rc = answer_await(q, &a, out);
 	if (rc < 0)

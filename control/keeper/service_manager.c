@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,8 +10,9 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/fd_msg.h"
+
 #define FIRST_FD 3
-#define FDS_MAX	 64 /* a message */
 
 static int manager_connect(const char *path)
 {
@@ -93,33 +93,5 @@ void service_manager_handed(struct service_manager *m, void (*fn)(void *arg, int
 
 int service_manager_say(struct service_manager *m, const char *text, const int *fds, unsigned n, int wait_ms)
 {
-	struct iovec iov = {.iov_base = (void *)text, .iov_len = strlen(text)};
-	struct msghdr mh = {.msg_iov = &iov, .msg_iovlen = 1};
-	struct pollfd room = {.fd = m->fd, .events = POLLOUT};
-	union {
-		char buf[CMSG_SPACE(FDS_MAX * sizeof(int))];
-		struct cmsghdr align;
-	} control = {0};
-
-	if (n > FDS_MAX)
-		return -E2BIG;
-	if (n) {
-		struct cmsghdr *cm;
-
-		mh.msg_control = control.buf;
-		mh.msg_controllen = CMSG_SPACE(n * sizeof(int));
-		cm = CMSG_FIRSTHDR(&mh);
-		cm->cmsg_level = SOL_SOCKET;
-		cm->cmsg_type = SCM_RIGHTS;
-		cm->cmsg_len = CMSG_LEN(n * sizeof(int));
-		memcpy(CMSG_DATA(cm), fds, n * sizeof(int));
-	}
-	while (sendmsg(m->fd, &mh, MSG_NOSIGNAL | MSG_DONTWAIT) < 0) {
-		if (errno == EINTR)
-			continue;
-		if (errno != EAGAIN || wait_ms <= 0 || poll(&room, 1, wait_ms) <= 0)
-			return -errno;
-		wait_ms = 0;
-	}
-	return 0;
+	return fd_msg_send(m->fd, text, strlen(text), fds, n, wait_ms);
 }

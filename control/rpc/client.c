@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/fd_msg.h"
 #include "base/loop.h"
 
 #define TIMEOUT_MS     30000
@@ -141,7 +142,7 @@ static int lost(struct err *err)
 static int send_all(struct rpc_client *c, const char *text, size_t len, const int *fds,
 		    unsigned n_fds, uint64_t deadline_ns)
 {
-	char control[CMSG_SPACE(FDS_MAX * sizeof(int))] = {0};
+	union fd_msg_control control;
 	size_t at = 0;
 
 	while (at < len) {
@@ -150,16 +151,7 @@ static int send_all(struct rpc_client *c, const char *text, size_t len, const in
 		ssize_t n;
 		int rc;
 
-		if (n_fds && at == 0) {
-			struct cmsghdr *h = (struct cmsghdr *)control;
-
-			h->cmsg_level = SOL_SOCKET;
-			h->cmsg_type = SCM_RIGHTS;
-			h->cmsg_len = CMSG_LEN(n_fds * sizeof(int));
-			memcpy(CMSG_DATA(h), fds, n_fds * sizeof(int));
-			msg.msg_control = control;
-			msg.msg_controllen = CMSG_SPACE(n_fds * sizeof(int));
-		}
+		fd_msg_attach(&msg, &control, fds, at ? 0 : n_fds);
 		n = sendmsg(c->fd, &msg, MSG_NOSIGNAL);
 		if (n >= 0) {
 			at += (size_t)n;
@@ -179,24 +171,18 @@ static int send_all(struct rpc_client *c, const char *text, size_t len, const in
 /* recv(2) into the free part of the input, with the descriptor that may come. */
 static ssize_t receive(struct rpc_client *c)
 {
-	char control[CMSG_SPACE(FDS_MAX * sizeof(int))];
+	union fd_msg_control control;
 	struct iovec iov = {c->in + c->in_len, c->in_size - c->in_len};
-	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control,
-			     .msg_controllen = sizeof(control)};
+	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.buf,
+			     .msg_controllen = sizeof(control.buf)};
 	ssize_t n = recvmsg(c->fd, &msg, MSG_CMSG_CLOEXEC);
+	int fds[FD_MSG_WIRE];
+	unsigned n_fds = n > 0 ? fd_msg_detach(&msg, fds, FD_MSG_WIRE) : 0;
 
-	for (struct cmsghdr *h = n > 0 ? CMSG_FIRSTHDR(&msg) : NULL; h; h = CMSG_NXTHDR(&msg, h)) {
-		size_t n_fds = (h->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-		int fds[FDS_MAX];
-
-		if (h->cmsg_level != SOL_SOCKET || h->cmsg_type != SCM_RIGHTS || n_fds > FDS_MAX)
-			continue;
-		memcpy(fds, CMSG_DATA(h), n_fds * sizeof(int));
-		for (size_t i = 0; i < n_fds; i++) {
-			if (c->got_fd >= 0)
-				close(c->got_fd);
-			c->got_fd = fds[i];
-		}
+	if (n_fds) {
+		fd_msg_close(&c->got_fd, 1);
+		c->got_fd = fds[--n_fds];
+		fd_msg_close(fds, n_fds);
 	}
 	return n;
 }

@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "base/discard.h"
+#include "base/fd_msg.h"
 #include "base/log.h"
 
 #define READ_BYTES    (64 * 1024)
@@ -136,22 +137,15 @@ static void on_stall(void *arg)
 /* One send of what waits: up to the byte that a descriptor goes with, or that byte and on. */
 static ssize_t send_some(struct rpc_conn *c)
 {
-	char control[CMSG_SPACE(sizeof(int))] = {0};
+	union fd_msg_control control;
 	struct iovec iov = {c->out + c->out_at, c->out_len - c->out_at};
 	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
-	struct cmsghdr *h;
 	ssize_t n;
 
 	if (c->out_fd >= 0 && c->out_at < c->out_fd_at) {
 		iov.iov_len = c->out_fd_at - c->out_at;
 	} else if (c->out_fd >= 0) {
-		msg.msg_control = control;
-		msg.msg_controllen = sizeof(control);
-		h = CMSG_FIRSTHDR(&msg);
-		h->cmsg_level = SOL_SOCKET;
-		h->cmsg_type = SCM_RIGHTS;
-		h->cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(h), &c->out_fd, sizeof(int));
+		fd_msg_attach(&msg, &control, &c->out_fd, 1);
 	}
 	n = sendmsg(c->fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
 	if (n > 0 && msg.msg_control) {
@@ -364,19 +358,14 @@ void conn_resume(struct rpc_conn *c)
 
 static void fds_take(struct rpc_conn *c, struct msghdr *msg)
 {
-	for (struct cmsghdr *h = CMSG_FIRSTHDR(msg); h; h = CMSG_NXTHDR(msg, h)) {
-		size_t n = (h->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-		int fds[FDS_WIRE];
+	int fds[FD_MSG_WIRE];
+	unsigned n = fd_msg_detach(msg, fds, FD_MSG_WIRE);
 
-		if (h->cmsg_level != SOL_SOCKET || h->cmsg_type != SCM_RIGHTS || n > FDS_WIRE)
-			continue;
-		memcpy(fds, CMSG_DATA(h), n * sizeof(int));
-		for (size_t i = 0; i < n; i++) {
-			if (c->n_fds < FDS_MAX)
-				c->fds[c->n_fds++] = fds[i];
-			else
-				discard_fd(c->server->bin, fds[i]);
-		}
+	for (unsigned i = 0; i < n; i++) {
+		if (c->n_fds < FDS_MAX)
+			c->fds[c->n_fds++] = fds[i];
+		else
+			discard_fd(c->server->bin, fds[i]);
 	}
 }
 
@@ -399,12 +388,12 @@ static bool room_make(struct rpc_conn *c)
 static bool fill(struct rpc_conn *c)
 {
 	/* All of them: what there is no room for the kernel would close here and now. */
-	char control[CMSG_SPACE(FDS_WIRE * sizeof(int))];
+	union fd_msg_control control;
 	struct iovec iov;
 	struct msghdr msg = {.msg_iov = &iov,
 			     .msg_iovlen = 1,
-			     .msg_control = control,
-			     .msg_controllen = sizeof(control)};
+			     .msg_control = control.buf,
+			     .msg_controllen = sizeof(control.buf)};
 	ssize_t n;
 
 	if (!room_make(c)) {

@@ -18,7 +18,6 @@
 
 #define REQUEST_MAX_BYTES (1024 * 1024)
 #define FDS_MAX		  4
-#define FDS_WIRE	  253 /* SCM_MAX_FD: what one sendmsg(2) can carry */
 #define GONE_MAX	  4
 
 struct rpc_server {

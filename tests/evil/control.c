@@ -17,6 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/fd_msg.h"
 #include "control/rpc/client.h"
 #include "tests/evil/raw.h"
 
@@ -350,27 +351,15 @@ static void descriptors(struct scene *s)
 	static const char request[] =
 		"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"daemon.status\"}\n";
 	struct fe fe = {.fd = client(s)};
-	union {
-		char buf[CMSG_SPACE(253 * sizeof(int))];
-		struct cmsghdr align;
-	} control = {0};
-	struct iovec iov = {(void *)request, sizeof(request) - 1};
-	struct msghdr mh = {.msg_iov = &iov,
-			    .msg_iovlen = 1,
-			    .msg_control = control.buf,
-			    .msg_controllen = sizeof(control.buf)};
-	struct cmsghdr *cm = CMSG_FIRSTHDR(&mh);
 	int fds[253];
 
 	for (unsigned i = 0; i < 253; i++)
 		fds[i] = fe.fd;
-	cm->cmsg_level = SOL_SOCKET;
-	cm->cmsg_type = SCM_RIGHTS;
-	cm->cmsg_len = CMSG_LEN(sizeof(fds));
-	memcpy(CMSG_DATA(cm), fds, sizeof(fds));
 	for (unsigned i = 0; i < 20; i++) {
-		if (sendmsg(fe.fd, &mh, MSG_NOSIGNAL) < 0)
-			evil_fail(s, "sendmsg: %s", strerror(errno));
+		int rc = fd_msg_send(fe.fd, request, sizeof(request) - 1, fds, 253, SEND_MS);
+
+		if (rc < 0)
+			evil_fail(s, "sendmsg: %s", strerror(-rc));
 		line(s, fe.fd);
 	}
 }

@@ -21,6 +21,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/fd_msg.h"
 #include "tests/evil/raw.h"
 
 enum {
@@ -161,25 +162,9 @@ static void with_each_byte(struct scene *s)
 	struct fe *fe = evil_attacker(s, (struct fe_opts){.no_rings = true});
 	const uint32_t m[5] = {VU_SET_FEATURES, VU_VERSION, 8};
 
-	for (unsigned i = 0; i < sizeof(m); i++) {
-		struct iovec iov = {(uint8_t *)m + i, 1};
-		union {
-			char buf[CMSG_SPACE(sizeof(int))];
-			struct cmsghdr align;
-		} control;
-		struct msghdr mh = {.msg_iov = &iov,
-				    .msg_iovlen = 1,
-				    .msg_control = control.buf,
-				    .msg_controllen = sizeof(control.buf)};
-		struct cmsghdr *cm = CMSG_FIRSTHDR(&mh);
-
-		cm->cmsg_level = SOL_SOCKET;
-		cm->cmsg_type = SCM_RIGHTS;
-		cm->cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(cm), &fe->mem_fd, sizeof(int));
-		if (sendmsg(fe->fd, &mh, MSG_NOSIGNAL) < 0)
+	for (unsigned i = 0; i < sizeof(m); i++)
+		if (fd_msg_send(fe->fd, (const uint8_t *)m + i, 1, &fe->mem_fd, 1, SEND_MS) < 0)
 			return;
-	}
 }
 
 /* Full of descriptors when the socket is closed: they go with it. */

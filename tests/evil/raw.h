@@ -12,6 +12,8 @@
 #define RX_RING 0 /* of the guest: what the switch delivers into */
 #define TX_RING 1
 
+#define SEND_MS 10000 /* for the switch to take a message of ours */
+
 #define BROADCAST "\xff\xff\xff\xff\xff\xff"
 #define EVIL_MAC  "\x02\0\0\0\xe0\1"
 

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/discard.h"
+#include "base/fd_msg.h"
 #include "base/log.h"
 #include "control/rpc/conn.h"
 #include "control/rpc/methods.h"
@@ -262,7 +263,7 @@ static void text_send(int fd, const char *text, size_t size, uint8_t how)
 {
 	static const size_t pieces[] = {65536, 1, 7, 100};
 	size_t piece = pieces[how % 4];
-	char control[CMSG_SPACE(2 * sizeof(int))] = {0};
+	union fd_msg_control control;
 	const int fds[2] = {STDERR_FILENO, STDERR_FILENO};
 
 	for (size_t at = 0; at < size;) {
@@ -271,15 +272,8 @@ static void text_send(int fd, const char *text, size_t size, uint8_t how)
 		struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
 		ssize_t n;
 
-		if (how & 16 && at < 400) {
-			struct cmsghdr *h;
-
-			msg.msg_control = control;
-			msg.msg_controllen = sizeof(control);
-			h = CMSG_FIRSTHDR(&msg);
-			*h = (struct cmsghdr){CMSG_LEN(sizeof(fds)), SOL_SOCKET, SCM_RIGHTS};
-			memcpy(CMSG_DATA(h), fds, sizeof(fds));
-		}
+		if (how & 16 && at < 400)
+			fd_msg_attach(&msg, &control, fds, 2);
 		n = sendmsg(fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
 		at += n > 0 ? (size_t)n : 0;
 		rounds(fd, n > 0 && piece < 100 && at % 4 ? 0 : 2);

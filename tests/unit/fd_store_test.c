@@ -16,6 +16,7 @@
 
 #include <cmocka.h>
 
+#include "base/fd_msg.h"
 #include "base/log.h"
 #include "base/loop.h"
 #include "control/keeper/fd_box.h"
@@ -348,21 +349,12 @@ static void good_message(struct raw *r, int fds[2])
 static int read_spoilt(const struct raw *r, size_t size, const int *fds, unsigned n_fds)
 {
 	struct fd_parcel *read = calloc(FD_STORE_SLOTS_A_BOX, sizeof(*read));
-	char control_buf[CMSG_SPACE(3 * sizeof(int))] __attribute__((aligned(8))) = {0};
-	struct iovec iov = {(void *)r, size};
-	struct msghdr mh = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control_buf,
-			    .msg_controllen = CMSG_SPACE(n_fds * sizeof(int))};
-	struct cmsghdr *cm = CMSG_FIRSTHDR(&mh);
 	struct fd_store_past past = {0};
 	struct fd_box *b;
 	int pair[2], rc;
 
-	cm->cmsg_level = SOL_SOCKET;
-	cm->cmsg_type = SCM_RIGHTS;
-	cm->cmsg_len = CMSG_LEN(n_fds * sizeof(int));
-	memcpy(CMSG_DATA(cm), fds, n_fds * sizeof(int));
 	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair), 0);
-	assert_int_equal(sendmsg(pair[1], &mh, 0), size);
+	assert_int_equal(fd_msg_send(pair[1], r, size, fds, n_fds, 0), 0);
 	b = fd_box_adopt(pair[0]);
 	rc = fd_box_read(b, read, FD_STORE_SLOTS, &past);
 	for (unsigned i = 0; i < FD_STORE_SLOTS_A_BOX; i++)

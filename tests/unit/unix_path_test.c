@@ -313,7 +313,7 @@ static void question_send(int sock, unsigned *seed)
 		sent.q.type = rand_r(seed) % 4;
 	for (unsigned i = 0; i < n; i++)
 		fds[i] = rand_r(seed) % 2 ? 0 : sock;
-	fd_msg_send(sock, &sent, rand_r(seed) % 4 ? sizeof(sent.q) : (size_t)rand_r(seed) % sizeof(sent), fds, n);
+	fd_msg_send(sock, &sent, rand_r(seed) % 4 ? sizeof(sent.q) : (size_t)rand_r(seed) % sizeof(sent), fds, n, 0);
 }
 
 static void hostile_questions_leave_nothing(void **state)
