@@ -2,16 +2,11 @@
 /*
  * Guests that rewrite what is being read, and that never stop kicking.
  */
-#include <poll.h>
 #include <pthread.h>
-#include <sched.h>
-#include <stdatomic.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
 #include "tests/evil/raw.h"
+#include "tests/flipper.h"
 
 #define FLIPS	    10000000
 #define FLIPS_BURST 500 /* that there must be a burst for, at least */
@@ -19,26 +14,7 @@
 /* Where bits are flipped. */
 enum { F_HEADERS, F_DESCRIPTORS, F_TABLES, F_AVAIL, F_ALL };
 
-struct flipper {
-	struct fe *fe;
-	unsigned where;
-	atomic_bool stop;
-	_Atomic uint64_t n;
-	uint64_t r;
-	pthread_t thread;
-};
-
-static uint64_t rng(uint64_t *r)
-{
-	*r ^= *r << 13;
-	*r ^= *r >> 7;
-	*r ^= *r << 17;
-	return *r;
-}
-
-/* The place of the next flip. What makes the switch stop the ring is hit now and then only, or nothing
- * else would ever be tried. */
-static uint8_t *place(struct flipper *x, uint64_t r)
+static uint8_t *place(const struct flipper *x, uint64_t r)
 {
 	const struct fe_ring *tx = &x->fe->rings[TX_RING], *rx = &x->fe->rings[RX_RING];
 	unsigned slot = (unsigned)(r >> 33) & 255, where = x->where;
@@ -56,34 +32,6 @@ static uint8_t *place(struct flipper *x, uint64_t r)
 	default:
 		return (uint8_t *)&(r & 1 ? tx : rx)->desc[slot] +
 		       (r >> 20 & 0x3fff ? 8 : r >> 41 & 15);
-	}
-}
-
-static void *flip(void *arg)
-{
-	struct flipper *x = arg;
-
-	while (!atomic_load_explicit(&x->stop, memory_order_relaxed)) {
-		for (unsigned i = 0; i < 64; i++) {
-			uint64_t r = rng(&x->r);
-
-			__atomic_fetch_xor(place(x, r), (uint8_t)(1u << (r >> 55 & 7)),
-					   __ATOMIC_RELAXED);
-		}
-		atomic_fetch_add(&x->n, 64);
-		sched_yield();
-	}
-	return NULL;
-}
-
-static void flipper_run(struct flipper *x, bool on)
-{
-	if (on) {
-		atomic_store(&x->stop, false);
-		pthread_create(&x->thread, NULL, flip, x);
-	} else {
-		atomic_store(&x->stop, true);
-		pthread_join(x->thread, NULL);
 	}
 }
 
@@ -107,34 +55,6 @@ static void frames_prepare(struct fe *fe)
 	}
 }
 
-static bool errored(struct fe *fe)
-{
-	uint64_t n;
-
-	return read(fe->rings[RX_RING].err_fd, &n, sizeof(n)) > 0 ||
-	       read(fe->rings[TX_RING].err_fd, &n, sizeof(n)) > 0;
-}
-
-/* Publishes n frames once there is room and gives all receive buffers back; false: stopped. */
-static bool burst(struct fe *fe, unsigned n)
-{
-	struct fe_ring *r = &fe->rings[TX_RING], *rx = &fe->rings[RX_RING];
-	uint64_t end_ns = loop_now_ns() + 200 * MS_NS;
-
-	__atomic_store_n(&rx->avail->idx,
-			 (uint16_t)(__atomic_load_n(&rx->used->idx, __ATOMIC_ACQUIRE) + rx->size),
-			 __ATOMIC_RELEASE);
-	while ((uint16_t)(r->next_avail + n - __atomic_load_n(&r->used->idx, __ATOMIC_ACQUIRE)) >
-	       r->size) {
-		if (errored(fe) || loop_now_ns() > end_ns)
-			return false;
-		fe_kick(fe, TX_RING);
-		sched_yield();
-	}
-	raw_idx(fe, TX_RING, n);
-	return true;
-}
-
 /* Whatever reaches the neighbour must be whole, and ask for nothing that it did not agree to. */
 static void neighbour_take(struct scene *s, struct fe *peer)
 {
@@ -153,30 +73,30 @@ static void neighbour_take(struct scene *s, struct fe *peer)
 static void flips(struct scene *s)
 {
 	static const uint8_t answer[60] = EVIL_MAC "\x02\0\0\0\xe0\3\x88\xb6";
-	struct flipper x = {.r = 88172645463325252ull + s->c->arg, .where = s->c->arg};
+	struct flipper x = {.place = place, .r = 88172645463325252ull + s->c->arg, .where = s->c->arg};
 	struct fe *peer = evil_neighbour(s, "evil2", EVIL_VLAN, (struct fe_opts){0});
 	uint64_t n_flips = s->n_flips ? s->n_flips : FLIPS;
 	unsigned n_resets = 0, k;
 
 	x.fe = evil_attacker(s, (struct fe_opts){0});
 	frames_prepare(x.fe);
-	flipper_run(&x, true);
+	flipper_start(&x);
 	for (k = 0; k < n_flips / FLIPS_BURST || atomic_load(&x.n) < n_flips; k++) {
-		if (!burst(x.fe, 1 + k % 32)) {
-			flipper_run(&x, false);
+		if (!flipper_burst(x.fe, 1 + k % 32)) {
+			flipper_stop(&x);
 			if (fe_reset(x.fe) < 0)
 				evil_fail(s, "the front end could not reset its device");
 			evil_await(s, "up", NULL);
-			errored(x.fe);
+			flipper_errored(x.fe);
 			n_resets++;
 			frames_prepare(x.fe);
-			flipper_run(&x, true);
+			flipper_start(&x);
 		}
 		for (unsigned i = 0; i < 4; i++) /* into the buffers that are flipped */
 			fe_send(peer, 0, answer, sizeof(answer));
 		neighbour_take(s, peer);
 	}
-	flipper_run(&x, false);
+	flipper_stop(&x);
 	if (fe_reset(x.fe) < 0)
 		evil_fail(s, "the front end could not reset its device");
 	evil_await(s, "up", NULL);
