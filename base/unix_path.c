@@ -12,6 +12,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/socket_dirs.h"
+
 #define BACKLOG	     4
 #define SIOCUNIXFILE 0x89e0 /* of <linux/un.h>, which does not go beside <sys/un.h> */
 
@@ -76,10 +78,10 @@ static bool same_file(const struct stat *a, const struct stat *b)
 	return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
 }
 
-/* What is at path, opened as a name only, if it is this socket's file; else -1. */
-static int file_open(int fd, const char *path)
+/* What has that name, opened as a name only, if it is this socket's file; else -1. */
+static int file_open(int fd, int dir, const char *name)
 {
-	int at = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC), own;
+	int at = openat(dir, name, O_PATH | O_NOFOLLOW | O_CLOEXEC), own;
 	struct stat is, was;
 	bool ours;
 
@@ -101,9 +103,9 @@ static int file_open(int fd, const char *path)
 }
 
 /* By its inode: what is at the path may be another file by now. */
-static int file_give(int fd, const char *path, struct err *err)
+static int file_give(int fd, int dir, const char *name, const char *path, struct err *err)
 {
-	int at = file_open(fd, path), rc = 0;
+	int at = file_open(fd, dir, name), rc = 0;
 	char self[32];
 
 	if (at < 0)
@@ -121,53 +123,80 @@ static int file_give(int fd, const char *path, struct err *err)
 
 /* ---- directly ---- */
 
-/* True when somebody has bound it, to whatever kind of socket. */
-static bool is_served(const char *path, int type)
+/* Connects fd to what has that name now. */
+static int file_connect(int fd, int dir, const char *name)
 {
-	struct sockaddr_un sun = address(path);
-	int fd = socket_make(type);
-	bool served;
+	struct sockaddr_un sun = address(name);
+	int at, rc = 0;
+
+	if (dir >= 0) {
+		char self[32];
+
+		/* By its inode: no link is followed. */
+		at = openat(dir, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+		if (at < 0)
+			return -errno;
+		snprintf(self, sizeof(self), "/proc/self/fd/%d", at);
+		sun = address(self);
+	}
+	if (connect(fd, (struct sockaddr *)&sun, sizeof(sun)) < 0)
+		rc = -errno;
+	if (dir >= 0)
+		close(at);
+	return rc;
+}
+
+/* True when somebody has bound it, to whatever kind of socket. */
+static bool is_served(int dir, const char *name, int type)
+{
+	int fd = socket_make(type), rc;
 
 	if (fd < 0)
 		return false;
-	/* EAGAIN: with a full backlog; EPERM: it talks to another one only; EPROTOTYPE: of another type. */
-	served = connect(fd, (struct sockaddr *)&sun, sizeof(sun)) == 0 || errno == EAGAIN ||
-		 errno == EPERM || errno == EPROTOTYPE;
+	rc = file_connect(fd, dir, name);
 	close(fd);
-	return served;
+	/* EAGAIN: with a full backlog; EPERM: it talks to another one only; EPROTOTYPE: of another type. */
+	return rc == 0 || rc == -EAGAIN || rc == -EPERM || rc == -EPROTOTYPE;
 }
 
-static int place_clear(const char *path, int type, struct err *err)
+static int place_clear(int dir, const char *name, const char *path, int type, struct err *err)
 {
 	struct stat st;
 
-	if (lstat(path, &st) < 0)
+	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return 0;
 	if (!S_ISSOCK(st.st_mode))
 		return err_set(err, -EEXIST, "%s exists and is no socket", path);
-	if (is_served(path, type)) {
+	if (is_served(dir, name, type)) {
 		err_set(err, -EADDRINUSE, "somebody already serves %s", path);
 		return err_hint(err, "choose another --path");
 	}
-	unlink(path);
+	unlinkat(dir, name, 0);
 	return 0;
 }
 
 static void direct_unlink(int fd)
 {
 	char path[UNIX_PATH_MAX + 1];
-	int at = path_of(fd, path) ? file_open(fd, path) : -1;
+	const char *name;
+	int dir, at;
 
-	if (at < 0)
+	if (!path_of(fd, path) || socket_dirs_open(path, &dir, &name) < 0)
 		return;
-	unlink(path);
-	close(at);
+	at = file_open(fd, dir, name);
+	if (at >= 0) {
+		unlinkat(dir, name, 0);
+		close(at);
+	}
+	socket_dirs_close(dir);
 }
 
-static int direct_bind(const char *path, int type, int *out, struct err *err)
+/* A file that somebody has us make elsewhere, by moving folders about just now, is not the one in `dir`: then file_give()
+ * refuses it, and nobody ever listens there. */
+static int bind_in(int dir, const char *name, const char *path, int type, int *out, struct err *err)
 {
 	struct sockaddr_un sun = address(path);
-	int rc = place_clear(path, type, err), fd;
+	int rc = place_clear(dir, name, path, type, err), fd;
 
 	if (rc < 0)
 		return rc;
@@ -180,7 +209,7 @@ static int direct_bind(const char *path, int type, int *out, struct err *err)
 		close(fd);
 		return rc;
 	}
-	rc = file_give(fd, path, err);
+	rc = file_give(fd, dir, name, path, err);
 	if (rc == 0 && type == SOCK_STREAM && listen(fd, BACKLOG) < 0)
 		rc = err_set(err, -errno, "cannot listen on %s: %s", path, strerror(errno));
 	if (rc < 0) {
@@ -192,33 +221,64 @@ static int direct_bind(const char *path, int type, int *out, struct err *err)
 	return 0;
 }
 
+static int direct_bind(const char *path, int type, int *out, struct err *err)
+{
+	const char *name;
+	int dir, rc = socket_dirs_open(path, &dir, &name);
+
+	if (rc == -EACCES && socket_dirs_check(path, err) == 0)
+		return err_set(err, rc, "%s: neither a symbolic link, nor \"..\", nor a socket by which the switch or a VM is "
+			       "controlled", path);
+	if (rc < 0)
+		return rc == -EACCES ? rc : err_set(err, rc, "cannot bind %s: %s", path, strerror(-rc));
+	rc = bind_in(dir, name, path, type, out, err);
+	socket_dirs_close(dir);
+	return rc;
+}
+
+static int connect_by_path(int fd, const char *path)
+{
+	const char *name;
+	int dir, rc = socket_dirs_open(path, &dir, &name);
+
+	if (rc < 0)
+		return rc;
+	rc = file_connect(fd, dir, name);
+	socket_dirs_close(dir);
+	return rc;
+}
+
 static int direct_connect(const char *path)
 {
-	struct sockaddr_un sun = address(path);
 	int fd = socket_make(SOCK_STREAM), rc;
 
-	if (fd < 0 || connect(fd, (struct sockaddr *)&sun, sizeof(sun)) == 0)
+	if (fd < 0)
 		return fd;
-	rc = -errno;
+	rc = connect_by_path(fd, path);
+	if (rc == 0)
+		return fd;
 	close(fd);
 	return rc;
 }
 
 static int direct_peer(int fd, const char *path)
 {
-	struct sockaddr_un sun = address(path);
-
 	/* Others could make the caller wait. */
 	if (option_of(fd, SO_DOMAIN) != AF_UNIX || option_of(fd, SO_TYPE) != SOCK_DGRAM)
 		return -ENOTSOCK;
-	return connect(fd, (struct sockaddr *)&sun, sizeof(sun)) < 0 ? -errno : 0;
+	return connect_by_path(fd, path);
 }
 
 static bool direct_is_there(int fd)
 {
 	char path[UNIX_PATH_MAX + 1];
-	int at = path_of(fd, path) ? file_open(fd, path) : -1;
+	const char *name;
+	int dir, at;
 
+	if (!path_of(fd, path) || socket_dirs_open(path, &dir, &name) < 0)
+		return false;
+	at = file_open(fd, dir, name);
+	socket_dirs_close(dir);
 	if (at >= 0)
 		close(at);
 	return at >= 0;
@@ -237,7 +297,7 @@ const struct unix_path_ops unix_path_direct = {
 int unix_path_check(const char *path, const char *option, struct err *err)
 {
 	if (strlen(path) < UNIX_PATH_MAX)
-		return 0;
+		return socket_dirs_check(path, err);
 	err_set(err, -ENAMETOOLONG, "the socket path has %zu characters; Unix sockets allow %d",
 		strlen(path), UNIX_PATH_MAX - 1);
 	return err_hint(err, "use a shorter %s", option);

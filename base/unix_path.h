@@ -8,7 +8,8 @@
  * How      Through a table: these functions' own (unix_path_direct), or another process that has the rights.
  *          A file is its owner's, group's and mode's before anybody can connect: it is made with mode 0600,
  *          and changed by its inode, not by its name. Only a socket that nobody serves is replaced, nothing
- *          that a symbolic link stands for, and only the very file that was bound is removed.
+ *          that a symbolic link stands for, and only the very file that was bound is removed. Where there is a
+ *          list of folders (base/socket_dirs.h), nothing else is touched.
  * Threads  control only.
  * Trust    paths come from clients; the folders may be others', who move files about meanwhile.
  */
@@ -41,7 +42,7 @@ extern const struct unix_path_ops unix_path_direct;
 void unix_path_access_set(const struct unix_path_access *a); /* of the direct functions */
 void unix_path_ops_set(const struct unix_path_ops *ops);
 
-/* 0, or -ENAMETOOLONG with a sentence that names option. */
+/* 0; -ENAMETOOLONG with a sentence that names option; -EACCES where no socket may be (base/socket_dirs.h). */
 int unix_path_check(const char *path, const char *option, struct err *err);
 
 /* A socket of this type, SOCK_STREAM (which listens) or SOCK_DGRAM, at path; it never waits. -EEXIST: there is

@@ -97,6 +97,8 @@ static int packet_args(const struct options *o, char *const *argv, char **out, s
 				   &why, err);
 	if (rc == 0)
 		rc = run_as_give(&u, o->state_dir, err);
+	if (rc == 0 && u.change)
+		rc = socket_dirs_set(o->run_dir, o->socket_dirs, o->n_socket_dirs, err);
 	if (rc < 0)
 		return rc;
 	if (why)

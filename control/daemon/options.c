@@ -38,6 +38,8 @@ static const struct param params[] = {
 	{"port_owner", PARAM_STRING, 0, 1, 64, "USER", "whose the sockets of ports are (who runs the switch)"},
 	{"port_group", PARAM_STRING, 0, 1, 64, "GROUP", "the group of ports' sockets, kvm say (the switch's)"},
 	{"port_mode", PARAM_STRING, 0, 1, 16, "MODE", "the mode of ports' sockets (0660)"},
+	{"socket_dir", PARAM_LIST, 0, 0, 0, "DIR",
+	 "a folder in which ports' sockets may be, and what is beneath it; repeatable (the run dir)"},
 	{"view", PARAM_STRING, 0, 1, 1024, "WHO", "users and %groups who may look: alice,%staff"},
 	{"operate", PARAM_STRING, 0, 1, 1024, "WHO", "who may also set ports up and down, capture, flush addresses"},
 	{"admin", PARAM_STRING, 0, 1, 1024, "WHO", "who may do everything"},
@@ -79,6 +81,10 @@ static const struct method row = {
 	"owner, and its group where one is given. With any of them everybody can open it (but for --socket-group), "
 	"and the lists say who may do what; root, its owner and who runs the switch may do everything. The man page "
 	"of lanyard says which role each command needs.\n"
+	"Where the process that forwards is of another user than root, who has started the switch, ports have their "
+	"sockets in the run dir, in folders that --socket-dir names, and nowhere else: so a guest that takes that "
+	"process over cannot have root's rights used on sockets of others. A run dir in a folder of its owner's, "
+	"which is not in /run, may have them beside it.\n"
 	"With several workers, each queue of a port belongs to the one that has least to do when it "
 	"starts. Once a worker was more than 85 % busy for a second while another was below 60 %, the "
 	"queue that evens them out goes over, without losing a frame: one a second at most, and none "
@@ -166,6 +172,25 @@ static int takeover_check(const json_t *values, struct err *err)
 	return 0;
 }
 
+static int socket_dirs_take(const json_t *dirs, struct options *o, struct err *err)
+{
+	const json_t *dir;
+	size_t i;
+
+	json_array_foreach (dirs, i, dir) {
+		const char *text = json_string_value(dir);
+
+		if (text[0] != '/')
+			return err_set(err, -EINVAL, "--socket-dir: \"%.60s\" does not begin with /", text);
+		if (i == SOCKET_DIRS_MAX)
+			return err_set(err, -EINVAL, "--socket-dir: more than %d folders", SOCKET_DIRS_MAX);
+		o->socket_dirs[o->n_socket_dirs] = strdup(text);
+		if (!o->socket_dirs[o->n_socket_dirs++])
+			return err_set(err, -ENOMEM, "out of memory");
+	}
+	return 0;
+}
+
 static int values_take(const json_t *values, struct options *o, struct err *err)
 {
 	const char *workers = text_of(values, "workers"), *mode = text_of(values, "mode");
@@ -186,6 +211,8 @@ static int values_take(const json_t *values, struct options *o, struct err *err)
 	if (rc == 0)
 		rc = access_ports(&o->ports, text_of(values, "port_owner"), text_of(values, "port_group"),
 				  text_of(values, "port_mode"), err);
+	if (rc == 0)
+		rc = socket_dirs_take(json_object_get(values, "socket_dir"), o, err);
 	if (rc == 0 && metrics) {
 		o->serve_metrics = true;
 		rc = metrics_address_parse(metrics, &o->metrics, err);

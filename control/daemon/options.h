@@ -11,6 +11,7 @@
 #include <stdbool.h>
 
 #include "base/err.h"
+#include "base/socket_dirs.h"
 #include "control/daemon/access.h"
 #include "control/daemon/metrics_address.h"
 #include "control/daemon/run_as.h"
@@ -28,6 +29,8 @@ struct options {
 	enum eal_hugepages hugepages;
 	struct access access;
 	struct unix_path_access ports; /* to their sockets */
+	char *socket_dirs[SOCKET_DIRS_MAX]; /* of --socket-dir */
+	unsigned n_socket_dirs;
 	bool serve_metrics;
 	union metrics_address metrics; /* where to */
 	bool until_unused;

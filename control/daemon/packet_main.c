@@ -191,6 +191,9 @@ static int handed_begin(struct process *p, struct err *err)
 	p->metrics_fd = kept_own(p->kept, OWN_METRICS, 0);
 	paths_ask_by(kept_own(p->kept, OWN_PATHS, 0));
 	pulse_map(p);
+	/* The keeper has the same, and the last word; ours is there for sentences. */
+	if (p->options.run_as.change)
+		return socket_dirs_set(p->options.run_dir, p->options.socket_dirs, p->options.n_socket_dirs, err);
 	return 0;
 }
 

@@ -9,8 +9,9 @@
  *          answers to its own questions only. Who is to own a file, and its mode, is the keeper's options' word.
  * Threads  one a side.
  * Trust    The server checks all that it reads. What a packet process that was taken over gains here is to bind
- *          where nothing is or nobody serves, and to connect to any socket that the keeper may: it cannot
- *          remove or replace anything else, nor change a file's owner or mode.
+ *          where nothing is or nobody serves, and to connect, in the folders that were listed at the start
+ *          (base/socket_dirs.h): it cannot remove or replace anything else, nor change a file's owner or mode.
+ *          Where it is the keeper's own user there is no list, and nothing to gain.
  */
 #ifndef CONTROL_KEEPER_PATHS_H
 #define CONTROL_KEEPER_PATHS_H

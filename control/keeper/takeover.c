@@ -230,12 +230,14 @@ void takeover_go_on(struct keeper *k)
 
 /* ---- the socket ---- */
 
+/* What this process has connected itself is the packet process's (control/keeper/paths.h), which may not. */
 static bool may_ask(int fd)
 {
 	struct ucred who;
 	socklen_t len = sizeof(who);
 
-	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len) == 0 && (who.uid == 0 || who.uid == geteuid());
+	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len) == 0 && who.pid != getpid() &&
+	       (who.uid == 0 || who.uid == geteuid());
 }
 
 static void never_asked(void *arg)

@@ -149,14 +149,20 @@ def killed_helper_leaves_ports_up_and_comes_back():
 
 
 def process_without_rights_has_all_its_ports():
-    with Session("--user", "auto") as s:
+    with Session("--user", "auto", "--socket-dir", "/run/named") as s:
+        os.mkdir("/run/named")
         assert int(status_of(s.pid)["CapEff"], 16) == 0 and not status_of(s.pid)["Uid"].startswith("0\t")
         before = s.pid
         lab(s)
-        for name, words in (("v1", ["vhost-user", "--path", "/run/v1.sock", "--listen"]),
-                            ("v2", ["vhost-user", "--path", "/run/v2.sock"]),
-                            ("d1", ["dgram", "--path", "/run/d1", "--peer", "/run/d2"])):
+        for name, words in (("v1", ["vhost-user", "--path", "/run/named/v1.sock", "--listen"]),
+                            ("v2", ["vhost-user", "--path", s.path("v2.sock")]),
+                            ("d1", ["dgram", "--path", f"{s.run_dir}/d1", "--peer", f"{s.run_dir}/d2"])):
             s.cli("port", "add", name, "--bridge", "br0", "--type", *words)
+        # Where root has sockets of others, it has none.
+        for words in (["vhost-user", "--path", "/run/docker.sock"], ["vhost-user", "--path", "/run/x", "--listen"],
+                      ["dgram", "--path", f"{s.run_dir}/x", "--peer", "/run/systemd/notify"]):
+            done = s.cli("port", "add", "x", "--bridge", "br0", "--type", *words, check=False)
+            assert done.returncode == 1 and "--socket-dir" in done.stderr, (words, done)
         s.cli("port", "set", "t1", "mtu=1400")
         guest.ip("link", "set", "t1", "down")
         s.await_port("t1", "errored", 5)
@@ -165,10 +171,10 @@ def process_without_rights_has_all_its_ports():
         s.await_spare()
         os.kill(before, signal.SIGKILL)
         await_true("a successor", lambda: s.pid != before, 20)
-        assert os.path.exists("/run/v1.sock") and os.path.exists("/run/d1")
+        assert os.path.exists("/run/named/v1.sock") and os.path.exists(f"{s.run_dir}/d1")
         for name in ("net", "t1", "v1", "v2", "d1"):
             s.cli("port", "del", name)
-        assert not os.path.exists("/run/v1.sock") and not os.path.exists("/run/d1")
+        assert not os.path.exists("/run/named/v1.sock") and not os.path.exists(f"{s.run_dir}/d1")
         assert tables() == [] and not guest.link("t1") and "Bad system call" not in s.log_text()
 
 
