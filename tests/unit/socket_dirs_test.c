@@ -316,7 +316,7 @@ static struct paths_answer ask(struct loop *loop, int sock, enum paths_op op, co
 	unsigned n = 0;
 
 	snprintf(q.path, sizeof(q.path), "%s", path);
-	assert_int_equal(fd_msg_send(sock, &q, sizeof(q), NULL, 0), 0);
+	assert_int_equal(fd_msg_send(sock, &q, sizeof(q), NULL, 0, 0), 0);
 	loop_once(loop, 100);
 	assert_int_equal(fd_msg_receive(sock, &a, sizeof(a), out, 1, &n, 1000), sizeof(a));
 	if (!n)
