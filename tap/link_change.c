@@ -3,10 +3,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/random.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <netlink/netlink.h>
@@ -217,6 +220,46 @@ static int link_delete(struct job *j, struct err *err)
 	return rc < 0 ? nle_refuse(err, rc, "cannot delete the interface") : 0;
 }
 
+/* ---- many at once ---- */
+
+/* The group of interfaces that are doomed, which is nobody else's; 0: the kernel gives no number. */
+static uint32_t doomed_group(void)
+{
+	static uint32_t group;
+
+	/* 0 is where interfaces are at first, and small ones are administrators'. */
+	if (!group && getrandom(&group, sizeof(group), GRND_NONBLOCK) == sizeof(group))
+		group |= 0x40000000;
+	return group;
+}
+
+static int doom(struct job *j, struct err *err)
+{
+	struct rtnl_link *to = doomed_group() ? rtnl_link_alloc() : NULL;
+	int rc;
+
+	if (to)
+		rtnl_link_set_group(to, doomed_group());
+	rc = apply(j, to);
+	return rc < 0 ? nle_refuse(err, rc, "cannot have the interface deleted with others") : 0;
+}
+
+/* One message: the kernel waits for its readers once for all of them. */
+static int sweep(struct job *j, struct err *err)
+{
+	struct ifinfomsg info = {.ifi_family = AF_UNSPEC};
+	struct nl_msg *m = doomed_group() ? nlmsg_alloc_simple(RTM_DELLINK, 0) : NULL;
+	int rc = m ? nlmsg_append(m, &info, sizeof(info), NLMSG_ALIGNTO) : -NLE_NOMEM;
+
+	if (rc == 0)
+		rc = nla_put_u32(m, IFLA_GROUP, doomed_group());
+	if (rc == 0)
+		rc = nl_send_sync(j->nl, m); /* frees it */
+	else
+		nlmsg_free(m);
+	return rc < 0 ? nle_refuse(err, rc, "cannot delete the interfaces") : 0;
+}
+
 static int change(struct job *j, struct err *err)
 {
 	switch (j->c->what) {
@@ -234,6 +277,10 @@ static int change(struct job *j, struct err *err)
 		return announce(j);
 	case LINK_DELETE:
 		return link_delete(j, err);
+	case LINK_DOOM:
+		return doom(j, err);
+	case LINK_SWEEP:
+		return sweep(j, err);
 	}
 	return err_set(err, -EINVAL, "there is no change %u of an interface", j->c->what);
 }

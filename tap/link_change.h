@@ -27,6 +27,8 @@ enum link_what {
 	LINK_ADDRESS_DEL,
 	LINK_ANNOUNCE, /* neighbours hear of its addresses when it comes up; without that they ask in time */
 	LINK_DELETE,
+	LINK_DOOM,  /* it goes with the next sweep: of many, at a thirtieth of the time */
+	LINK_SWEEP, /* deletes all of its namespace that are doomed */
 };
 
 struct link_change {

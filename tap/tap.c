@@ -314,6 +314,7 @@ static int tap_admin(struct port *p, bool up, struct err *err)
 			rc = tap_interface_open(t, p->name, p->kept->mtu, err);
 		if (rc == 0)
 			made_again(t);
+		rc = rc == -EAGAIN ? -EBUSY : rc;
 	} else if (up && !t->link_up) {
 		rc = host_link(t->fds[0], &(struct link_change){.what = LINK_UP}, err);
 		t->link_up = rc == 0;
@@ -513,6 +514,34 @@ void tap_close(struct tap *t)
 	queues_stop(t);
 	port_fini(&t->port);
 	parts_free(t);
+}
+
+/* By tap_ops, or others' with its slots; one that goes with its port. */
+static struct tap *made_by_us(struct port *p)
+{
+	struct tap *t = p->ops->rx_burst == tap_rx_burst ? tap_of(p) : NULL;
+
+	return t && t->present && !t->adopted && tun_attached(t->fds[0]) ? t : NULL;
+}
+
+void taps_end(struct switch_ *sw)
+{
+	unsigned n = 0;
+	struct tap *t;
+
+	for (struct port *p = port_next(sw, NULL); p; p = port_next(sw, p))
+		n += made_by_us(p) != NULL;
+	for (struct port *p = port_next(sw, NULL); p && n > 1; p = port_next(sw, p)) {
+		t = made_by_us(p);
+		if (t && t->runs)
+			queues_stop(t);
+		if (t)
+			host_link(t->fds[0], &(struct link_change){.what = LINK_DOOM}, NULL);
+	}
+	/* The first of a namespace takes all others of it along. Who stays is deleted alone. */
+	for (struct port *p = port_next(sw, NULL); p && n > 1; p = port_next(sw, p))
+		if ((t = made_by_us(p)))
+			host_link(t->fds[0], &(struct link_change){.what = LINK_SWEEP}, NULL);
 }
 
 int tap_port_add(struct switch_ *sw, const struct tap_opts *opts, struct port **out,

@@ -68,6 +68,9 @@ int tap_open(struct tap *t, struct switch_ *sw, const struct tap_opts *opts,
 	     const struct port_ops *ops, struct err *err);
 void tap_close(struct tap *t);
 
+/* All ports that begin with a tap are about to be destroyed: their interfaces go together, as one by one is slow. */
+void taps_end(struct switch_ *sw);
+
 /* What is to be said of it while it is up; "" for nothing. */
 void tap_note(struct tap *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 

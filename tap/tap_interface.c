@@ -12,8 +12,7 @@
 #include "tap/tap_keep.h"
 #include "tap/tun.h"
 
-#define BUSY_TRIES   20
-#define BUSY_WAIT_US 5000
+#define LET_GO_MAX (1 * S_NS) /* until whoever keeps our descriptors has closed them, too */
 
 #define HASH_START 14695981039346656037u /* FNV-1a of 64 bits */
 #define HASH_PRIME 1099511628211u
@@ -117,8 +116,22 @@ int tap_interface_kind_check(const struct netlink_link *link, struct err *err)
 	return -EEXIST;
 }
 
+static uint64_t left_ns; /* when we last left one; 0: not yet */
+
+/* An interface that we, or one before us, have just left is held for a moment by whoever keeps our descriptors. */
+static bool may_be_ours(void)
+{
+	uint64_t now_ns = loop_now_ns();
+
+	if (!left_ns)
+		left_ns = now_ns;
+	return now_ns - left_ns < LET_GO_MAX;
+}
+
 void tap_interface_forget(struct tap *t)
 {
+	if (t->fds[0] >= 0)
+		left_ns = loop_now_ns();
 	tap_unkeep(t);
 	for (unsigned q = 0; q < t->n_queues; q++) {
 		if (t->fds[q] >= 0)
@@ -197,11 +210,8 @@ int tap_interface_open(struct tap *t, const char *port_name, uint32_t mtu, struc
 {
 	int rc = queues_open(t, err);
 
-	/* One that we have just left goes when whoever keeps our descriptors has closed them, too. */
-	for (unsigned tries = 0; rc == -EBUSY && t->adopted && tries < BUSY_TRIES; tries++) {
-		usleep(BUSY_WAIT_US);
-		rc = queues_open(t, err);
-	}
+	if (rc == -EBUSY && may_be_ours())
+		rc = -EAGAIN;
 	if (rc < 0)
 		return rc;
 	t->present = true;

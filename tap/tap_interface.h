@@ -20,7 +20,8 @@ void tap_interface_salt(const char *salt);
 /* The port's name where it fits, else its start and a hash of it. */
 void tap_interface_name(char out[IFNAMSIZ], const char *port_name);
 
-/* Makes the interface, or attaches to the one that is there. On failure it is as before. */
+/* Makes the interface, or attaches to the one that is there. On failure it is as before. -EAGAIN: another
+ * program uses it, or nobody any more in a moment, as we have just left one. */
 int tap_interface_open(struct tap *t, const char *port_name, uint32_t mtu, struct err *err);
 
 /* One that we made goes with its descriptors; one that we found loses the address that we gave it. */

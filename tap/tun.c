@@ -17,7 +17,6 @@
 #include "tap/netns.h"
 
 #define DEVICE	   "/dev/net/tun"
-#define BUSY_TRIES 20 /* ms */
 #define OFFLOADS (TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN)
 #ifndef TUNGETDEVNETNS
 #define TUNGETDEVNETNS _IO('T', 227)
@@ -118,11 +117,6 @@ static int queue_open(const struct request *r, unsigned i, struct err *err)
 		return fd;
 	r->fds[i] = fd;
 	rc = attach(fd, r->name, flags);
-	/* What we have just left is held for a moment by whoever keeps our descriptors. */
-	for (unsigned tries = 0; rc == -EBUSY && r->exists && tries < BUSY_TRIES; tries++) {
-		usleep(1000);
-		rc = attach(fd, r->name, flags);
-	}
 	/* One queue of a tap that was made for several does as well. */
 	if (rc == -EINVAL && r->exists && r->n == 1)
 		rc = attach(fd, r->name, IFF_MULTI_QUEUE);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "control/daemon/config.h"
@@ -31,6 +32,7 @@ struct apply {
 	size_t n, n_room, at;
 	bool undoing;
 	struct err err; /* of the step that failed */
+	uint64_t tried_ns; /* when the step was tried first; 0: not yet */
 	unsigned n_left; /* steps that could not be undone */
 	struct err left; /* of the first of them */
 	struct loop_timer *timer;
@@ -378,43 +380,71 @@ static void finish(struct apply *a)
 	done(arg, err.code, &err);
 }
 
-static void undo(struct apply *a)
+enum advance { OVER, MORE, AGAIN };
+
+/* Whether what a step needs, and may have been let go of by one before, is waited for. */
+static bool is_awaited(struct apply *a, int rc)
+{
+	uint64_t now_ns = loop_now_ns();
+
+	if (rc != -EAGAIN) {
+		a->tried_ns = 0;
+		return false;
+	}
+	if (!a->tried_ns)
+		a->tried_ns = now_ns;
+	if (now_ns - a->tried_ns < PORT_AGAIN_MAX)
+		return true;
+	a->tried_ns = 0;
+	return false;
+}
+
+static enum advance undo(struct apply *a)
 {
 	struct err err = ERR_NONE;
+	int rc = step_do(a->d, &a->steps[a->at - 1], true, &err);
 
-	if (step_do(a->d, &a->steps[--a->at], true, &err) >= 0)
-		return;
+	if (is_awaited(a, rc))
+		return AGAIN;
+	a->at--;
+	if (rc >= 0)
+		return MORE;
 	LOG_ERR("switch: a change could not be undone: %s", err.text);
 	if (!a->n_left++)
 		a->left = err;
+	return MORE;
 }
 
-/* One step forward, or back once one has failed. False when there are no more. */
-static bool advance(struct apply *a)
+/* One step forward, or back once one has failed. */
+static enum advance advance(struct apply *a)
 {
-	if (a->undoing) {
-		if (a->at == 0)
-			return false;
-		undo(a);
-		return true;
-	}
+	struct err err = ERR_NONE;
+	int rc;
+
+	if (a->undoing)
+		return a->at ? undo(a) : OVER;
 	if (a->at == a->n)
-		return false;
-	if (step_do(a->d, &a->steps[a->at], false, &a->err) < 0)
-		a->undoing = true;
+		return OVER;
+	rc = step_do(a->d, &a->steps[a->at], false, &err);
+	if (is_awaited(a, rc))
+		return AGAIN;
+	a->undoing = rc < 0;
+	if (rc < 0)
+		a->err = err;
 	else
 		a->at++;
-	return true;
+	return MORE;
 }
 
 static void slice(void *arg)
 {
 	struct apply *a = arg;
 	uint64_t until_ns = loop_now_ns() + SLICE_NS;
+	enum advance how;
 
-	while (advance(a))
-		if (loop_now_ns() >= until_ns &&
-		    loop_timer_add(a->d->loop, 0, slice, a, &a->timer) == 0)
+	while ((how = advance(a)) != OVER)
+		if ((how == AGAIN || loop_now_ns() >= until_ns) &&
+		    loop_timer_add(a->d->loop, how == AGAIN ? PORT_AGAIN_NS : 0, slice, a, &a->timer) == 0)
 			return;
 	finish(a);
 }
@@ -429,11 +459,13 @@ void apply_start(struct apply *a, apply_done done, void *arg)
 
 int apply_run(struct apply *a, struct err *err)
 {
+	enum advance how;
 	struct err end;
 
 	a->d->apply = a;
-	while (advance(a))
-		;
+	while ((how = advance(a)) != OVER)
+		if (how == AGAIN)
+			usleep(PORT_AGAIN_NS / 1000);
 	end = result(a);
 	if (end.code < 0)
 		*err = end;

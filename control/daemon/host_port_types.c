@@ -40,6 +40,11 @@ void host_ports_settle(void)
 	host_settle();
 }
 
+void host_ports_leave(struct switch_ *sw)
+{
+	taps_end(sw);
+}
+
 void host_ports_end(void)
 {
 	host_end();

@@ -383,8 +383,10 @@ static void process_end(struct process *p)
 	event_sources_stop(&p->d);
 	vms_forget(&p->d);
 	apply_free(p->d.apply);
-	if (p->d.sw)
+	if (p->d.sw) {
 		daemon_forget(&p->d);
+		host_ports_leave(p->d.sw);
+	}
 	switch_destroy(p->d.sw);
 	host_ports_end();
 	loop_destroy(p->d.loop);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "control/daemon/handlers.h"
@@ -29,9 +30,8 @@ static int find_to_change(struct daemon *d, const json_t *params, struct port **
 	return rc;
 }
 
-int do_port_add(struct rpc_call *call, const json_t *params, json_t **result, struct err *err)
+static int port_add(struct daemon *d, const json_t *params, struct err *err)
 {
-	struct daemon *d = rpc_ctx(call);
 	bool saved = !json_object_get(params, "lab") &&
 		     !json_is_true(json_object_get(params, "transient"));
 	int rc = saved ? changes_allowed(d, err) : 0;
@@ -41,6 +41,57 @@ int do_port_add(struct rpc_call *call, const json_t *params, json_t **result, st
 	if (rc == 0 && saved)
 		json_object_del(json_object_get(d->kept_out, "ports"), name_of(params));
 	return rc;
+}
+
+/* A call that waits for what somebody may be letting go of: others are served meanwhile. */
+struct adding {
+	struct daemon *d;
+	struct rpc_call *call;
+	json_t *params;
+	uint64_t end_ns;
+	struct loop_timer *timer;
+};
+
+static void add_again(void *arg)
+{
+	struct adding *a = arg;
+	struct err err = ERR_NONE;
+	int rc = port_add(a->d, a->params, &err);
+
+	if (rc == -EAGAIN && loop_now_ns() < a->end_ns &&
+	    loop_timer_add(a->d->loop, PORT_AGAIN_NS, add_again, a, &a->timer) == 0)
+		return;
+	if (rc == 0)
+		rpc_reply(a->call, NULL);
+	else
+		rpc_fail(a->call, &err);
+	json_decref(a->params);
+	free(a);
+}
+
+static int add_later(struct daemon *d, struct rpc_call *call, const json_t *params)
+{
+	struct adding *a = malloc(sizeof(*a));
+
+	if (!a)
+		return -ENOMEM;
+	*a = (struct adding){.d = d,
+			     .call = call,
+			     .params = json_deep_copy(params),
+			     .end_ns = loop_now_ns() + PORT_AGAIN_MAX};
+	if (a->params && loop_timer_add(d->loop, PORT_AGAIN_NS, add_again, a, &a->timer) == 0)
+		return RPC_DEFERRED;
+	json_decref(a->params);
+	free(a);
+	return -ENOMEM;
+}
+
+int do_port_add(struct rpc_call *call, const json_t *params, json_t **result, struct err *err)
+{
+	struct daemon *d = rpc_ctx(call);
+	int rc = port_add(d, params, err);
+
+	return rc == -EAGAIN ? add_later(d, call, params) : rc;
 }
 
 int do_port_del(struct rpc_call *call, const json_t *params, json_t **result, struct err *err)

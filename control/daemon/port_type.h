@@ -11,7 +11,11 @@
 #include <jansson.h>
 
 #include "base/err.h"
+#include "base/loop.h"
 #include "switch/switch.h"
+
+#define PORT_AGAIN_NS  (2 * MS_NS) /* between two tries */
+#define PORT_AGAIN_MAX (500 * MS_NS)
 
 struct port_type {
 	const char *name;	 /* as in cli.md */
@@ -20,7 +24,8 @@ struct port_type {
 	/* Refuses settings that could never work, without touching anything. May be NULL. */
 	int (*check)(const json_t *settings, struct err *err);
 
-	/* Makes the port. settings were checked by the row and by check(). */
+	/* Makes the port. settings were checked by the row and by check(). -EAGAIN: what it needs is perhaps being
+	 * let go of just now, and PORT_AGAIN_MAX is long enough for that. */
 	int (*add)(struct switch_ *sw, const struct port_opts *opts, const json_t *settings,
 		   struct port **out, struct err *err);
 };
@@ -40,6 +45,8 @@ void host_ports_settle(void);
 void host_ports_open(void);
 /* From now on no device can be opened. */
 void host_ports_confined(void);
+/* Before the switch is destroyed. */
+void host_ports_leave(struct switch_ *sw);
 void host_ports_end(void);
 
 /* The type of that name, or NULL with a sentence that says which this build has. */

@@ -47,7 +47,7 @@ static int make_when_free(struct daemon *d, const json_t *params,
 {
 	int rc = make(d, params, err);
 
-	while (rc == -EADDRINUSE && d->restarts.last && *patience_us) {
+	while (((rc == -EADDRINUSE && d->restarts.last) || rc == -EAGAIN) && *patience_us) {
 		usleep(PAUSE_US);
 		*patience_us -= PAUSE_US;
 		*err = (struct err)ERR_NONE;

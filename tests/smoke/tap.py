@@ -3,6 +3,8 @@
 """Taps between network namespaces: traffic, what their interfaces go through, what is left behind."""
 import json
 import os
+import select
+import socket
 import subprocess
 
 from hostnet import Net, out, private
@@ -159,6 +161,87 @@ def persistent_tap_is_used_and_stays():
         s.cli("port", "del", "t6")
         n1.ip("link", "del", "mine")
         n1.ip("link", "del", "many")
+
+
+def just_left_tap_is_used_again_at_once():
+    with Session() as s:
+        s.cli("bridge", "add", "br0")
+        n1.ip("tuntap", "add", "mine", "mode", "tap")
+        words = ["--netns", "n1", "--ifname", "mine"]
+        for i in range(10):
+            tap(s, f"t{i}", *words)
+            assert s.port(f"t{i}")["state"] == "up"
+            s.cli("port", "del", f"t{i}")
+        tap(s, "t1", *words)
+        # Made anew each time, in one apply.
+        for i in range(3):
+            port = {"bridge": "br0", "type": "tap", "netns": "n1", "ifname": "mine", "address": f"10.9.{i}.1/24"}
+            s.cli("apply", "-", stdin=json.dumps({"bridges": {"br0": {}}, "ports": {"t1": port}}))
+            assert s.port("t1")["state"] == "up" and n1.addresses("mine") == [f"10.9.{i}.1/24"]
+        s.cli("port", "del", "t1")
+        n1.ip("link", "del", "mine")
+
+
+def ask(s, method, **params):
+    """A connection on which this was asked."""
+    c = socket.socket(socket.AF_UNIX)
+    c.connect(f"{s.run_dir}/switch.sock")
+    c.sendall(json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).encode() + b"\n")
+    return c
+
+
+def nobody_waits_for_a_tap_that_another_program_holds():
+    with Session() as s:
+        s.cli("bridge", "add", "br0")
+        n1.ip("tuntap", "add", "mine", "mode", "tap")
+        tap(s, "t1", "--netns", "n1", "--ifname", "mine")
+        tap(s, "t2", "--netns", "n1")
+        s.cli("port", "del", "t2")  # so that it may be another one that was just left
+        with ask(s, "port.add", name="t3", bridge="br0", type="tap", netns="n1", ifname="mine") as adding:
+            for _ in range(3):
+                with ask(s, "daemon.status") as other:
+                    assert b"result" in other.recv(1 << 16)
+            assert not select.select([adding], [], [], 0)[0], "others had to wait for it"
+            assert b'interface \\"mine\\" is used by another program' in adding.recv(1 << 16)
+        assert [p["name"] for p in s.json("port", "show")] == ["t1"]
+        # One that asked and has gone is no trouble, nor one whose switch ends.
+        ask(s, "port.add", name="t3", bridge="br0", type="tap", netns="n1", ifname="mine").close()
+        s.cli("port", "del", "t1")
+        ask(s, "port.add", name="t4", bridge="br0", type="tap", netns="n1", ifname="none")
+        n1.ip("link", "del", "mine")
+
+
+def many_interfaces_are_deleted_together():
+    with Session() as s:
+        s.cli("bridge", "add", "br0")
+        names = [f"t{i}" for i in range(40)]
+        config = {"bridges": {"br0": {}}, "ports": {
+            name: {"bridge": "br0", "type": "tap", "netns": "n1" if i < 30 else "n2"} for i, name in enumerate(names)}}
+        s.cli("apply", "-", stdin=json.dumps(config))
+        n1.ip("tuntap", "add", "mine", "mode", "tap")
+        tap(s, "found", "--netns", "n1", "--ifname", "mine")
+        n1.ip("link", "add", "va", "type", "veth", "peer", "name", "vb")
+        with open(s.path("links"), "w") as f:
+            seen = s.spawn(*n1.argv("ip", "-o", "-d", "monitor", "link"), stdout=f)
+            n1.ip("link", "set", "va", "up")
+
+            def links():
+                with open(s.path("links")) as of:
+                    return of.read().splitlines()
+            await_true("the monitor listens", lambda: n1.ip("link", "set", "va", "up") or
+                       n1.ip("link", "set", "va", "down") or links())
+            s.cli("stop")
+            s.daemon.wait(20)
+            deleted = await_true("they go", lambda: (lambda d: len(d) == 30 and d)(
+                [line for line in links() if line.startswith("Deleted")]))
+        groups = {line.split(" group ")[1].split()[0] for line in deleted}
+        assert len(groups) == 1 and "default" not in groups, groups
+        # Nobody else's goes with them, nor one that was there before.
+        assert n1.link("mine") and n1.link("va") and not n1.link("t0") and not n2.link("t39")
+        for name in ("mine", "va"):
+            n1.ip("link", "del", name)
+        s.start()
+        assert n1.link("t0") and n2.link("t39")
 
 
 def what_cannot_be_is_refused_and_leaves_nothing():
@@ -368,7 +451,9 @@ out("sysctl", "-q", "-w", "net.ipv6.conf.default.disable_ipv6=1", check=False)
 run(namespaces_talk_and_segmentation_passes, several_queues_share_the_work,
     interface_set_down_or_deleted_is_named_and_healed, mtu_is_followed_and_counts,
     interface_is_followed_to_another_namespace_and_name, port_down_takes_the_carrier,
-    persistent_tap_is_used_and_stays, what_cannot_be_is_refused_and_leaves_nothing,
+    persistent_tap_is_used_and_stays, just_left_tap_is_used_again_at_once,
+    nobody_waits_for_a_tap_that_another_program_holds, many_interfaces_are_deleted_together,
+    what_cannot_be_is_refused_and_leaves_nothing,
     nothing_is_left_after_port_del, killed_switch_starts_again_with_its_taps,
     made_interface_has_the_same_mac_each_time, failed_port_up_changes_nothing,
     what_was_the_interfaces_own_stays, port_made_down_is_never_up,
