@@ -9,9 +9,11 @@
 
 #include "base/log.h"
 #include "tap/host_note.h"
+#include "tap/nat_rules.h"
 
-#define SWITCH "/proc/sys/net/ipv4/ip_forward"
-#define NOTE   "forward" /* it was off */
+#define SWITCH	    "/proc/sys/net/ipv4/ip_forward"
+#define NOTE	    "forward" /* it was off */
+#define LOCK_MAX_MS 2000
 
 static unsigned n_users;
 static bool was_off;
@@ -38,11 +40,37 @@ static int switch_read(char *value)
 	return rc;
 }
 
+/* One of other switches of this host, which only who may switch can take. */
+int ip_forward_lock(void)
+{
+	struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+	int fd = open(SWITCH, O_WRONLY | O_CLOEXEC);
+
+	for (unsigned ms = 0; fd >= 0 && fcntl(fd, F_OFD_SETLK, &whole) < 0; ms++) {
+		if ((errno != EAGAIN && errno != EACCES) || ms == LOCK_MAX_MS) {
+			LOG_WARN_RL(
+				"switch: IPv4 forwarding is shared with another switch that does not answer");
+			break;
+		}
+		usleep(1000);
+	}
+	return fd;
+}
+
+void ip_forward_unlock(int lock)
+{
+	if (lock >= 0)
+		close(lock);
+}
+
 static void off_again(void)
 {
-	int rc = switch_write('0');
+	int rc = nat_rules_need_forwarding() ? 1 : switch_write('0');
 
-	if (rc == 0) {
+	if (rc == 1) {
+		LOG_INFO("switch: IPv4 forwarding stays on for a nat port of another switch");
+		host_note_del(NOTE);
+	} else if (rc == 0) {
 		LOG_INFO("switch: switched IPv4 forwarding off again");
 		host_note_del(NOTE);
 	} else {
@@ -50,26 +78,35 @@ static void off_again(void)
 	}
 }
 
-int ip_forward_take(struct err *err)
+bool ip_forward_was_off(void)
 {
 	char value = '1';
-	int rc = n_users ? 0 : switch_read(&value);
 
-	if (!n_users && host_note_is_left(NOTE)) {
-		host_note_add(NOTE, NULL);
-		was_off = true;
+	if (n_users)
+		return was_off;
+	return (switch_read(&value) == 0 && value == '0') || host_note_is_left(NOTE) ||
+	       nat_rules_need_forwarding();
+}
+
+int ip_forward_take(struct err *err)
+{
+	bool off = ip_forward_was_off();
+	char value = '1';
+	int rc = n_users ? 0 : switch_read(&value), noted = 0;
+
+	if (rc == 0 && off && !n_users) {
+		noted = host_note_add(NOTE, err);
+		if (noted < 0)
+			return noted;
 	}
 	if (rc == 0 && value == '0') {
-		rc = host_note_add(NOTE, err);
-		if (rc < 0)
-			return rc;
 		rc = switch_write('1');
-		was_off = was_off || rc == 0;
 		if (rc == 0)
 			LOG_INFO("switch: switched IPv4 forwarding on (%s)", SWITCH);
-		else if (!was_off)
+		else if (!noted)
 			host_note_del(NOTE);
 	}
+	was_off = off && (n_users || rc == 0);
 	if (rc < 0) {
 		err_set(err, rc, "cannot switch IPv4 forwarding on: %s", strerror(-rc));
 		return err_hint(err, "run lanyard-switch as root, or switch it on: sysctl "
@@ -85,6 +122,15 @@ void ip_forward_give(void)
 		return;
 	was_off = false;
 	off_again();
+}
+
+void ip_forward_keep(void)
+{
+	char value;
+
+	if (n_users && was_off && switch_read(&value) == 0 && value == '0' &&
+	    switch_write('1') == 0)
+		LOG_WARN_RL("switch: switched IPv4 forwarding on again (%s)", SWITCH);
 }
 
 void ip_forward_end_left(void)

@@ -29,7 +29,10 @@ static const char ruleset[] =
 	"		oifname \"%2$s\" ct state established,related accept\n"
 	"		oifname \"%2$s\" drop\n"
 	"	}\n"
+	"%4$s"
 	"}\n";
+/* An empty chain: kernels before 5.10 have no comments of tables. */
+static const char was_off_chain[] = "	chain forwarding_was_off {\n	}\n";
 
 static int run(const char *commands, struct err *err)
 {
@@ -57,10 +60,11 @@ static const char *note_of(char out[HOST_NOTE_MAX], const char *table)
 	return out;
 }
 
-int nat_rules_set(const char *table, const char *ifname, const char *network, struct err *err)
+int nat_rules_set(const char *table, const char *ifname, const char *network, bool was_off, struct err *err)
 {
 	char commands[sizeof(ruleset) + 512], note[HOST_NOTE_MAX];
-	int n = snprintf(commands, sizeof(commands), ruleset, table, ifname, network), noted, rc;
+	int n = snprintf(commands, sizeof(commands), ruleset, table, ifname, network, was_off ? was_off_chain : ""),
+	    noted, rc;
 
 	if (n < 0 || (size_t)n >= sizeof(commands))
 		return err_set(err, -E2BIG, "the rules of table \"%s\" are too long", table);
@@ -140,21 +144,50 @@ static bool chain_drops(const json_t *chain)
 	return hook && policy && !strcmp(hook, "forward") && !strcmp(policy, "drop");
 }
 
-bool nat_rules_blocked(char *chain, size_t size)
+/* All that the kernel has, as nft prints them; NULL where it does not. */
+static json_t *chains(void)
 {
 	struct nft_ctx *nft = nft_ctx_new(NFT_CTX_DEFAULT);
-	json_t *all = NULL, *item;
-	bool found = false;
-	size_t i;
+	json_t *all = NULL;
 
-	chain[0] = '\0';
 	if (!nft)
-		return false;
+		return NULL;
 	nft_ctx_buffer_error(nft);
 	nft_ctx_buffer_output(nft);
 	nft_ctx_output_set_flags(nft, NFT_CTX_OUTPUT_JSON);
 	if (nft_run_cmd_from_buffer(nft, "list chains") == 0)
 		all = json_loads(nft_ctx_get_output_buffer(nft), 0, NULL);
+	nft_ctx_free(nft);
+	return all;
+}
+
+static bool says_was_off(const json_t *chain)
+{
+	const char *table = json_string_value(json_object_get(chain, "table"));
+	const char *name = json_string_value(json_object_get(chain, "name"));
+
+	return table && name && !strncmp(table, "lanyard-", strlen("lanyard-")) && !strcmp(name, "forwarding_was_off");
+}
+
+bool nat_rules_need_forwarding(void)
+{
+	json_t *all = chains(), *item;
+	bool found = false;
+	size_t i;
+
+	json_array_foreach (json_object_get(all, "nftables"), i, item)
+		found = found || says_was_off(json_object_get(item, "chain"));
+	json_decref(all);
+	return found;
+}
+
+bool nat_rules_blocked(char *chain, size_t size)
+{
+	json_t *all = chains(), *item;
+	bool found = false;
+	size_t i;
+
+	chain[0] = '\0';
 	json_array_foreach (json_object_get(all, "nftables"), i, item) {
 		const json_t *c = json_object_get(item, "chain");
 
@@ -166,6 +199,5 @@ bool nat_rules_blocked(char *chain, size_t size)
 		found = true;
 	}
 	json_decref(all);
-	nft_ctx_free(nft);
 	return found;
 }

@@ -20,8 +20,9 @@
 
 #include "base/err.h"
 
-/* network: "10.77.0.0/24". A table of that name is replaced. It is noted (tap/host_note.h). */
-int nat_rules_set(const char *table, const char *ifname, const char *network, struct err *err);
+/* network: "10.77.0.0/24". A table of that name is replaced. It is noted (tap/host_note.h). was_off: it says that
+ * IPv4 forwarding is on for its sake, and that of others that say so. */
+int nat_rules_set(const char *table, const char *ifname, const char *network, bool was_off, struct err *err);
 void nat_rules_clear(const char *table);
 
 /* The table as the kernel has it, to be freed; NULL: there is none. */
@@ -32,6 +33,9 @@ bool nat_rules_whole(const char *table, const char *text);
 
 /* Deletes the tables that an earlier process has left and no port has made again. */
 void nat_rules_end_left(void);
+
+/* Whether a table of a nat port, of any switch, says that forwarding is on for it, and was off before. */
+bool nat_rules_need_forwarding(void);
 
 /* Whether some other chain drops what is forwarded: its table and name, as nft prints them. */
 bool nat_rules_blocked(char *chain, size_t size);

@@ -73,7 +73,7 @@ static void dhcp_tells(void *arg, const char *why)
 
 static int rules_make(struct service *s, struct err *err)
 {
-	int rc = nat_rules_set(s->table, s->ifname, s->network, err);
+	int rc = nat_rules_set(s->table, s->ifname, s->network, ip_forward_was_off(), err);
 
 	if (rc < 0)
 		return rc;
@@ -100,6 +100,7 @@ static void on_rules_changed(void *arg)
 		tell(s, "its nftables table was changed and cannot be put back: %s", err.text);
 		return;
 	}
+	ip_forward_keep();
 	LOG_WARN_RL("switch: port \"%s\": somebody has changed nftables table \"%s\": put back",
 		    s->port, s->table);
 	dhcp_tells(s, NULL);
@@ -158,14 +159,17 @@ static struct service *find(unsigned slot)
 /* Accepts what is half-made. */
 static void service_end(struct service *s)
 {
+	int lock = ip_forward_lock();
+
 	LIST_REMOVE(s, entry);
 	n_services--;
 	nat_watch_stop(s->watch);
 	dhcp_server_stop(s->dhcp);
-	if (s->forwards)
-		ip_forward_give();
 	if (s->rules)
 		nat_rules_clear(s->table);
+	if (s->forwards)
+		ip_forward_give();
+	ip_forward_unlock(lock);
 	free(s->text);
 	free(s);
 }
@@ -180,15 +184,17 @@ static int parts_make(struct service *s, struct err *err)
 					.arg = s};
 	struct in_addr network = {htonl(o->address & (~0u << (32 - o->prefix)))};
 	char text[INET_ADDRSTRLEN];
-	int rc;
+	int rc, lock;
 
 	inet_ntop(AF_INET, &network, text, sizeof(text));
 	snprintf(s->network, sizeof(s->network), "%s/%u", text, o->prefix);
 	snprintf(s->table, sizeof(s->table), "lanyard-%s", s->ifname);
+	lock = ip_forward_lock();
 	rc = rules_make(s, err);
 	if (rc == 0)
 		rc = ip_forward_take(err);
 	s->forwards = rc == 0;
+	ip_forward_unlock(lock);
 	if (rc == 0)
 		rc = dhcp_server_start(loop, &dhcp, &s->dhcp, err);
 	if (rc == 0)
@@ -292,14 +298,17 @@ void nat_service_disclaim(void)
 void nat_service_settle(void)
 {
 	struct service *s, *next;
+	int lock;
 
 	for (s = LIST_FIRST(&services); s; s = next) {
 		next = LIST_NEXT(s, entry);
 		if (!s->claimed)
 			service_end(s);
 	}
+	lock = ip_forward_lock();
 	nat_rules_end_left();
 	ip_forward_end_left();
+	ip_forward_unlock(lock);
 }
 
 void nat_service_end(void)

@@ -223,6 +223,49 @@ def what_a_killed_switch_leaves_is_undone_where_no_port_needs_it():
         out("sysctl", "-q", "-w", "net.ipv4.ip_forward=0")
 
 
+def sysctl_forwarding(value):
+    out("sysctl", "-q", "-w", f"net.ipv4.ip_forward={value}")
+
+
+def forwarding_stays_on_for_another_switch():
+    for first_goes in (True, False):
+        with Session() as b:
+            with Session() as a:
+                first, second = (a, b) if first_goes else (b, a)
+                for s, name in ((first, "net"), (second, "more")):
+                    s.cli("bridge", "add", "br0")
+                    port(s, name, "nat")
+            # a has ended, and b has a nat port.
+            assert forwarding() == "1" and tables() == ["lanyard-more" if first_goes else "lanyard-net"]
+            out("nft", "flush", "ruleset")
+            sysctl_forwarding(0)  # as by another one that saw no table of b's
+            await_true("it is on again", lambda: forwarding() == "1", 5)
+            await_true("the table, too", tables, 5)
+        assert forwarding() == "0" and tables() == []
+    # One that was killed does not keep it on when it has come back, nor takes it from the other.
+    with Session() as a, Session() as b:
+        for s, name in ((a, "net"), (b, "more")):
+            s.cli("bridge", "add", "br0")
+            port(s, name, "nat")
+        a.kill()
+        b.cli("port", "del", "more")
+        assert forwarding() == "1" and tables() == ["lanyard-net"]
+        port(b, "more", "nat")
+        shutil.rmtree(a.state_dir)
+        a.start()
+        assert forwarding() == "1" and tables() == ["lanyard-more"]
+        b.cli("port", "del", "more")
+        assert forwarding() == "0"
+    # Where it was on before, it stays on.
+    sysctl_forwarding(1)
+    with Session() as a, Session() as b:
+        for s, name in ((a, "net"), (b, "more")):
+            s.cli("bridge", "add", "br0")
+            port(s, name, "nat")
+    assert forwarding() == "1" and tables() == []
+    sysctl_forwarding(0)
+
+
 def table_that_somebody_takes_away_is_put_back():
     with Session() as s:
         lab(s)
@@ -305,6 +348,6 @@ run(guest_gets_an_address_and_a_way_out, only_the_networks_own_addresses_get_out
     why_dnsmasq_does_not_run_is_said, default_network_is_one_that_is_free,
     killed_switch_leaves_no_dnsmasq_and_replaces_its_table,
     what_a_killed_switch_leaves_is_undone_where_no_port_needs_it,
-    table_that_somebody_takes_away_is_put_back, renamed_interface_keeps_its_rules_and_its_dnsmasq,
+    forwarding_stays_on_for_another_switch, table_that_somebody_takes_away_is_put_back, renamed_interface_keeps_its_rules_and_its_dnsmasq,
     chain_of_the_host_that_drops_is_named,
     what_cannot_be_is_refused_and_leaves_nothing)
