@@ -37,8 +37,8 @@ int fd_msg_pair(int fds[2]);
  * timeout_ms, -EPIPE, -errno. */
 int fd_msg_send(int sock, const void *data, size_t size, const int *fds, unsigned n, int timeout_ms);
 
-/* The next message, of at most `size` bytes and max descriptors (up to FD_MSG_FDS). Returns its size; -EAGAIN when there is none
- * within timeout_ms (-1: ever); -EPIPE at the end; -EPROTO for one that was thrown away. */
+/* The next message, of at most `size` bytes and max descriptors (up to FD_MSG_FDS). Returns its size; -EAGAIN when there
+ * is none within timeout_ms (-1: ever); -EPIPE at the end; -EPROTO for one that was thrown away. */
 int fd_msg_receive(int sock, void *data, size_t size, int *fds, unsigned max, unsigned *n,
 		   int timeout_ms);
 

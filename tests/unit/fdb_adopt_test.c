@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The forwarding database in the memory that outlives its process: what a successor finds, and what it does not believe.
+ * The forwarding database in the memory that outlives its process: what a successor finds, and what it refuses.
  */
 #include "tests/unit/fdb_tables.h"
 

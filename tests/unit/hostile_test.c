@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Front ends that mean harm, by messages and by where they put their rings: each may cost its own port and nothing else. */
+/* Front ends that mean harm, by messages and by where their rings are: each may cost its own port and nothing else. */
 #include "tests/unit/hostile_scene.h"
 
 #include <errno.h>

@@ -88,6 +88,41 @@ void lab_ports(struct lab *lab, unsigned n)
 		lab_port(lab, i, lab->br, NULL);
 }
 
+struct bridge *lab_bridge(struct lab *lab, unsigned i)
+{
+	const struct bridge_opts o = {.ageing_s = 300, .max_macs = 4096};
+	struct bridge *br;
+	char name[16];
+
+	if (!i)
+		return lab->br;
+	snprintf(name, sizeof(name), "br%u", i);
+	br = bridge_find(lab->sw, name);
+	if (!br)
+		assert_int_equal(bridge_add(lab->sw, name, &o, &br, NULL), 0);
+	return br;
+}
+
+struct port *lab_link(struct lab *lab, const char *name, unsigned a, unsigned b, const struct vlan_policy *vlan)
+{
+	struct port_opts o = {.name = name, .bridge = lab_bridge(lab, a)};
+	struct err err = ERR_NONE;
+	struct port *p;
+
+	if (vlan)
+		o.vlan = *vlan;
+	else
+		vlan_policy_default(&o.vlan);
+	if (link_add(lab->sw, &o, lab_bridge(lab, b), &p, &err) < 0)
+		fail_msg("%s", err.text);
+	return p;
+}
+
+void lab_policy_set(struct lab *lab, unsigned i, struct port_policy p)
+{
+	assert_int_equal(port_policy_set(fake_port(lab->port[i]), &p, NULL), 0);
+}
+
 struct vlan_policy vlan_access(uint16_t vid)
 {
 	return (struct vlan_policy){.mode = VLAN_ACCESS, .vid = vid};
@@ -142,6 +177,17 @@ void lab_send(struct lab *lab, unsigned port, uint8_t dst, uint8_t src, int tci)
 	fake_settle(lab->sw);
 }
 
+void lab_send_together(struct lab *lab, unsigned port, uint8_t f[][60], unsigned n)
+{
+	struct port *p = fake_port(lab->port[port]);
+
+	assert_int_equal(port_admin_set(p, false, NULL), 0);
+	for (unsigned k = 0; k < n; k++)
+		fake_inject(lab->port[port], f[k], 60);
+	assert_int_equal(port_admin_set(p, true, NULL), 0);
+	fake_settle(lab->sw);
+}
+
 void assert_n_out(struct lab *lab, unsigned i, unsigned n)
 {
 	fake_settle(lab->sw);
@@ -161,4 +207,25 @@ struct port_counters lab_counters(struct lab *lab, unsigned i)
 
 	port_counters_read(fake_port(lab->port[i]), &c);
 	return c;
+}
+
+uint64_t lab_drops(struct lab *lab, unsigned i, enum rx_drop reason)
+{
+	fake_settle(lab->sw);
+	return lab_counters(lab, i).rx_drops[reason];
+}
+
+bool lab_is_learned(struct lab *lab, uint8_t mac, unsigned i)
+{
+	struct fdb_record e[64];
+	uint64_t at = 0;
+	bool found = false;
+
+	do {
+		unsigned n = bridge_fdb_read(lab->br, &at, e, 64);
+
+		for (unsigned k = 0; k < n; k++)
+			found |= e[k].mac[5] == mac && e[k].port == fake_port(lab->port[i]);
+	} while (at);
+	return found;
 }

@@ -38,6 +38,11 @@ int lab_teardown(void **state);
 void lab_port(struct lab *lab, unsigned i, struct bridge *br, const struct vlan_policy *vlan);
 /* n ports of the default policy on the lab's bridge. */
 void lab_ports(struct lab *lab, unsigned n);
+/* Bridge 0 is the lab's; another one is made when it is asked for first. */
+struct bridge *lab_bridge(struct lab *lab, unsigned i);
+/* A link between two of those; its end at bridge a. */
+struct port *lab_link(struct lab *lab, const char *name, unsigned a, unsigned b, const struct vlan_policy *vlan);
+void lab_policy_set(struct lab *lab, unsigned i, struct port_policy p);
 
 struct vlan_policy vlan_access(uint16_t vid);
 struct vlan_policy vlan_tunnel(uint16_t vid);
@@ -50,10 +55,16 @@ size_t frame_make(uint8_t *out, uint8_t dst, uint8_t src, int tci, size_t len);
 
 /* Injects such a frame of 60 bytes. */
 void lab_send(struct lab *lab, unsigned port, uint8_t dst, uint8_t src, int tci);
+/* Injects n frames of 60 bytes while nobody polls, so that they come in one burst; waits for rest. */
+void lab_send_together(struct lab *lab, unsigned port, uint8_t f[][60], unsigned n);
 /* Waits for rest, then asserts how many frames came out of port i. */
 void assert_n_out(struct lab *lab, unsigned i, unsigned n);
 /* TCI of the first tag of frame k that came out of port i, or -1. */
 int out_tci(struct lab *lab, unsigned i, unsigned k);
 struct port_counters lab_counters(struct lab *lab, unsigned i);
+/* Waits for rest first. */
+uint64_t lab_drops(struct lab *lab, unsigned i, enum rx_drop reason);
+/* Whether 02:00:00:00:00:<mac> is known to be on port i, in any VLAN. */
+bool lab_is_learned(struct lab *lab, uint8_t mac, unsigned i);
 
 #endif

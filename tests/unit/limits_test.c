@@ -10,17 +10,6 @@
 
 #define MACS BRIDGE_MACS_MIN
 
-static void policy_set(struct lab *lab, unsigned i, struct port_policy p)
-{
-	assert_int_equal(port_policy_set(fake_port(lab->port[i]), &p, NULL), 0);
-}
-
-static uint64_t drops(struct lab *lab, unsigned i, enum rx_drop reason)
-{
-	fake_settle(lab->sw);
-	return lab_counters(lab, i).rx_drops[reason];
-}
-
 /* Learned addresses of the bridge; of a port, or (-1) of all. */
 static unsigned n_learned(struct lab *lab, struct bridge *br, int port)
 {
@@ -62,10 +51,10 @@ static void a_full_table_holds_what_a_port_may_have(void **state)
 	struct lab *lab = *state;
 	struct bridge *br = full_bridge(lab);
 
-	policy_set(lab, 1, (struct port_policy){.max_macs = 2});
+	lab_policy_set(lab, 1, (struct port_policy){.max_macs = 2});
 	for (uint8_t mac = 1; mac <= 4; mac++)
 		lab_send(lab, 1, 0xff, mac, -1);
-	assert_int_equal(drops(lab, 1, RX_MAC_LIMIT), 2);
+	assert_int_equal(lab_drops(lab, 1, RX_MAC_LIMIT), 2);
 	assert_n_out(lab, 2, 2);
 	for (uint8_t mac = 100; mac < 100 + 4 * MACS; mac++)
 		lab_send(lab, 0, 0xff, mac, -1);
@@ -77,7 +66,7 @@ static void a_full_table_holds_what_a_port_may_have(void **state)
 	lab_send(lab, 0, 2, 100, -1);
 	assert_n_out(lab, 1, 2);
 	assert_n_out(lab, 2, 0);
-	assert_int_equal(drops(lab, 1, RX_MAC_LIMIT), 2);
+	assert_int_equal(lab_drops(lab, 1, RX_MAC_LIMIT), 2);
 }
 
 /* A table that has no room is no limit of the port: what is not learned is forwarded all the same. */
@@ -86,12 +75,12 @@ static void a_limit_beyond_a_full_table_drops_nothing(void **state)
 	struct lab *lab = *state;
 	struct bridge *br = full_bridge(lab);
 
-	policy_set(lab, 0, (struct port_policy){.max_macs = 4 * MACS});
-	policy_set(lab, 1, (struct port_policy){.max_macs = 4 * MACS});
+	lab_policy_set(lab, 0, (struct port_policy){.max_macs = 4 * MACS});
+	lab_policy_set(lab, 1, (struct port_policy){.max_macs = 4 * MACS});
 	for (uint8_t mac = 1; mac <= 3 * MACS; mac++)
 		lab_send(lab, 1, 0xff, mac, -1);
 	assert_n_out(lab, 2, 3 * MACS);
-	assert_int_equal(drops(lab, 1, RX_MAC_LIMIT), 0);
+	assert_int_equal(lab_drops(lab, 1, RX_MAC_LIMIT), 0);
 	assert_in_range(n_learned(lab, br, 1), MACS / 2, MACS + MACS / 4);
 	/* Nor has the other one less than its share. */
 	assert_in_range(n_learned(lab, br, 0), MACS / 4, MACS);
@@ -104,9 +93,9 @@ static void a_limit_that_comes_to_a_full_table_takes_nothing_away(void **state)
 	struct bridge *br = full_bridge(lab);
 	unsigned n = n_learned(lab, br, 0);
 
-	policy_set(lab, 0, (struct port_policy){.max_macs = 1});
+	lab_policy_set(lab, 0, (struct port_policy){.max_macs = 1});
 	lab_send(lab, 0, 0xff, 9, -1);
-	assert_int_equal(drops(lab, 0, RX_MAC_LIMIT), 1);
+	assert_int_equal(lab_drops(lab, 0, RX_MAC_LIMIT), 1);
 	assert_n_out(lab, 2, 0);
 	assert_int_equal(n_learned(lab, br, 0), n);
 	bridge_fdb_flush(br, fake_port(lab->port[0]));
@@ -138,7 +127,7 @@ static void two_rates_toward_an_absent_port_are_kept(void **state)
 	assert_int_equal(bridge_fdb_add(lab->br, mac, 1, fake_port(lab->port[2]), NULL), 0);
 	assert_int_equal(port_admin_set(fake_port(lab->port[2]), false, NULL), 0);
 	for (unsigned i = 0; i < 2; i++)
-		policy_set(lab, i, (struct port_policy){.rate = 1000000});
+		lab_policy_set(lab, i, (struct port_policy){.rate = 1000000});
 	begin_ns = loop_now_ns();
 	before = polls(lab);
 	for (unsigned i = 0; i < 2; i++) {
@@ -172,7 +161,7 @@ static void two_rates_toward_a_port_that_takes_nothing_are_kept(void **state)
 	lab_ports(lab, 3);
 	lab_send(lab, 2, 0xff, 9, -1);
 	for (unsigned i = 0; i < 2; i++)
-		policy_set(lab, i, (struct port_policy){.rate = 1000000});
+		lab_policy_set(lab, i, (struct port_policy){.rate = 1000000});
 	fake_full_set(lab->port[2], true);
 	begin_ns = loop_now_ns();
 	for (unsigned i = 0; i < 2; i++) {

@@ -8,37 +8,6 @@
 #include <stdio.h>
 #include <string.h>
 
-static struct bridge *bridge(struct lab *lab, unsigned i)
-{
-	const struct bridge_opts o = {.ageing_s = 300, .max_macs = 4096};
-	struct bridge *br;
-	char name[16];
-
-	if (!i)
-		return lab->br;
-	snprintf(name, sizeof(name), "br%u", i);
-	br = bridge_find(lab->sw, name);
-	if (!br)
-		assert_int_equal(bridge_add(lab->sw, name, &o, &br, NULL), 0);
-	return br;
-}
-
-static struct port *wire(struct lab *lab, const char *name, unsigned a, unsigned b,
-			 const struct vlan_policy *vlan)
-{
-	struct port_opts o = {.name = name, .bridge = bridge(lab, a)};
-	struct err err = ERR_NONE;
-	struct port *p;
-
-	if (vlan)
-		o.vlan = *vlan;
-	else
-		vlan_policy_default(&o.vlan);
-	if (link_add(lab->sw, &o, bridge(lab, b), &p, &err) < 0)
-		fail_msg("%s", err.text);
-	return p;
-}
-
 /* Bridges 0 to n-1 in a row, port 0 on the first, port 1 on the last; returns the last link. */
 static struct port *chain(struct lab *lab, unsigned n)
 {
@@ -47,10 +16,10 @@ static struct port *chain(struct lab *lab, unsigned n)
 
 	for (unsigned i = 0; i + 1 < n; i++) {
 		snprintf(name, sizeof(name), "l%u", i);
-		last = wire(lab, name, i, i + 1, NULL);
+		last = lab_link(lab, name, i, i + 1, NULL);
 	}
 	lab_port(lab, 0, lab->br, NULL);
-	lab_port(lab, 1, bridge(lab, n - 1), NULL);
+	lab_port(lab, 1, lab_bridge(lab, n - 1), NULL);
 	return last;
 }
 
@@ -97,7 +66,7 @@ static void chain_delivers(void **state, unsigned n)
 	uint8_t f[60];
 
 	chain(lab, n);
-	lab_port(lab, 2, bridge(lab, n / 2), NULL);
+	lab_port(lab, 2, lab_bridge(lab, n / 2), NULL);
 	lab_send(lab, 0, 0xff, 1, 10);
 	assert_n_out(lab, 1, 1);
 	assert_memory_equal(fake_out(lab->port[1], 0, NULL), f, frame_make(f, 0xff, 1, 10, 60));
@@ -151,7 +120,7 @@ static void each_bridge_on_the_way_learns(void **state)
 		unsigned n = 0;
 
 		do
-			n += bridge_fdb_read(bridge(lab, i), &at, r, 8);
+			n += bridge_fdb_read(lab_bridge(lab, i), &at, r, 8);
 		while (at && !n);
 		assert_int_equal(n, 1);
 		assert_memory_equal(r[0].mac, "\x02\0\0\0\0\x01", 6);
@@ -166,11 +135,11 @@ static void broadcast_in_a_ring_of_bridges_ends(void **state)
 {
 	struct lab *lab = *state;
 
-	wire(lab, "l0", 0, 1, NULL);
-	wire(lab, "l1", 1, 2, NULL);
-	wire(lab, "l2", 2, 0, NULL);
+	lab_link(lab, "l0", 0, 1, NULL);
+	lab_link(lab, "l1", 1, 2, NULL);
+	lab_link(lab, "l2", 2, 0, NULL);
 	for (unsigned i = 0; i < 3; i++)
-		lab_port(lab, i, bridge(lab, i), NULL);
+		lab_port(lab, i, lab_bridge(lab, i), NULL);
 	lab_send(lab, 0, 0xff, 1, -1);
 	assert_n_out(lab, 0, 4);
 	assert_n_out(lab, 1, 5);
@@ -183,11 +152,11 @@ static void unicast_in_a_ring_of_bridges_arrives(void **state)
 {
 	struct lab *lab = *state;
 
-	wire(lab, "l0", 0, 1, NULL);
-	wire(lab, "l1", 1, 2, NULL);
-	wire(lab, "l2", 2, 0, NULL);
-	lab_port(lab, 0, bridge(lab, 0), NULL);
-	lab_port(lab, 1, bridge(lab, 1), NULL);
+	lab_link(lab, "l0", 0, 1, NULL);
+	lab_link(lab, "l1", 1, 2, NULL);
+	lab_link(lab, "l2", 2, 0, NULL);
+	lab_port(lab, 0, lab_bridge(lab, 0), NULL);
+	lab_port(lab, 1, lab_bridge(lab, 1), NULL);
 	for (unsigned i = 0; i < 200; i++) {
 		lab_send(lab, 0, i % 3 ? 2 : 0xff, 1, -1);
 		lab_send(lab, 1, i % 5 ? 1 : 0xff, 2, -1);
@@ -200,10 +169,10 @@ static void parallel_links_are_bounded_and_unicast_takes_one(void **state)
 {
 	struct lab *lab = *state;
 
-	wire(lab, "l0", 0, 1, NULL);
-	wire(lab, "l1", 0, 1, NULL);
-	lab_port(lab, 0, bridge(lab, 0), NULL);
-	lab_port(lab, 1, bridge(lab, 1), NULL);
+	lab_link(lab, "l0", 0, 1, NULL);
+	lab_link(lab, "l1", 0, 1, NULL);
+	lab_port(lab, 0, lab_bridge(lab, 0), NULL);
+	lab_port(lab, 1, lab_bridge(lab, 1), NULL);
 	lab_send(lab, 1, 0xff, 2, -1);
 	assert_n_out(lab, 0, 8); /* two ways, depths 1, 3, 5 and 7 */
 	assert_int_equal(tx_drops(lab, TX_LINK_LOOP), 2);
@@ -216,13 +185,13 @@ static void copies_beyond_the_bound_are_counted(void **state)
 	struct lab *lab = *state;
 	char name[16];
 
-	lab_port(lab, 0, bridge(lab, 0), NULL);
+	lab_port(lab, 0, lab_bridge(lab, 0), NULL);
 	for (unsigned i = 0; i < 6; i++) {
 		snprintf(name, sizeof(name), "l%u", i);
-		wire(lab, name, 0, 1, NULL);
+		lab_link(lab, name, 0, 1, NULL);
 	}
-	lab_port(lab, 1, bridge(lab, 1), NULL); /* the last of the flood */
-	lab_port(lab, 2, bridge(lab, 0), NULL);
+	lab_port(lab, 1, lab_bridge(lab, 1), NULL); /* the last of the flood */
+	lab_port(lab, 2, lab_bridge(lab, 0), NULL);
 	lab_send(lab, 0, 0xff, 1, -1);
 	assert_in_range(wires_close(lab), 100, 4096);
 	/* Every flood that was broken off says where, the first one on its second link. */
@@ -236,10 +205,10 @@ static void burst_of_broadcasts_through_parallel_links_keeps_order(void **state)
 	struct lab *lab = *state;
 	uint8_t f[64], n_seen[100] = {0}, next[8] = {0};
 
-	wire(lab, "l0", 0, 1, NULL);
-	wire(lab, "l1", 0, 1, NULL);
-	lab_port(lab, 0, bridge(lab, 0), NULL);
-	lab_port(lab, 1, bridge(lab, 1), NULL);
+	lab_link(lab, "l0", 0, 1, NULL);
+	lab_link(lab, "l1", 0, 1, NULL);
+	lab_port(lab, 0, lab_bridge(lab, 0), NULL);
+	lab_port(lab, 1, lab_bridge(lab, 1), NULL);
 	for (unsigned i = 0; i < 100; i++) {
 		frame_make(f, 0xff, 1, -1, sizeof(f));
 		f[20] = (uint8_t)i;
@@ -263,12 +232,12 @@ static void second_tag_is_judged_frame_by_frame(void **state)
 {
 	struct vlan_policy ten = vlan_access(10);
 	struct lab *lab = *state;
-	struct port *l = wire(lab, "l0", 0, 1, &ten);
+	struct port *l = lab_link(lab, "l0", 0, 1, &ten);
 	unsigned n_good = 0, n_bad = 0;
 	uint8_t f[60];
 
-	lab_port(lab, 0, bridge(lab, 0), &ten);
-	lab_port(lab, 1, bridge(lab, 1), &ten);
+	lab_port(lab, 0, lab_bridge(lab, 0), &ten);
+	lab_port(lab, 1, lab_bridge(lab, 1), &ten);
 	lab_send(lab, 1, 0xff, 2, -1);
 	fake_clear(lab->port[0]);
 	for (unsigned i = 0; i < 600; i++) {
@@ -297,9 +266,9 @@ static struct port *hosts(struct lab *lab, struct vlan_policy vlan)
 	for (unsigned i = 0; i < 6; i++) {
 		struct vlan_policy a = vlan_access((uint16_t)(10 * (i % 3 + 1)));
 
-		lab_port(lab, i, bridge(lab, i / 3), &a);
+		lab_port(lab, i, lab_bridge(lab, i / 3), &a);
 	}
-	return wire(lab, "l0", 0, 1, &vlan);
+	return lab_link(lab, "l0", 0, 1, &vlan);
 }
 
 static void each_host_broadcasts(struct lab *lab, unsigned n10, unsigned n20, unsigned n30)
@@ -350,8 +319,8 @@ static void native_vlan_of_a_link_is_no_way_into_another(void **state)
 	uint8_t f[60];
 
 	hosts(lab, vlan_trunk(10, (uint16_t[]){20, 0}));
-	lab_port(lab, 6, bridge(lab, 0), &tunnel);
-	lab_port(lab, 7, bridge(lab, 1), &tunnel);
+	lab_port(lab, 6, lab_bridge(lab, 0), &tunnel);
+	lab_port(lab, 7, lab_bridge(lab, 1), &tunnel);
 	lab_send(lab, 6, 0xff, 7, 20); /* for the tunnel the tag is payload */
 	assert_n_out(lab, 4, 0);       /* VLAN 20 */
 	assert_n_out(lab, 3, 1);       /* VLAN 10 */
@@ -383,7 +352,7 @@ static void reserved_address_is_asked_in_every_bridge(void **state)
 	fake_inject(lab->port[0], f, 60);
 	assert_n_out(lab, 1, 0);
 	assert_int_equal(count(port_find(lab->sw, "l0~peer")).rx_drops[RX_RESERVED_ADDRESS], 1);
-	assert_int_equal(bridge_set(bridge(lab, 1), &o, NULL), 0);
+	assert_int_equal(bridge_set(lab_bridge(lab, 1), &o, NULL), 0);
 	fake_inject(lab->port[0], f, 60);
 	assert_n_out(lab, 1, 1);
 	wires_close(lab);
@@ -421,11 +390,11 @@ static void deleting_one_end_removes_both(void **state)
 	assert_null(port_find(lab->sw, "l0"));
 	assert_null(port_find(lab->sw, "l0~peer"));
 	assert_int_equal(bridge_n_ports(lab->br), 1);
-	assert_int_equal(bridge_n_ports(bridge(lab, 1)), 1);
+	assert_int_equal(bridge_n_ports(lab_bridge(lab, 1)), 1);
 	assert_int_equal(bridge_n_macs(lab->br), 0); /* what was behind the link is forgotten */
 	lab_send(lab, 0, 2, 1, -1);
 	assert_n_out(lab, 1, 0);
-	wire(lab, "l0", 0, 1, NULL);
+	lab_link(lab, "l0", 0, 1, NULL);
 	lab_send(lab, 0, 2, 1, -1);
 	assert_n_out(lab, 1, 1);
 }
@@ -451,11 +420,11 @@ static void half_made_link_leaves_nothing(void **state)
 	struct port *p;
 
 	vlan_policy_default(&o.vlan);
-	wire(lab, "l~peer", 0, 1, NULL); /* the name of the other end is taken */
-	assert_int_equal(link_add(lab->sw, &o, bridge(lab, 1), &p, &err), -EEXIST);
+	lab_link(lab, "l~peer", 0, 1, NULL); /* the name of the other end is taken */
+	assert_int_equal(link_add(lab->sw, &o, lab_bridge(lab, 1), &p, &err), -EEXIST);
 	assert_null(port_find(lab->sw, "l"));
 	assert_int_equal(bridge_n_ports(lab->br), 1);
-	assert_int_equal(bridge_n_ports(bridge(lab, 1)), 1);
+	assert_int_equal(bridge_n_ports(lab_bridge(lab, 1)), 1);
 }
 
 static void frame_over_the_links_mtu_is_counted_there(void **state)
