@@ -10,12 +10,10 @@
 
 #include "tap/host.h"
 #include "tap/pump.h"
+#include "tap/tap_follow.h"
 #include "tap/tap_interface.h"
 #include "tap/tap_keep.h"
 #include "tap/tun.h"
-
-#define AGAIN_MIN (5 * MS_NS)
-#define AGAIN_MAX (2 * S_NS)
 
 static const struct host_format tap_format = {
 	.hdr_len = VNET_HDR,
@@ -57,7 +55,7 @@ static void tap_disarm(struct port *p, unsigned q)
 
 /* ---- running ---- */
 
-static void queues_stop(struct tap *t)
+void tap_queues_stop(struct tap *t)
 {
 	port_stop_all(&t->port);
 	for (unsigned q = 0; q < t->n_queues; q++)
@@ -75,7 +73,7 @@ static int queues_start(struct tap *t, struct err *err)
 		if (rc == 0)
 			rc = port_tx_start(&t->port, q, err);
 		if (rc < 0) {
-			queues_stop(t);
+			tap_queues_stop(t);
 			return rc;
 		}
 	}
@@ -111,15 +109,14 @@ static void absent_tell(struct tap *t)
 		       t->ifname, in, t->port.name);
 }
 
-/* Brings what runs and what is said in line with what there is. */
-static int reconcile(struct tap *t, struct err *err)
+int tap_reconcile(struct tap *t, struct err *err)
 {
 	bool run = t->present && t->link_up && !t->admin_down;
 	struct err start_err = ERR_NONE;
 	char in[96];
 
 	if (!run && t->runs)
-		queues_stop(t);
+		tap_queues_stop(t);
 	if (run && !t->runs && queues_start(t, &start_err) < 0) {
 		port_state_set(&t->port, PORT_ERRORED, "%s", start_err.text);
 		return err_set(err, start_err.code, "%s", start_err.text);
@@ -146,157 +143,7 @@ void tap_note(struct tap *t, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(t->note, sizeof(t->note), fmt, ap);
 	va_end(ap);
-	reconcile(t, NULL);
-}
-
-static void mtu_see(struct tap *t)
-{
-	struct netlink_link link;
-
-	if (t->present && netlink_find(t->nl, NULL, t->ifindex, &link, NULL) == 0)
-		port_mtu_tell(&t->port, link.mtu);
-}
-
-/* ---- changes by others ---- */
-
-/* Listens in another namespace from now on. ns_fd becomes t's, unless that fails. */
-static int listen_in(struct tap *t, int ns_fd, struct err *err)
-{
-	struct netlink *nl;
-	int rc = netlink_get(switch_loop(t->port.sw), ns_fd, &nl, err);
-
-	if (rc < 0) {
-		close(ns_fd);
-		return rc;
-	}
-	netlink_unwatch(t->nl, &t->watcher);
-	netlink_put(t->nl);
-	close(t->ns_fd);
-	t->ns_fd = ns_fd;
-	t->nl = nl;
-	netlink_watch(nl, &t->watcher);
-	return 0;
-}
-
-/* The interface has left this namespace, with our descriptors. */
-static int follow(struct tap *t)
-{
-	int ns_fd = host_tun_netns(t->fds[0]), rc;
-
-	rc = ns_fd < 0 ? ns_fd : listen_in(t, ns_fd, NULL);
-	if (rc < 0)
-		return rc;
-	t->netns[0] = '\0'; /* whatever it is called, it is not the one that was given */
-	t->away = true;
-	return 0;
-}
-
-static void name_take(struct tap *t, const char name[IFNAMSIZ])
-{
-	if (!strcmp(t->ifname, name))
-		return;
-	memcpy(t->ifname, name, IFNAMSIZ);
-	t->away = true;
-	if (t->renamed)
-		t->renamed(t);
-}
-
-/* There is none any more: the next one is where the settings say, under the name that they give. */
-static int go_home(struct tap *t, struct err *err)
-{
-	int ns_fd, rc;
-
-	if (!t->away)
-		return 0;
-	rc = host_netns(t->home_netns[0] ? t->home_netns : NULL, &ns_fd, err);
-	if (rc == 0)
-		rc = listen_in(t, ns_fd, err);
-	if (rc < 0)
-		return rc;
-	memcpy(t->netns, t->home_netns, sizeof(t->netns));
-	name_take(t, t->home_ifname);
-	t->away = false;
-	return 0;
-}
-
-static void see_link(struct tap *t, const struct netlink_link *link)
-{
-	t->ifindex = link->index;
-	if (link->name[0])
-		name_take(t, link->name);
-	t->link_up = link->up;
-	if (link->mtu)
-		port_mtu_tell(&t->port, link->mtu);
-	reconcile(t, NULL);
-}
-
-/* Looks for itself. */
-static void look(struct tap *t)
-{
-	struct netlink_link link;
-
-	if (!t->present)
-		return;
-	if (!tun_attached(t->fds[0])) {
-		queues_stop(t);
-		tap_interface_forget(t);
-		go_home(t, NULL);
-		port_mtu_tell(&t->port, 0);
-		reconcile(t, NULL);
-		return;
-	}
-	/* By name where it has got another index, in another namespace. */
-	if (netlink_find(t->nl, NULL, t->ifindex, &link, NULL) == 0 && !strcmp(link.kind, "tun"))
-		see_link(t, &link);
-	else if (follow(t) == 0 && netlink_find(t->nl, t->ifname, 0, &link, NULL) == 0)
-		see_link(t, &link);
-}
-
-/* There is one again. */
-static void made_again(struct tap *t)
-{
-	tap_keep(t);
-	mtu_see(t);
-	if (t->renamed)
-		t->renamed(t);
-}
-
-/* Somebody has made an interface of our name, and perhaps taken it away again. Its maker holds it until
- * it is persistent, and the kernel does not say when that is. */
-static void return_of_it(void *arg)
-{
-	struct netlink_link link;
-	struct tap *t = arg;
-
-	if (t->present || netlink_find(t->nl, t->ifname, 0, &link, NULL) < 0 ||
-	    tap_interface_kind_check(&link, NULL) < 0)
-		return;
-	if (tap_interface_open(t, t->port.name, t->port.kept->mtu, NULL) < 0) {
-		loop_timer_del(t->again);
-		t->again_ns *= 2;
-		if (t->again_ns < AGAIN_MAX)
-			loop_timer_add(switch_loop(t->port.sw), t->again_ns, return_of_it, t,
-				       &t->again);
-		return;
-	}
-	made_again(t);
-	reconcile(t, NULL);
-}
-
-static void link_changed(void *arg, const struct netlink_link *link)
-{
-	struct tap *t = arg;
-
-	/* An event tells of the past, ours too: what counts is how the interface is now. */
-	if (!link || (t->present && link->index == t->ifindex))
-		look(t);
-	if (link && !t->present && !link->gone && !strcmp(link->name, t->ifname)) {
-		t->again_ns = AGAIN_MIN;
-		return_of_it(t);
-	}
-	if (link && !t->present &&
-	    (link->index == t->other_ifindex || !strcmp(link->name, t->ifname)))
-		reconcile(t, NULL);
+	tap_reconcile(t, NULL);
 }
 
 /* ---- vtable, control's part ---- */
@@ -309,23 +156,23 @@ static int tap_admin(struct port *p, bool up, struct err *err)
 
 	t->admin_down = !up;
 	if (up && !t->present) {
-		rc = go_home(t, err);
+		rc = tap_go_home(t, err);
 		if (rc == 0)
 			rc = tap_interface_open(t, p->name, p->kept->mtu, err);
 		if (rc == 0)
-			made_again(t);
+			tap_made_again(t);
 		rc = rc == -EAGAIN ? -EBUSY : rc;
 	} else if (up && !t->link_up) {
 		rc = host_link(t->fds[0], &(struct link_change){.what = LINK_UP}, err);
 		t->link_up = rc == 0;
 	}
 	if (rc == 0)
-		rc = reconcile(t, err);
+		rc = tap_reconcile(t, err);
 	if (rc < 0) {
 		err_prefix(err, "port \"%s\"", p->name);
 		t->admin_down = was_down;
 		if (was_down || !t->present || !t->link_up)
-			reconcile(t, NULL);
+			tap_reconcile(t, NULL);
 	}
 	return rc;
 }
@@ -361,7 +208,7 @@ static void tap_info(const struct port *p, struct port_info *info)
 /* A queue met an error that is not about one frame: the event that says why may be behind it. */
 static void tap_fault(struct port *p)
 {
-	look(tap_of(p));
+	tap_look(tap_of(p));
 }
 
 static void tap_destroy(struct port *p)
@@ -435,22 +282,6 @@ static int queues_create(struct tap *t, struct err *err)
 	return 0;
 }
 
-/* One that was taken over, by its descriptor: in the meantime it may have got another name or namespace. */
-static void find_again(struct tap *t)
-{
-	char name[IFNAMSIZ];
-	struct netlink_link link;
-
-	if (tun_name(t->fds[0], name) < 0)
-		return look(t);
-	name_take(t, name);
-	if (!tap_is_here(t))
-		follow(t);
-	if (netlink_find(t->nl, name, 0, &link, NULL) == 0)
-		see_link(t, &link);
-	tun_carrier(t->fds[0], t->port.carrier);
-}
-
 /* All but the port; accepts what is half-made. */
 static void parts_free(struct tap *t)
 {
@@ -494,13 +325,13 @@ int tap_open(struct tap *t, struct switch_ *sw, const struct tap_opts *opts,
 		parts_free(t);
 		return rc;
 	}
-	t->watcher = (struct netlink_watcher){.fn = link_changed, .arg = t};
+	t->watcher = (struct netlink_watcher){.fn = tap_link_changed, .arg = t};
 	netlink_watch(t->nl, &t->watcher);
 	if (taken)
-		find_again(t);
+		tap_find_again(t);
 	tap_keep(t);
-	mtu_see(t);
-	rc = reconcile(t, err);
+	tap_mtu_see(t);
+	rc = tap_reconcile(t, err);
 	if (rc < 0) {
 		tap_interface_restore(t);
 		tap_close(t);
@@ -511,7 +342,7 @@ int tap_open(struct tap *t, struct switch_ *sw, const struct tap_opts *opts,
 void tap_close(struct tap *t)
 {
 	loop_timer_del(t->again);
-	queues_stop(t);
+	tap_queues_stop(t);
 	port_fini(&t->port);
 	parts_free(t);
 }
@@ -534,7 +365,7 @@ void taps_end(struct switch_ *sw)
 	for (struct port *p = port_next(sw, NULL); p && n > 1; p = port_next(sw, p)) {
 		t = made_by_us(p);
 		if (t && t->runs)
-			queues_stop(t);
+			tap_queues_stop(t);
 		if (t)
 			host_link(t->fds[0], &(struct link_change){.what = LINK_DOOM}, NULL);
 	}
