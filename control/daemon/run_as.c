@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "control/daemon/run_as.h"
 
-#include <cap-ng.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -13,10 +12,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define OWN_USER   "lanyard"
-/* As systemd's DynamicUser=: no package takes a number of these. */
-#define NUMBER_MIN 61184u
-#define NUMBER_MAX 65519u
+#include "base/users.h"
+
+#define OWN_USER "lanyard"
 
 static void run_as_set(struct run_as *u, uid_t uid, gid_t gid, const char *name)
 {
@@ -27,25 +25,12 @@ static void run_as_set(struct run_as *u, uid_t uid, gid_t gid, const char *name)
 		snprintf(u->name, sizeof(u->name), "%u", uid);
 }
 
-static bool number_parse(const char *text, unsigned *n)
-{
-	char *end;
-	unsigned long v;
-
-	errno = 0;
-	v = strtoul(text, &end, 10);
-	if (errno || *end || end == text || *text == '-' || *text == '+' || v >= (unsigned)-1)
-		return false;
-	*n = (unsigned)v;
-	return true;
-}
-
 static int named(const char *name, struct run_as *out, struct err *err)
 {
 	const struct passwd *p = getpwnam(name);
 	unsigned n;
 
-	if (!p && number_parse(name, &n))
+	if (!p && users_number(name, &n))
 		run_as_set(out, n, n, NULL);
 	else if (p)
 		run_as_set(out, p->pw_uid, p->pw_gid, p->pw_name);
@@ -59,62 +44,13 @@ static int named(const char *name, struct run_as *out, struct err *err)
 	return err_hint(err, "leave --user out, or name an ordinary user");
 }
 
-/* Whether a process of that user runs. */
-static bool is_running(uid_t uid)
-{
-	DIR *dir = opendir("/proc");
-	struct dirent *e;
-	bool found = false;
-
-	while (dir && !found && (e = readdir(dir))) {
-		char path[300], line[256];
-		unsigned is[4] = {0};
-		FILE *f;
-
-		if (e->d_name[0] < '0' || e->d_name[0] > '9')
-			continue;
-		snprintf(path, sizeof(path), "/proc/%s/status", e->d_name);
-		f = fopen(path, "re");
-		while (f && fgets(line, sizeof(line), f))
-			if (sscanf(line, "Uid: %u %u %u %u", &is[0], &is[1], &is[2], &is[3]) == 4) {
-				for (unsigned i = 0; i < 4; i++)
-					found |= is[i] == uid;
-				break;
-			}
-		if (f)
-			fclose(f);
-	}
-	if (dir)
-		closedir(dir);
-	return found;
-}
-
-/* Whether the number exists in this user namespace. */
-static bool is_mapped(const char *map, unsigned id)
-{
-	unsigned inside, outside, n;
-	FILE *f = fopen(map, "re");
-	bool found = !f;
-
-	while (f && !found && fscanf(f, "%u %u %u", &inside, &outside, &n) == 3)
-		found = id >= inside && id - inside < n;
-	if (f)
-		fclose(f);
-	return found;
-}
-
-static bool is_known(unsigned id)
-{
-	return getpwuid(id) || getgrgid(id);
-}
-
 /* Whose the state folder was made by an earlier start, which may be that of the switch that we take over. */
 static bool before(const char *state_dir, struct run_as *out)
 {
 	struct stat st;
 
-	if (lstat(state_dir, &st) < 0 || !S_ISDIR(st.st_mode) || st.st_uid < NUMBER_MIN || st.st_uid > NUMBER_MAX ||
-	    st.st_gid != st.st_uid || is_known(st.st_uid))
+	if (lstat(state_dir, &st) < 0 || !S_ISDIR(st.st_mode) || st.st_uid < USERS_MIN || st.st_uid > USERS_SWITCH_MAX ||
+	    st.st_gid != st.st_uid || users_is_known(st.st_uid))
 		return false;
 	run_as_set(out, st.st_uid, st.st_gid, NULL);
 	return true;
@@ -122,7 +58,7 @@ static bool before(const char *state_dir, struct run_as *out)
 
 static int unused(const char *run_dir, const char *state_dir, struct run_as *out, struct err *err)
 {
-	const unsigned n = NUMBER_MAX - NUMBER_MIN + 1;
+	const unsigned n = USERS_SWITCH_MAX - USERS_MIN + 1;
 	unsigned hash = 2166136261u;
 
 	if (before(state_dir, out))
@@ -130,14 +66,14 @@ static int unused(const char *run_dir, const char *state_dir, struct run_as *out
 	for (const char *at = run_dir; *at; at++)
 		hash = (hash ^ (unsigned char)*at) * 16777619u;
 	for (unsigned i = 0; i < n; i++) {
-		unsigned id = NUMBER_MIN + (hash + i) % n;
+		unsigned id = USERS_MIN + (hash + i) % n;
 
-		if (is_known(id) || is_running(id))
+		if (!users_is_free(id))
 			continue;
 		run_as_set(out, id, id, NULL);
 		return 0;
 	}
-	err_set(err, -ENOENT, "each user from %u to %u is in use", NUMBER_MIN, NUMBER_MAX);
+	err_set(err, -ENOENT, "each user from %u to %u is in use", USERS_MIN, USERS_SWITCH_MAX);
 	return err_hint(err, "make a user \"" OWN_USER "\", or name one with --user");
 }
 
@@ -161,13 +97,7 @@ int run_as_choose(const char *name, const char *run_dir, const char *state_dir, 
 	}
 	if (rc < 0)
 		return rc;
-	if (!capng_have_capability(CAPNG_EFFECTIVE, CAP_SETUID) ||
-	    !capng_have_capability(CAPNG_EFFECTIVE, CAP_SETGID) ||
-	    !capng_have_capability(CAPNG_EFFECTIVE, CAP_CHOWN))
-		*why = "it lacks CAP_SETUID, CAP_SETGID or CAP_CHOWN";
-	else if (!is_mapped("/proc/self/uid_map", out->uid) ||
-		 !is_mapped("/proc/self/gid_map", out->gid))
-		*why = "its user namespace has no other user";
+	*why = users_why_not(out->uid, out->gid);
 	if (!*why)
 		return 0;
 	if (name)
