@@ -145,7 +145,7 @@ static bool same(int fd, const char *path, const char *below)
 	       fstat(fd, &is) == 0 && stat(whole, &that) == 0 && is.st_dev == that.st_dev && is.st_ino == that.st_ino;
 }
 
-/* Of a NIC: ID.n0, ID.d0. All else there controls a VM. */
+/* Of a NIC: ID.d0; QEMU's own are in a folder beneath. All else there controls a VM. */
 static bool is_of_nic(const char *name)
 {
 	const char *dot = strrchr(name, '.');

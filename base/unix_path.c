@@ -3,8 +3,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
+#include <pwd.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -13,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/socket_dirs.h"
+#include "base/users.h"
 
 #define BACKLOG	     4
 #define SIOCUNIXFILE 0x89e0 /* of <linux/un.h>, which does not go beside <sys/un.h> */
@@ -30,6 +34,65 @@ void unix_path_access_set(const struct unix_path_access *a)
 void unix_path_ops_set(const struct unix_path_ops *o)
 {
 	ops = o;
+}
+
+static bool is_said(const char *word)
+{
+	return word && *word;
+}
+
+/* A number stands for itself. */
+static int id_find(bool is_group, const char *name, unsigned *id, struct err *err)
+{
+	const struct passwd *user = is_group ? NULL : getpwnam(name);
+	const struct group *group = is_group ? getgrnam(name) : NULL;
+
+	if (user)
+		*id = user->pw_uid;
+	else if (group)
+		*id = group->gr_gid;
+	else if (!users_number(name, id))
+		return err_set(err, -EINVAL, "there is no %s \"%.64s\"", is_group ? "group" : "user", name);
+	return 0;
+}
+
+/* Returns the mode or -EINVAL. */
+static int mode_of(const char *text)
+{
+	char *end;
+	unsigned long mode = strtoul(text, &end, 8);
+
+	return *end || end == text || *text == '-' || *text == '+' || mode & ~0666ul ? -EINVAL : (int)mode;
+}
+
+int unix_path_mode_check(const char *mode, struct err *err)
+{
+	return mode_of(mode) < 0
+		       ? err_set(err, -EINVAL, "\"%.16s\" is no mode of a socket, like 0660", mode)
+		       : 0;
+}
+
+int unix_path_access_words(struct unix_path_access *a, const struct unix_path_words *words, struct err *err)
+{
+	unsigned id;
+	int rc = 0;
+
+	if (is_said(words->owner)) {
+		rc = id_find(false, words->owner, &id, err);
+		if (rc == 0)
+			a->owner = (uid_t)id;
+	}
+	if (rc == 0 && is_said(words->group)) {
+		rc = id_find(true, words->group, &id, err);
+		if (rc == 0)
+			a->group = (gid_t)id;
+	}
+	if (rc == 0 && is_said(words->mode)) {
+		rc = unix_path_mode_check(words->mode, err);
+		if (rc == 0)
+			a->mode = (mode_t)mode_of(words->mode);
+	}
+	return rc;
 }
 
 static struct sockaddr_un address(const char *path)
@@ -103,7 +166,8 @@ static int file_open(int fd, int dir, const char *name)
 }
 
 /* By its inode: what is at the path may be another file by now. */
-static int file_give(int fd, int dir, const char *name, const char *path, struct err *err)
+static int file_give(int fd, int dir, const char *name, const char *path, const struct unix_path_access *a,
+		     struct err *err)
 {
 	int at = file_open(fd, dir, name), rc = 0;
 	char self[32];
@@ -111,8 +175,8 @@ static int file_give(int fd, int dir, const char *name, const char *path, struct
 	if (at < 0)
 		return err_set(err, -EIO, "somebody has put another file at %s", path);
 	snprintf(self, sizeof(self), "/proc/self/fd/%d", at);
-	if (fchownat(at, "", given.owner, given.group, AT_EMPTY_PATH) < 0 ||
-	    chmod(self, given.mode) < 0)
+	if (fchownat(at, "", a->owner, a->group, AT_EMPTY_PATH) < 0 ||
+	    chmod(self, a->mode) < 0)
 		rc = -errno;
 	close(at);
 	if (rc == 0)
@@ -193,7 +257,8 @@ static void direct_unlink(int fd)
 
 /* A file that somebody has us make elsewhere, by moving folders about just now, is not the one in `dir`: then file_give()
  * refuses it, and nobody ever listens there. */
-static int bind_in(int dir, const char *name, const char *path, int type, int *out, struct err *err)
+static int bind_in(int dir, const char *name, const char *path, int type, const struct unix_path_access *a,
+		   int *out, struct err *err)
 {
 	struct sockaddr_un sun = address(path);
 	int rc = place_clear(dir, name, path, type, err), fd;
@@ -209,7 +274,7 @@ static int bind_in(int dir, const char *name, const char *path, int type, int *o
 		close(fd);
 		return rc;
 	}
-	rc = file_give(fd, dir, name, path, err);
+	rc = file_give(fd, dir, name, path, a, err);
 	if (rc == 0 && type == SOCK_STREAM && listen(fd, BACKLOG) < 0)
 		rc = err_set(err, -errno, "cannot listen on %s: %s", path, strerror(errno));
 	if (rc < 0) {
@@ -221,17 +286,21 @@ static int bind_in(int dir, const char *name, const char *path, int type, int *o
 	return 0;
 }
 
-static int direct_bind(const char *path, int type, int *out, struct err *err)
+static int direct_bind(const char *path, int type, const struct unix_path_words *whose, int *out, struct err *err)
 {
+	struct unix_path_access a = given;
 	const char *name;
-	int dir, rc = socket_dirs_open(path, &dir, &name);
+	int dir, rc = whose ? unix_path_access_words(&a, whose, err) : 0;
 
+	if (rc < 0)
+		return rc;
+	rc = socket_dirs_open(path, &dir, &name);
 	if (rc == -EACCES && socket_dirs_check(path, err) == 0)
 		return err_set(err, rc, "%s: neither a symbolic link, nor \"..\", nor a socket by which the switch or a VM is "
 			       "controlled", path);
 	if (rc < 0)
 		return rc == -EACCES ? rc : err_set(err, rc, "cannot bind %s: %s", path, strerror(-rc));
-	rc = bind_in(dir, name, path, type, out, err);
+	rc = bind_in(dir, name, path, type, &a, out, err);
 	socket_dirs_close(dir);
 	return rc;
 }
@@ -305,7 +374,12 @@ int unix_path_check(const char *path, const char *option, struct err *err)
 
 int unix_path_bind(const char *path, int type, int *fd, struct err *err)
 {
-	return ops->bind(path, type, fd, err);
+	return ops->bind(path, type, NULL, fd, err);
+}
+
+int unix_path_bind_for(const char *path, int type, const struct unix_path_words *whose, int *fd, struct err *err)
+{
+	return ops->bind(path, type, whose, fd, err);
 }
 
 int unix_path_connect(const char *path)

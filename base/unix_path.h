@@ -30,8 +30,14 @@ struct unix_path_access {
 	mode_t mode;
 };
 
+/* The same in words, for one socket: user, group, octal mode. NULL, or empty: as for all. */
+#define UNIX_PATH_WORD_MAX 33
+struct unix_path_words {
+	const char *owner, *group, *mode;
+};
+
 struct unix_path_ops {
-	int (*bind)(const char *path, int type, int *fd, struct err *err);
+	int (*bind)(const char *path, int type, const struct unix_path_words *whose, int *fd, struct err *err);
 	int (*connect)(const char *path);
 	int (*peer)(int fd, const char *path);
 	bool (*is_there)(int fd);
@@ -42,12 +48,18 @@ extern const struct unix_path_ops unix_path_direct;
 void unix_path_access_set(const struct unix_path_access *a); /* of the direct functions */
 void unix_path_ops_set(const struct unix_path_ops *ops);
 
+/* Takes words over. -EINVAL with a sentence: no such user, no such group, no mode of a socket. It asks passwd and
+ * group, which may take its time, where a word is no number. */
+int unix_path_access_words(struct unix_path_access *a, const struct unix_path_words *words, struct err *err);
+int unix_path_mode_check(const char *mode, struct err *err);
+
 /* 0; -ENAMETOOLONG with a sentence that names option; -EACCES where no socket may be (base/socket_dirs.h). */
 int unix_path_check(const char *path, const char *option, struct err *err);
 
 /* A socket of this type, SOCK_STREAM (which listens) or SOCK_DGRAM, at path; it never waits. -EEXIST: there is
  * something else; -EADDRINUSE: somebody serves it. */
 int unix_path_bind(const char *path, int type, int *fd, struct err *err);
+int unix_path_bind_for(const char *path, int type, const struct unix_path_words *whose, int *fd, struct err *err);
 
 /* A stream socket that is connected, and never waits, or -errno. */
 int unix_path_connect(const char *path);

@@ -16,12 +16,14 @@
 #ifndef TAP_DGRAM_H
 #define TAP_DGRAM_H
 
+#include "base/unix_path.h"
 #include "switch/port.h"
 
 struct dgram_opts {
 	struct port_opts port;
 	const char *path; /* of our socket */
 	const char *peer; /* of the other's */
+	struct unix_path_words whose; /* the file of ours */
 };
 
 int dgram_port_add(struct switch_ *sw, const struct dgram_opts *opts, struct port **out,

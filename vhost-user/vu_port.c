@@ -231,13 +231,13 @@ static void begin(struct vu_port *vp, bool adopt)
 	vu_front_end_await(vp);
 }
 
-static int socket_listen(struct vu_port *vp, const char *name, struct err *err)
+static int socket_listen(struct vu_port *vp, const struct vu_port_opts *opts, struct err *err)
 {
-	int rc = unix_path_bind(vp->path, SOCK_STREAM, &vp->listen_fd, err);
+	int rc = unix_path_bind_for(vp->path, SOCK_STREAM, &opts->whose, &vp->listen_fd, err);
 
 	if (rc == -EADDRINUSE)
 		err_hint(err, "choose another --path, or leave out --listen to connect to it");
-	return rc < 0 ? err_prefix(err, "port \"%s\"", name) : 0;
+	return rc < 0 ? err_prefix(err, "port \"%s\"", opts->port.name) : 0;
 }
 
 /* The port that a predecessor left in a slot, with its listening socket. *fits: it is this one. */
@@ -256,7 +256,7 @@ static int adopt(struct vu_port *vp, struct switch_ *sw, const struct vu_port_op
 		vu_kept_fd(&vp->port, KEEP_LISTEN, 0, -1); /* of another path */
 	if (!vp->listen || vp->listen_fd >= 0)
 		return 0;
-	rc = socket_listen(vp, opts->port.name, err);
+	rc = socket_listen(vp, opts, err);
 	if (rc == 0)
 		vu_kept_fd(&vp->port, KEEP_LISTEN, 0, vp->listen_fd);
 	else
@@ -266,7 +266,7 @@ static int adopt(struct vu_port *vp, struct switch_ *sw, const struct vu_port_op
 
 static int make(struct vu_port *vp, struct switch_ *sw, const struct vu_port_opts *opts, struct err *err)
 {
-	int rc = opts->listen ? socket_listen(vp, opts->port.name, err) : 0;
+	int rc = opts->listen ? socket_listen(vp, opts, err) : 0;
 
 	if (rc < 0)
 		return rc;

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 
 #include "base/err.h"
+#include "base/unix_path.h"
 #include "switch/switch.h"
 
 #define VU_QUEUE_PAIRS_MAX 8
@@ -18,6 +19,7 @@
 struct vu_port_opts {
 	struct port_opts port;
 	const char *path;  /* the socket */
+	struct unix_path_words whose; /* the socket's file, with listen */
 	bool listen;	   /* own the socket; else connect to it and keep trying */
 	bool keep_open;	   /* the socket stays open while the port is down: see vu_port.c */
 	unsigned n_queues; /* queue pairs offered, 1 to VU_QUEUE_PAIRS_MAX; 0: the maximum */

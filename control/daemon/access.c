@@ -83,22 +83,16 @@ int access_group_set(struct access *a, const char *group, struct err *err)
 int access_ports(struct unix_path_access *a, const char *owner, const char *group, const char *mode,
 		 struct err *err)
 {
-	unsigned uid = NO_ID, gid = NO_ID;
-	char *end = NULL;
+	const struct unix_path_words words[] = {{.owner = owner}, {.group = group}, {.mode = mode}};
+	static const char *const options[] = {"--port-owner", "--port-group", "--port-mode"};
 	int rc = 0;
 
 	*a = (struct unix_path_access){.owner = (uid_t)NO_ID, .group = (gid_t)NO_ID, .mode = 0660};
-	if (owner)
-		rc = id_find("--port-owner", false, owner, &uid, err);
-	if (rc == 0 && group)
-		rc = id_find("--port-group", true, group, &gid, err);
-	if (rc == 0 && mode) {
-		a->mode = (mode_t)strtoul(mode, &end, 8);
-		if (*end || end == mode || a->mode & ~(mode_t)0666)
-			rc = err_set(err, -EINVAL, "--port-mode: \"%.16s\" is no mode of a socket, like 0660", mode);
+	for (unsigned i = 0; rc == 0 && i < 3; i++) {
+		rc = unix_path_access_words(a, &words[i], err);
+		if (rc < 0)
+			err_prefix(err, "%s", options[i]);
 	}
-	a->owner = uid;
-	a->group = gid;
 	return rc;
 }
 

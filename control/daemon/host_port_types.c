@@ -95,7 +95,7 @@ static int dgram_check(const json_t *settings, struct err *err)
 			       path[0] != '/' ? "path" : "peer", path[0] != '/' ? path : peer);
 	if (!strcmp(path, peer))
 		return err_set(err, -EINVAL, "path and peer are the same, %.100s", path);
-	return 0;
+	return port_socket_check(settings, err);
 }
 
 static int dgram_add(struct switch_ *sw, const struct port_opts *opts, const json_t *settings,
@@ -105,12 +105,13 @@ static int dgram_add(struct switch_ *sw, const struct port_opts *opts, const jso
 		.port = *opts,
 		.path = text(settings, "path"),
 		.peer = text(settings, "peer"),
+		.whose = port_socket_words(settings),
 	};
 
 	return dgram_port_add(sw, &dgram, out, err);
 }
 
-static const char *const dgram_keys[] = {"path", "peer", NULL};
+static const char *const dgram_keys[] = {"path", "peer", SOCKET_KEYS, NULL};
 const struct port_type port_type_dgram = {"dgram", dgram_keys, dgram_check, dgram_add};
 
 /* ---- uplink: a device of DPDK ---- */

@@ -9,6 +9,7 @@
 #include "control/daemon/owner.h"
 #include "control/daemon/page.h"
 #include "control/daemon/policy_params.h"
+#include "control/daemon/port_type.h"
 #include "control/daemon/vlan_params.h"
 #include "control/rpc/methods.h"
 
@@ -205,6 +206,7 @@ static void text_set(json_t *to, const char *key, const char *text)
 
 static json_t *port_json(const struct port *p)
 {
+	static const char *const socket_keys[] = {SOCKET_KEYS};
 	const struct owner *owner = port_owner(p);
 	struct port_info info;
 	json_t *out;
@@ -226,6 +228,9 @@ static json_t *port_json(const struct port *p)
 		json_object_set_new(
 			out, "listen",
 			json_boolean(json_is_true(json_object_get(owner->settings, "listen"))));
+	for (unsigned i = 0; owner && info.path && i < sizeof(socket_keys) / sizeof(socket_keys[0]); i++)
+		text_set(out, socket_keys[i],
+			 json_string_value(json_object_get(owner->settings, socket_keys[i])));
 	policy_to_json(info.policy, out);
 	text_set(out, "device", info.device);
 	text_set(out, "ifname", info.ifname);

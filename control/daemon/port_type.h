@@ -12,6 +12,7 @@
 
 #include "base/err.h"
 #include "base/loop.h"
+#include "base/unix_path.h"
 #include "switch/switch.h"
 
 #define PORT_AGAIN_NS  (2 * MS_NS) /* between two tries */
@@ -48,6 +49,12 @@ void host_ports_confined(void);
 /* Before the switch is destroyed. */
 void host_ports_leave(struct switch_ *sw);
 void host_ports_end(void);
+
+/* Whose the file of its own socket shall be, of settings with these keys; the texts are theirs. */
+#define SOCKET_KEYS "owner", "group", "mode"
+struct unix_path_words port_socket_words(const json_t *settings);
+/* -EINVAL: no mode of a socket; a number at least is checked before anything is made. */
+int port_socket_check(const json_t *settings, struct err *err);
 
 /* The type of that name, or NULL with a sentence that says which this build has. */
 const struct port_type *port_type_find(const struct port_type *const *types, const char *name,

@@ -35,6 +35,24 @@ const struct port_type *port_type_find(const struct port_type *const *types, con
 	return NULL;
 }
 
+/* ---- a socket's file ---- */
+
+struct unix_path_words port_socket_words(const json_t *settings)
+{
+	return (struct unix_path_words){
+		.owner = json_string_value(json_object_get(settings, "owner")),
+		.group = json_string_value(json_object_get(settings, "group")),
+		.mode = json_string_value(json_object_get(settings, "mode")),
+	};
+}
+
+int port_socket_check(const json_t *settings, struct err *err)
+{
+	const char *mode = json_string_value(json_object_get(settings, "mode"));
+
+	return mode ? unix_path_mode_check(mode, err) : 0;
+}
+
 /* ---- vhost-user: a virtio-net device whose front end is at a socket ---- */
 
 static int vhost_user_check(const json_t *settings, struct err *err)
@@ -45,7 +63,14 @@ static int vhost_user_check(const json_t *settings, struct err *err)
 		return err_set(err, -EINVAL, "a vhost-user port needs a path, its socket");
 	if (path[0] != '/')
 		return err_set(err, -EINVAL, "path \"%.100s\" does not begin with /", path);
-	return 0;
+	if (!json_is_true(json_object_get(settings, "listen")) &&
+	    (json_object_get(settings, "owner") || json_object_get(settings, "group") ||
+	     json_object_get(settings, "mode"))) {
+		err_set(err, -EINVAL, "a port that connects has no socket of its own: owner, group and mode belong "
+				      "to one that listens");
+		return err_hint(err, "add --listen");
+	}
+	return port_socket_check(settings, err);
 }
 
 static int vhost_user_add(struct switch_ *sw, const struct port_opts *opts, const json_t *settings,
@@ -56,13 +81,14 @@ static int vhost_user_add(struct switch_ *sw, const struct port_opts *opts, cons
 		.path = json_string_value(json_object_get(settings, "path")),
 		.listen = json_is_true(json_object_get(settings, "listen")),
 		.n_queues = (unsigned)json_integer_value(json_object_get(settings, "queues")),
+		.whose = port_socket_words(settings),
 		.keep_open = json_object_get(settings, "carrier") != NULL,
 	};
 
 	return vu_port_add(sw, &vu, out, err);
 }
 
-static const char *const vhost_user_keys[] = {"path", "listen", "queues", "carrier", NULL};
+static const char *const vhost_user_keys[] = {"path", "listen", "queues", "carrier", SOCKET_KEYS, NULL};
 const struct port_type port_type_vhost_user = {"vhost-user", vhost_user_keys, vhost_user_check,
 					       vhost_user_add};
 

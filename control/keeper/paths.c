@@ -29,18 +29,22 @@ static bool is_whole(const struct paths_question *q, int size, unsigned n_fds)
 		return false;
 	if (q->op == PATHS_BIND && q->type != SOCK_STREAM && q->type != SOCK_DGRAM)
 		return false;
+	if (!memchr(q->owner, '\0', sizeof(q->owner)) || !memchr(q->group, '\0', sizeof(q->group)) ||
+	    !memchr(q->mode, '\0', sizeof(q->mode)))
+		return false;
 	return !has_path || (q->path[0] == '/' && memchr(q->path, '\0', sizeof(q->path)));
 }
 
 /* Returns the descriptor that goes back with the answer, or -1. */
 static int question_do(const struct paths_question *q, int fd, struct paths_answer *a)
 {
+	const struct unix_path_words whose = {q->owner, q->group, q->mode};
 	const struct unix_path_ops *direct = &unix_path_direct;
 	int out = -1;
 
 	switch (q->op) {
 	case PATHS_BIND:
-		a->result = direct->bind(q->path, q->type, &out, &a->err);
+		a->result = direct->bind(q->path, q->type, &whose, &out, &a->err);
 		break;
 	case PATHS_CONNECT:
 		out = direct->connect(q->path);

@@ -6,11 +6,12 @@
  * What     A server in the keeper, which does what it is asked, and its client in the packet process, which waits
  *          for each answer, PATHS_WAIT_MS at most.
  * How      A socket pair of its own, which outlives the packet process: each successor goes on with it, and takes
- *          answers to its own questions only. Who is to own a file, and its mode, is the keeper's options' word.
+ *          answers to its own questions only. Who is to own a file, and its mode, is said with it, or else the word of
+ *          the keeper's options.
  * Threads  one a side.
  * Trust    The server checks all that it reads. What a packet process that was taken over gains here is to bind
  *          where nothing is or nobody serves, and to connect, in the folders that were listed at the start
- *          (base/socket_dirs.h): it cannot remove or replace anything else, nor change a file's owner or mode.
+ *          (base/socket_dirs.h): it cannot remove or replace anything else, nor change another file's owner or mode.
  *          Where it is the keeper's own user there is no list, and nothing to gain.
  */
 #ifndef CONTROL_KEEPER_PATHS_H

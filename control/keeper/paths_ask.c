@@ -62,11 +62,22 @@ static struct paths_question question(enum paths_op op, const char *path)
 	return q;
 }
 
-static int ask_bind(const char *path, int type, int *fd, struct err *err)
+static void word_copy(char *to, size_t size, const char *word)
+{
+	if (word)
+		memcpy(to, word, strnlen(word, size - 1));
+}
+
+static int ask_bind(const char *path, int type, const struct unix_path_words *whose, int *fd, struct err *err)
 {
 	struct paths_question q = question(PATHS_BIND, path);
 	int rc;
 
+	if (whose) {
+		word_copy(q.owner, sizeof(q.owner), whose->owner);
+		word_copy(q.group, sizeof(q.group), whose->group);
+		word_copy(q.mode, sizeof(q.mode), whose->mode);
+	}
 	q.type = type;
 	rc = ask(&q, -1, fd, err);
 	if (rc == 0 && *fd < 0)

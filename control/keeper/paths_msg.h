@@ -8,7 +8,7 @@
 #include "base/unix_path.h"
 
 enum paths_op {
-	PATHS_BIND = 1, /* path, type: a descriptor comes back */
+	PATHS_BIND = 1, /* path, type, and whose the file shall be: a descriptor comes back */
 	PATHS_CONNECT,	/* path: a descriptor comes back */
 	PATHS_PEER,	/* path and a descriptor */
 	PATHS_IS_THERE, /* a descriptor; result 1: it is */
@@ -19,6 +19,7 @@ struct paths_question {
 	uint32_t op, seq;
 	int32_t type;
 	char path[UNIX_PATH_MAX];
+	char owner[UNIX_PATH_WORD_MAX], group[UNIX_PATH_WORD_MAX], mode[8]; /* as struct unix_path_words */
 };
 
 struct paths_answer {

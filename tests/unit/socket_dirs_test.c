@@ -74,7 +74,7 @@ static bool is_there(const char *name)
 static int try_bind(const char *name)
 {
 	struct err err = ERR_NONE;
-	int fd, rc = keeper->bind(at(name), SOCK_STREAM, &fd, &err);
+	int fd, rc = keeper->bind(at(name), SOCK_STREAM, NULL, &fd, &err);
 
 	if (rc < 0)
 		assert_true(err.text[0]);
@@ -278,7 +278,7 @@ static void races_reach_nothing_of_roots(void **state)
 		struct err err = ERR_NONE;
 		int fd = -1, conn;
 
-		if (keeper->bind(at("named/sub/new"), SOCK_STREAM, &fd, &err) == 0) {
+		if (keeper->bind(at("named/sub/new"), SOCK_STREAM, NULL, &fd, &err) == 0) {
 			n_bound++;
 			n_stray += is_listening_at("root/new");
 			keeper->unlink(fd);
