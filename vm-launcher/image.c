@@ -245,12 +245,16 @@ int image_busybox(const struct image_sources *src, const char *state_dir,
 	snprintf(out->initrd, sizeof(out->initrd), "%s/busybox-%.64s-%016llx.cpio", dir,
 		 b->kernel.release, (unsigned long long)hash_inputs(b));
 	if (access(out->initrd, R_OK) == 0)
-		goto out;
+		goto readable;
 	rc = dir_make(dir, 0755, err);
 	if (rc == 0)
 		rc = build(b);
 	if (rc == 0)
 		rc = file_write(out->initrd, b->cpio.data, b->cpio.len, err);
+readable:
+	/* Nothing in it is a secret, and QEMU may be another user's: one that cannot read it needs a copy each. */
+	if (rc == 0)
+		chmod(out->initrd, 0644);
 out:
 	cpio_free(&b->cpio);
 	free(b);

@@ -103,7 +103,8 @@ static int set_up(struct vm *vm, struct err *err)
 
 int main(int argc, char **argv)
 {
-	static struct vm vm = {.qemu_pidfd = -1, .qemu_err_fd = -1, .store_lock_fd = -1};
+	static struct vm vm = {.qemu_pidfd = -1, .qemu_err_fd = -1, .store_lock_fd = -1,
+			       .user = {.lock_fd = -1}};
 	struct err err = ERR_NONE;
 	int lock_fd, report_fd;
 

@@ -69,7 +69,8 @@ static void add_machine(struct qemu_argv *a, const struct vm_spec *s)
 	add(a, "-name");
 	add(a, "guest=%s", s->name);
 	add(a, "-machine");
-	add(a, "q35,memory-backend=ram0");
+	/* Without the guest's memory in a core. */
+	add(a, "q35,memory-backend=ram0,dump-guest-core=off");
 	add(a, "-accel");
 	add(a, "%s", s->accel);
 	add(a, "-cpu");
@@ -103,30 +104,56 @@ static void add_channels(struct qemu_argv *a, const char *vectors)
 	add(a, "virtserialport,bus=serial0.0,chardev=agent,id=agent0,name=org.qemu.guest_agent.0");
 }
 
-static void add_boot(struct qemu_argv *a, const struct vm_spec *s, const char *vectors)
+/* Kernel and initrd. QEMU opens what it is named itself. */
+static void add_boot_file(struct qemu_argv *a, const char *option, const char *path, bool passed, enum qemu_fd fd)
+{
+	if (!path[0])
+		return;
+	add(a, "%s", option);
+	if (passed)
+		add(a, "/proc/self/fd/%d", fd);
+	else
+		add(a, "%s", path);
+}
+
+static void add_disk(struct qemu_argv *a, const struct vm_spec *s, const struct qemu_files *files, const char *vectors)
 {
 	char buf[2 * VM_PATH_BYTES];
 
-	if (s->boot_kernel[0]) {
-		add(a, "-kernel");
-		add(a, "%s", s->boot_kernel);
+	if (files->passed) {
+		add(a, "-add-fd");
+		add(a, "fd=%d,set=%d", QEMU_FD_DISK, QEMU_FD_DISK);
+		/* Else it would be opened for reading first, which a descriptor for both is not taken for. */
+		snprintf(buf, sizeof(buf), "/dev/fdset/%d,auto-read-only=off", QEMU_FD_DISK);
+	} else {
+		quoted(s->disk, buf, sizeof(buf));
 	}
-	if (s->boot_initrd[0]) {
-		add(a, "-initrd");
-		add(a, "%s", s->boot_initrd);
+	add(a, "-drive");
+	/* The format is never guessed by QEMU: a guest could write another one's header. */
+	if (files->backing[0]) {
+		char backing[2 * VM_PATH_BYTES];
+
+		/* It stands in the image relative to that, which has no path any more. */
+		add(a, "if=none,id=disk0,format=%s,file=%s,backing.file.filename=%s", s->disk_format, buf,
+		    quoted(files->backing, backing, sizeof(backing)));
+	} else {
+		add(a, "if=none,id=disk0,format=%s,file=%s", s->disk_format, buf);
 	}
+	add(a, "-device");
+	add(a, "virtio-blk-pci,drive=disk0%s", vectors);
+}
+
+static void add_boot(struct qemu_argv *a, const struct vm_spec *s, const struct qemu_files *files,
+		     const char *vectors)
+{
+	add_boot_file(a, "-kernel", s->boot_kernel, files->passed, QEMU_FD_KERNEL);
+	add_boot_file(a, "-initrd", s->boot_initrd, files->passed, QEMU_FD_INITRD);
 	if (s->boot_append[0]) {
 		add(a, "-append");
 		add(a, "%s", s->boot_append);
 	}
-	if (s->disk[0]) {
-		add(a, "-drive");
-		/* The format is never guessed by QEMU: a guest could write another one's header. */
-		add(a, "if=none,id=disk0,format=%s,file=%s", s->disk_format,
-		    quoted(s->disk, buf, sizeof(buf)));
-		add(a, "-device");
-		add(a, "virtio-blk-pci,drive=disk0%s", vectors);
-	}
+	if (s->disk[0])
+		add_disk(a, s, files, vectors);
 }
 
 static void add_user_net(struct qemu_argv *a, const struct vm_nic *n, unsigned i)
@@ -138,26 +165,23 @@ static void add_user_net(struct qemu_argv *a, const struct vm_nic *n, unsigned i
 		add(a, "user,id=net%u", i);
 }
 
-static void add_vhost_user(struct qemu_argv *a, unsigned i, const char *run_dir, const char *id)
+static void add_vhost_user(struct qemu_argv *a, unsigned i, const char *id)
 {
-	char path[VM_FILE_BYTES], buf[2 * VM_FILE_BYTES];
+	char name[VM_NAME_IN_FOLDER];
 
 	add(a, "-chardev");
-	add(a, "socket,id=nic%u,path=%s,server=on,wait=off", i,
-	    quoted(vm_nic_path(path, run_dir, id, 'n', i), buf, sizeof(buf)));
+	add(a, "socket,id=nic%u,path=%s,server=on,wait=off", i, vm_nic_name(name, id, 'n', i));
 	add(a, "-netdev");
 	add(a, "vhost-user,id=net%u,chardev=nic%u", i, i);
 }
 
-static void add_dgram(struct qemu_argv *a, unsigned i, const char *run_dir, const char *id)
+static void add_dgram(struct qemu_argv *a, unsigned i, const char *id)
 {
-	char local[VM_FILE_BYTES], local_buf[2 * VM_FILE_BYTES];
-	char remote[VM_FILE_BYTES], remote_buf[2 * VM_FILE_BYTES];
+	char local[VM_NAME_IN_FOLDER], remote[VM_NAME_IN_FOLDER];
 
 	add(a, "-netdev");
 	add(a, "dgram,id=net%u,local.type=unix,local.path=%s,remote.type=unix,remote.path=%s", i,
-	    quoted(vm_nic_path(local, run_dir, id, 'n', i), local_buf, sizeof(local_buf)),
-	    quoted(vm_nic_path(remote, run_dir, id, 'd', i), remote_buf, sizeof(remote_buf)));
+	    vm_nic_name(local, id, 'n', i), vm_nic_name(remote, id, 'd', i));
 }
 
 /*
@@ -167,8 +191,7 @@ static void add_dgram(struct qemu_argv *a, unsigned i, const char *run_dir, cons
  */
 #define VHOST_USER_DEVICE ",rx_queue_size=1024,tx_queue_size=1024,ctrl_guest_offloads=off"
 
-static void add_nic(struct qemu_argv *a, const struct vm_spec *s, unsigned i, const char *run_dir,
-		    const char *id, const char *vectors)
+static void add_nic(struct qemu_argv *a, const struct vm_spec *s, unsigned i, const char *id, const char *vectors)
 {
 	const struct vm_nic *n = &s->nics[i];
 	const struct nic_model *m = nic_model_find(n->model, NULL);
@@ -178,9 +201,9 @@ static void add_nic(struct qemu_argv *a, const struct vm_spec *s, unsigned i, co
 	if (n->user)
 		add_user_net(a, n, i);
 	else if (virtio)
-		add_vhost_user(a, i, run_dir, id);
+		add_vhost_user(a, i, id);
 	else
-		add_dgram(a, i, run_dir, id);
+		add_dgram(a, i, id);
 	add(a, "-device");
 	if (!virtio) {
 		add(a, "%s,id=%s,netdev=net%u,mac=%s,romfile=", m->device, n->name, i, n->mac);
@@ -192,8 +215,8 @@ static void add_nic(struct qemu_argv *a, const struct vm_spec *s, unsigned i, co
 	    n->user ? "" : VHOST_USER_DEVICE, host_mtu, vectors);
 }
 
-int qemu_argv_build(struct qemu_argv *a, const struct vm_spec *s, const char *run_dir,
-		    const char *id, struct err *err)
+int qemu_argv_build(struct qemu_argv *a, const struct vm_spec *s, const struct qemu_files *files, const char *id,
+		    struct err *err)
 {
 	/* QEMU 7.2 crashes under TCG when a guest enables MSI-X on a vhost-user NIC. */
 	const char *vectors = strcmp(s->accel, "kvm") ? ",vectors=0" : "";
@@ -201,9 +224,9 @@ int qemu_argv_build(struct qemu_argv *a, const struct vm_spec *s, const char *ru
 	memset(a, 0, sizeof(*a));
 	add_machine(a, s);
 	add_channels(a, vectors);
-	add_boot(a, s, vectors);
+	add_boot(a, s, files, vectors);
 	for (unsigned i = 0; i < s->n_nics; i++)
-		add_nic(a, s, i, run_dir, id, vectors);
+		add_nic(a, s, i, id, vectors);
 	if (a->error)
 		return err_set(err, a->error, "vm \"%s\": QEMU's command line cannot be made: %s",
 			       s->name, strerror(-a->error));

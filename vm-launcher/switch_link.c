@@ -71,6 +71,10 @@ static json_t *port_params(const struct switch_link *l, unsigned i)
 		json_object_set_new(
 			p, "path", json_string(vm_nic_path(path, l->run_dir, l->id, 'd', i)));
 		json_object_set_new(p, "peer", json_string(peer));
+		/* QEMU sends to it, and nobody else. */
+		json_object_set_new(p, "owner", json_sprintf("%u", (unsigned)l->opts.uid));
+		json_object_set_new(p, "group", json_sprintf("%u", (unsigned)l->opts.gid));
+		json_object_set_new(p, "mode", json_string("0600"));
 	} else {
 		json_object_set_new(p, "type", json_string("vhost-user"));
 		json_object_set_new(p, "path", json_string(peer));

@@ -18,6 +18,7 @@
 #define VM_LAUNCHER_SWITCH_LINK_H
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 #include "base/err.h"
 #include "base/loop.h"
@@ -35,6 +36,9 @@ struct switch_link_opts {
 	/* The ports are there, made by a supervisor before this one: only what is missing is made, and a switch
 	 * that does not answer is waited for. */
 	bool keep_ports;
+	/* QEMU's: of the switch's sockets that QEMU sends to. */
+	uid_t uid;
+	gid_t gid;
 	void *arg;
 };
 

@@ -25,6 +25,7 @@
 #include "vm-launcher/switch_link.h"
 #include "vm-launcher/vm_path.h"
 #include "vm-launcher/vm_spec.h"
+#include "vm-launcher/vm_user.h"
 
 #define VM_START_DEADLINE_MS 30000 /* QEMU's first word: kernel and firmware come after it */
 #define VM_QEMU_ERRORS_BYTES 2048
@@ -66,6 +67,7 @@ struct vm {
 	pid_t qemu_pid; /* 0: none */
 	uint64_t qemu_start; /* see process_id.h */
 	int store_lock_fd; /* to be held by QEMU; -1: none */
+	struct vm_user user; /* QEMU's */
 	int qemu_pidfd, qemu_err_fd;
 	struct loop_fd *qemu_watch, *qemu_err_watch;
 	char qemu_errors[VM_QEMU_ERRORS_BYTES]; /* the last it said on stderr */
@@ -116,6 +118,8 @@ void vm_release(struct vm *vm);
 int vm_qemu_spawn(struct vm *vm, const struct qmp_opts *qmp_opts, struct err *err);
 /* Connects to one that runs. -ESRCH: it has ended. */
 int vm_qemu_adopt(struct vm *vm, const struct qmp_opts *qmp_opts, struct err *err);
+/* QEMU has made its sockets: from here on nobody else makes any there. */
+void vm_qemu_folder_close(struct vm *vm);
 void vm_qemu_kill(struct vm *vm);
 void vm_qemu_release(struct vm *vm);
 /* In vm_run.c; -1: nobody knows, it was another one's child. */

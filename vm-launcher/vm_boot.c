@@ -15,6 +15,7 @@
 #include "vm-launcher/image.h"
 #include "vm-launcher/nic_model.h"
 #include "vm-launcher/process.h"
+#include "vm-launcher/vm_user.h"
 
 /*
  * Under TCG the boot of a guest is a matter of seconds: no mitigations for a processor that does
@@ -144,7 +145,9 @@ int vm_boot_resolve(struct vm_spec *s, const char *run_dir, const char *state_di
 	if (s->image[0] && s->disk[0])
 		return err_set(err, -EINVAL, "vm \"%s\": an image and a disk exclude each other",
 			       s->name);
-	rc = host_memory_check("/proc/meminfo", s, err);
+	rc = vm_user_check(s, err);
+	if (rc == 0)
+		rc = host_memory_check("/proc/meminfo", s, err);
 	if (rc == 0)
 		rc = dir_make(run_dir, 0755, err);
 	if (rc == 0)

@@ -38,6 +38,7 @@ void vm_options_apply(struct vm_spec *s, const json_t *params)
 	take_text(params, "initrd", s->initrd, sizeof(s->initrd));
 	take_text(params, "append", s->append, sizeof(s->append));
 	take_text(params, "accel", s->accel_wanted, sizeof(s->accel_wanted));
+	take_text(params, "user", s->user, sizeof(s->user));
 	if (memory) /* whole MiB, as QEMU takes it */
 		s->memory_bytes =
 			((uint64_t)json_integer_value(memory) + (1 << 20) - 1) >> 20 << 20;

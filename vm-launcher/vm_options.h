@@ -31,6 +31,13 @@
 		{"memory", PARAM_SIZE,		0, VM_MEMORY_MIN, VM_MEMORY_MAX,                   \
 		 "SIZE",   "main memory (512M)"},                                                  \
 		{"cpus", PARAM_INT, 0, 1, VM_CPUS_MAX, "N", "processors (1)"},                     \
+		{"user",                                                                           \
+		 PARAM_STRING,                                                                     \
+		 0,                                                                                \
+		 1,                                                                                \
+		 32,                                                                               \
+		 "NAME",                                                                           \
+		 "as whom QEMU runs, where root starts it (one of the VM's own)"},                 \
 	{                                                                                          \
 		"accel", PARAM_ENUM, 0, 0, 0, "auto|kvm|tcg",                                      \
 			"how the guest is run: auto is kvm where it works, else tcg (auto)"        \

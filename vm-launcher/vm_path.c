@@ -22,13 +22,19 @@ char *vm_path(char path[VM_FILE_BYTES], const char *run_dir, const char *id, con
 	return path;
 }
 
+char *vm_nic_name(char name[VM_NAME_IN_FOLDER], const char *id, char which, unsigned i)
+{
+	snprintf(name, VM_NAME_IN_FOLDER, "%.16s.%s%c%u", id, which == 'n' ? "q/" : "", which, i % 10);
+	return name;
+}
+
 char *vm_nic_path(char path[VM_FILE_BYTES], const char *run_dir, const char *id, char which,
 		  unsigned i)
 {
-	char what[8];
+	char name[VM_NAME_IN_FOLDER];
 
-	snprintf(what, sizeof(what), "%c%u", which, i % 10);
-	return vm_path(path, run_dir, id, what);
+	snprintf(path, VM_FILE_BYTES, "%.440s/vm/%s", run_dir, vm_nic_name(name, id, which, i));
+	return path;
 }
 
 void vm_path_clean(const char *run_dir, const char *id, int all)
@@ -43,6 +49,7 @@ void vm_path_clean(const char *run_dir, const char *id, int all)
 		unlink(vm_nic_path(path, run_dir, id, 'n', i));
 		unlink(vm_nic_path(path, run_dir, id, 'd', i));
 	}
+	rmdir(vm_path(path, run_dir, id, "q"));
 	for (unsigned i = 0; all && i < sizeof(rest) / sizeof(rest[0]); i++)
 		unlink(vm_path(path, run_dir, id, rest[i]));
 }

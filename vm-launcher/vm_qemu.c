@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -18,39 +19,14 @@
 #include "base/log.h"
 #include "vm-launcher/process_id.h"
 #include "vm-launcher/qemu_argv.h"
+#include "vm-launcher/qemu_exec.h"
+#include "vm-launcher/qemu_files.h"
 #include "vm-launcher/vm.h"
 
 #define N_CHANNELS (QEMU_FD_LOCK - QEMU_FD_QMP)
+#define OTHER_THREADS 256 /* beside the guest's processors: disk, console, RCU */
 
 static const char *const channel_names[N_CHANNELS] = {"qmp", "ser", "agt"};
-
-/* Between fork and exec: nothing that allocates. Without a word on go_fd it was not noted which process
- * this is, and nobody would find it. */
-static void qemu_child(char *const *argv, const int *fds, int lock_fd, int err_fd, int go_fd)
-{
-	int high[N_CHANNELS], null_fd = open("/dev/null", O_RDONLY);
-	sigset_t none;
-	char go;
-
-	if (read(go_fd, &go, 1) != 1)
-		_exit(126);
-	/* Out of the way of the numbers they shall get. */
-	for (int i = 0; i < N_CHANNELS; i++)
-		high[i] = fcntl(fds[i], F_DUPFD, 64);
-	lock_fd = fcntl(lock_fd >= 0 ? lock_fd : null_fd, F_DUPFD, 64);
-	dup2(null_fd, STDIN_FILENO);
-	dup2(err_fd, STDOUT_FILENO);
-	dup2(err_fd, STDERR_FILENO);
-	for (int i = 0; i < N_CHANNELS; i++)
-		dup2(high[i], QEMU_FD_QMP + i);
-	dup2(lock_fd, QEMU_FD_LOCK);
-	syscall(SYS_close_range, QEMU_FD_END, ~0u, 0);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-	execvp(argv[0], argv);
-	dprintf(STDERR_FILENO, "%s cannot be started: %s\n", argv[0], strerror(errno));
-	_exit(127);
-}
 
 static void errors_append(struct vm *vm, const char *data, size_t len)
 {
@@ -85,6 +61,19 @@ static void on_qemu_errors(void *arg, int fd, uint32_t events)
 	}
 }
 
+/* A disk that was handed on has no name for QEMU; who reads what it says knows it by one. */
+static void disk_name(const struct vm *vm, char *buf, size_t size)
+{
+	char number[32], rest[512], *at;
+
+	snprintf(number, sizeof(number), "/dev/fdset/%d", QEMU_FD_DISK);
+	at = vm->user.change ? strstr(buf, number) : NULL;
+	if (!at)
+		return;
+	snprintf(rest, sizeof(rest), "%s", at + strlen(number));
+	snprintf(at, size - (size_t)(at - buf), "%s%s", vm->spec.disk, rest);
+}
+
 const char *vm_qemu_last_words(const struct vm *vm, char *buf, size_t size)
 {
 	size_t end = vm->qemu_errors_len, start, n = 0;
@@ -101,6 +90,7 @@ const char *vm_qemu_last_words(const struct vm *vm, char *buf, size_t size)
 		buf[n++] = c < 0x20 || c >= 0x7f ? '?' : (char)c;
 	}
 	buf[n] = '\0';
+	disk_name(vm, buf, size);
 	return buf;
 }
 
@@ -172,7 +162,8 @@ static int release_child(struct vm *vm, int go_fd, struct err *err)
 	return rc;
 }
 
-static int start(struct vm *vm, struct qemu_argv *argv, const int *theirs, struct err *err)
+/* x has all but the pipes. */
+static int start(struct vm *vm, struct qemu_exec *x, struct err *err)
 {
 	int errors[2], go[2], rc = 0;
 
@@ -184,10 +175,12 @@ static int start(struct vm *vm, struct qemu_argv *argv, const int *theirs, struc
 		close(errors[1]);
 		return rc;
 	}
+	x->err_fd = errors[1];
+	x->go_fd = go[0];
 	vm->qemu_pid = fork();
 	if (vm->qemu_pid == 0) {
 		close(go[1]);
-		qemu_child(argv->v, theirs, vm->store_lock_fd, errors[1], go[0]);
+		qemu_exec(x);
 	}
 	if (vm->qemu_pid < 0)
 		rc = err_set(err, -errno, "vm \"%s\": fork: %s", vm->spec.name, strerror(errno));
@@ -227,34 +220,95 @@ static int channel_connect(struct vm *vm, int i, int *out, struct err *err)
 	return 0;
 }
 
-static void fds_close(int *fds)
+static void fds_close(int *fds, int n)
 {
-	for (int i = 0; i < N_CHANNELS; i++)
+	for (int i = 0; i < n; i++)
 		if (fds[i] >= 0)
 			close(fds[i]);
 }
 
-int vm_qemu_spawn(struct vm *vm, const struct qmp_opts *qmp_opts, struct err *err)
+/* Where QEMU makes its sockets. */
+static int folder_make(struct vm *vm, struct err *err)
 {
-	int ours[N_CHANNELS] = {-1, -1, -1}, theirs[N_CHANNELS] = {-1, -1, -1}, rc;
-	struct qemu_argv argv;
+	char path[VM_FILE_BYTES];
 
-	rc = qemu_argv_build(&argv, &vm->spec, vm->run_dir, vm->id, err);
+	vm_path(path, vm->run_dir, vm->id, "q");
+	if ((mkdir(path, 0700) < 0 && errno != EEXIST) ||
+	    (vm->user.change && chown(path, vm->user.uid, vm->user.gid) < 0))
+		return err_set(err, -errno, "vm \"%s\": folder \"%.200s\" cannot be made: %s", vm->spec.name, path,
+			       strerror(errno));
+	return 0;
+}
+
+void vm_qemu_folder_close(struct vm *vm)
+{
+	char path[VM_FILE_BYTES];
+
+	if (vm->user.change && chown(vm_path(path, vm->run_dir, vm->id, "q"), geteuid(), getegid()) < 0)
+		LOG_WARN("folder \"%s\" stays that of user %s: %s", path, vm->user.name, strerror(errno));
+}
+
+static int channels_listen(struct vm *vm, int *ours, int *theirs, struct err *err)
+{
+	int rc = 0;
+
 	for (int i = 0; rc == 0 && i < N_CHANNELS; i++) {
 		char path[VM_FILE_BYTES];
 
-		rc = rpc_listen(vm_path(path, vm->run_dir, vm->id, channel_names[i]), &theirs[i],
-				err);
+		rc = rpc_listen(vm_path(path, vm->run_dir, vm->id, channel_names[i]), &theirs[QEMU_FD_QMP + i], err);
 		if (rc == 0)
 			rc = channel_connect(vm, i, &ours[i], err);
 	}
+	return rc;
+}
+
+/* With all that QEMU gets in theirs[]. */
+static int spawn_with(struct vm *vm, const int *theirs, const struct qemu_files *files, struct err *err)
+{
+	char folder[VM_FILE_BYTES];
+	struct qemu_exec x = {.fds = theirs, .folder = folder, .user = &vm->user};
+	struct qemu_argv argv;
+	int rc;
+
+	snprintf(folder, sizeof(folder), "%.480s/vm", vm->run_dir);
+	if (vm->user.alone)
+		x.n_threads = vm->spec.cpus + OTHER_THREADS;
+	if (vm->user.change && !strcmp(vm->spec.accel, "kvm")) {
+		rc = vm_user_kvm_group("/dev/kvm", &x.kvm_group, err);
+		if (rc < 0)
+			return rc;
+	}
+	rc = qemu_argv_build(&argv, &vm->spec, files, vm->id, err);
+	x.argv = argv.v;
 	if (rc == 0)
-		rc = start(vm, &argv, theirs, err);
+		rc = start(vm, &x, err);
+	qemu_argv_free(&argv);
+	return rc;
+}
+
+int vm_qemu_spawn(struct vm *vm, const struct qmp_opts *qmp_opts, struct err *err)
+{
+	int ours[N_CHANNELS] = {-1, -1, -1}, theirs[QEMU_FD_END], rc;
+	struct qemu_files files;
+
+	memset(theirs, -1, sizeof(theirs));
+	rc = qemu_files_open(&vm->spec, &vm->user, theirs, &files, err);
+	if (rc == 0)
+		rc = folder_make(vm, err);
+	if (rc == 0)
+		rc = channels_listen(vm, ours, theirs, err);
+	if (rc == 0) {
+		int lent[QEMU_FD_END];
+
+		memcpy(lent, theirs, sizeof(lent));
+		lent[QEMU_FD_LOCK] = vm->store_lock_fd;
+		lent[QEMU_FD_USER] = vm->user.lock_fd;
+		rc = spawn_with(vm, lent, &files, err);
+	}
 	if (rc == 0)
 		rc = connect_channels(vm, ours, qmp_opts, err);
-	fds_close(ours);
-	fds_close(theirs);
-	qemu_argv_free(&argv);
+	fds_close(ours, N_CHANNELS);
+	fds_close(theirs, QEMU_FD_END);
 	return rc;
 }
 
@@ -266,7 +320,7 @@ int vm_qemu_adopt(struct vm *vm, const struct qmp_opts *qmp_opts, struct err *er
 		rc = channel_connect(vm, i, &ours[i], err);
 	if (rc == 0)
 		rc = connect_channels(vm, ours, qmp_opts, err);
-	fds_close(ours);
+	fds_close(ours, N_CHANNELS);
 	return rc;
 }
 

@@ -96,6 +96,7 @@ static void on_qmp_ready(void *arg)
 	struct vm *vm = arg;
 
 	loop_timer_del(vm->deadline);
+	vm_qemu_folder_close(vm);
 	if (vm->adopted)
 		catch_up(vm);
 	if (vm->state == VM_STARTING)
@@ -176,6 +177,8 @@ static int link_open(struct vm *vm, struct err *err)
 	const struct switch_link_opts opts = {.carrier = vm_nic_carrier,
 					      .mtu = vm_nic_mtu,
 					      .keep_ports = vm->adopted,
+					      .uid = vm->user.uid,
+					      .gid = vm->user.gid,
 					      .arg = vm};
 
 	return switch_link_open(vm->loop, vm->run_dir, vm->id, &vm->spec, &opts, &vm->link, err);
@@ -216,13 +219,19 @@ void vm_start(struct vm *vm)
 	struct err err = ERR_NONE;
 	int rc;
 
+	rc = vm_user_choose(&vm->spec, vm->run_dir, &vm->user, &err);
 	/* The port first: QEMU reaches its main loop only when the switch serves its sockets. */
-	rc = link_open(vm, &err);
+	if (rc == 0)
+		rc = link_open(vm, &err);
 	if (rc == 0)
 		rc = vm_qemu_spawn(vm, &opts, &err);
 	if (rc < 0) {
+		char reason[448];
+
+		snprintf(reason, sizeof(reason), "%.300s%s%.120s%s", err.text, err.hint[0] ? " (" : "", err.hint,
+			 err.hint[0] ? ")" : "");
 		vm_qemu_kill(vm);
-		over(vm, VM_FAILED, err.text);
+		over(vm, VM_FAILED, reason);
 		return;
 	}
 	loop_timer_add(vm->loop, VM_START_DEADLINE_MS * MS_NS, on_deadline, vm, &vm->deadline);
@@ -258,5 +267,6 @@ void vm_release(struct vm *vm)
 	loop_timer_del(vm->address_retry);
 	rpc_server_destroy(vm->server);
 	vm->server = NULL;
+	vm_user_release(&vm->user);
 	vm_path_clean(vm->run_dir, vm->id, 0);
 }

@@ -125,16 +125,18 @@ static json_t *nic_to_json(const struct vm_nic *n)
 static const struct {
 	const char *key;
 	size_t offset, size;
+	bool newer; /* than files that are read, too */
 } texts[] = {
 #define TEXT(member)                                                                               \
 	{                                                                                          \
 #member, offsetof(struct vm_spec, member),                                         \
-			sizeof(((struct vm_spec *)NULL)->member)                                   \
+			sizeof(((struct vm_spec *)NULL)->member), false                            \
 	}
 	TEXT(name),	    TEXT(lab),	       TEXT(accel_wanted), TEXT(image),	      TEXT(disk),
 	TEXT(disk_format),  TEXT(kernel),      TEXT(initrd),	   TEXT(append),      TEXT(accel),
 	TEXT(accel_reason), TEXT(boot_kernel), TEXT(boot_initrd),  TEXT(boot_append),
 #undef TEXT
+	{"user", offsetof(struct vm_spec, user), sizeof(((struct vm_spec *)NULL)->user), true},
 };
 
 json_t *vm_spec_to_json(const struct vm_spec *s)
@@ -221,8 +223,11 @@ int vm_spec_from_json(struct vm_spec *s, const json_t *doc, struct err *err)
 
 	memset(s, 0, sizeof(*s));
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
-		rc = copy_text((char *)s + texts[i].offset, texts[i].size,
-			       json_object_get(doc, texts[i].key), texts[i].key, err);
+		const json_t *text = json_object_get(doc, texts[i].key);
+
+		if (!text && texts[i].newer)
+			continue;
+		rc = copy_text((char *)s + texts[i].offset, texts[i].size, text, texts[i].key, err);
 		if (rc < 0)
 			return rc;
 	}

@@ -54,6 +54,7 @@ struct vm_spec {
 	char kernel[VM_PATH_BYTES];
 	char initrd[VM_PATH_BYTES];
 	char append[1024];
+	char user[33]; /* whose QEMU is to be; empty: see vm_user.h */
 	unsigned n_nics;
 	struct vm_nic nics[VM_NICS_MAX];
 	/* Found out at start. */

@@ -35,6 +35,9 @@ json_t *vm_status(const struct vm *vm)
 	for (unsigned i = 0; i < vm->spec.n_nics; i++)
 		json_object_set_new(json_array_get(json_object_get(doc, "nics"), i), "carrier",
 				    json_boolean(!vm->no_carrier[i]));
+	if (vm->user.name[0])
+		json_object_update_new(doc, json_pack("{s:s,s:s}", "user", vm->user.name, "user_reason",
+						      vm->user.why));
 	json_object_update_new(
 		doc, json_pack("{s:s,s:s,s:o,s:b,s:b,s:b,s:f,s:I,s:i,s:s}", "state",
 			       state_names[vm->state], "reason", vm->reason, "pid", pid, "ready",
@@ -76,6 +79,8 @@ int vm_save(const struct vm *vm)
 
 	if (doc && vm->qemu_pid > 0)
 		json_object_set_new(doc, "qemu", process_json(vm->qemu_pid, vm->qemu_start));
+	if (doc && vm->user.name[0])
+		json_object_set_new(doc, "user", vm_user_to_json(&vm->user));
 	if (doc)
 		rc = file_write_json(vm_path(path, vm->run_dir, vm->id, "json"), doc, &err);
 	if (rc < 0)
@@ -107,6 +112,7 @@ bool vm_take_up(struct vm *vm, const json_t *doc)
 	snprintf(vm->reason, sizeof(vm->reason), "%s", reason ? reason : "");
 	vm->qemu_pid = (pid_t)json_integer_value(json_object_get(qemu, "pid"));
 	vm->qemu_start = (uint64_t)json_integer_value(json_object_get(qemu, "start"));
+	vm_user_from_json(&vm->user, json_object_get(doc, "user"));
 	vm->was_ready = json_is_true(json_object_get(status, "ready"));
 	vm->ready_s = json_number_value(json_object_get(status, "ready_s"));
 	vm->started_at = json_integer_value(json_object_get(status, "started_at"));

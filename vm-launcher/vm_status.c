@@ -26,10 +26,10 @@ json_t *vm_status_of_spec(const struct vm_spec *s)
 
 	for (unsigned i = 0; i < s->n_nics; i++)
 		json_array_append_new(nics, nic_status(&s->nics[i]));
-	return json_pack("{s:s,s:o,s:o,s:s,s:i,s:I,s:o}", "name", s->name, "lab",
+	return json_pack("{s:s,s:o,s:o,s:s,s:i,s:I,s:n,s:s,s:o}", "name", s->name, "lab",
 			 text_or_null(s->lab), "accel", text_or_null(s->accel), "accel_reason",
 			 s->accel_reason, "cpus", (int)s->cpus, "memory_bytes",
-			 (json_int_t)s->memory_bytes, "nics", nics);
+			 (json_int_t)s->memory_bytes, "user", "user_reason", "", "nics", nics);
 }
 
 bool vm_status_is_over(const json_t *status)

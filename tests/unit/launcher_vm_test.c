@@ -17,6 +17,8 @@
 #include "vm-launcher/vm_options.h"
 #include "vm-launcher/vm_path.h"
 
+static const struct qemu_files by_path;
+
 static char *joined(const struct qemu_argv *a)
 {
 	char *text = calloc(1, 8192);
@@ -54,7 +56,7 @@ static void argv_is_as_agreed(void **state)
 		"-no-user-config\n"
 		"-display none\n"
 		"-name guest=lab/h1\n"
-		"-machine q35,memory-backend=ram0\n"
+		"-machine q35,memory-backend=ram0,dump-guest-core=off\n"
 		"-accel tcg\n"
 		"-cpu max\n"
 		"-smp 1\n"
@@ -72,7 +74,7 @@ static void argv_is_as_agreed(void **state)
 		"-kernel /boot/vmlinuz\n"
 		"-initrd /var/img,1.cpio\n"
 		"-append console=ttyS0\n"
-		"-chardev socket,id=nic0,path=/run/a,,b/vm/0123456789ab.n0,server=on,wait=off\n"
+		"-chardev socket,id=nic0,path=0123456789ab.q/n0,server=on,wait=off\n"
 		"-netdev vhost-user,id=net0,chardev=nic0\n"
 		"-device virtio-net-pci,id=eth0,netdev=net0,mac=02:00:00:00:00:0a,rx_queue_size=1024,"
 		"tx_queue_size=1024,ctrl_guest_offloads=off,romfile=,vectors=0\n"
@@ -84,7 +86,7 @@ static void argv_is_as_agreed(void **state)
 	char *text;
 
 	spec_two_nics(&s);
-	assert_int_equal(qemu_argv_build(&a, &s, "/run/a,b", "0123456789ab", &err), 0);
+	assert_int_equal(qemu_argv_build(&a, &s, &by_path, "0123456789ab", &err), 0);
 	text = joined(&a);
 	assert_string_equal(text, want);
 	assert_null(a.v[a.n]);
@@ -101,13 +103,13 @@ static void own_image_gets_the_smallest_processor_under_tcg(void **state)
 
 	spec_two_nics(&s);
 	snprintf(s.image, sizeof(s.image), "busybox");
-	assert_int_equal(qemu_argv_build(&a, &s, "/run", "0123456789ab", &err), 0);
+	assert_int_equal(qemu_argv_build(&a, &s, &by_path, "0123456789ab", &err), 0);
 	text = joined(&a);
 	assert_non_null(strstr(text, "-accel tcg\n-cpu qemu64\n"));
 	free(text);
 	qemu_argv_free(&a);
 	snprintf(s.accel, sizeof(s.accel), "kvm");
-	assert_int_equal(qemu_argv_build(&a, &s, "/run", "0123456789ab", &err), 0);
+	assert_int_equal(qemu_argv_build(&a, &s, &by_path, "0123456789ab", &err), 0);
 	text = joined(&a);
 	assert_non_null(strstr(text, "-accel kvm\n-cpu max\n"));
 	free(text);
@@ -123,7 +125,7 @@ static void kvm_keeps_msi_x(void **state)
 
 	spec_two_nics(&s);
 	snprintf(s.accel, sizeof(s.accel), "kvm");
-	assert_int_equal(qemu_argv_build(&a, &s, "/run", "0123456789ab", &err), 0);
+	assert_int_equal(qemu_argv_build(&a, &s, &by_path, "0123456789ab", &err), 0);
 	text = joined(&a);
 	assert_null(strstr(text, "vectors"));
 	free(text);
@@ -141,9 +143,29 @@ static void disk_has_a_format_that_is_not_guessed(void **state)
 	snprintf(s.accel, sizeof(s.accel), "kvm");
 	snprintf(s.disk, sizeof(s.disk), "/d,1.img");
 	snprintf(s.disk_format, sizeof(s.disk_format), "raw");
-	assert_int_equal(qemu_argv_build(&a, &s, "/run", "0123456789ab", &err), 0);
+	assert_int_equal(qemu_argv_build(&a, &s, &by_path, "0123456789ab", &err), 0);
 	text = joined(&a);
 	assert_non_null(strstr(text, "-drive if=none,id=disk0,format=raw,file=/d,,1.img\n"));
+	free(text);
+	qemu_argv_free(&a);
+}
+
+static void files_of_another_user_are_passed(void **state)
+{
+	const struct qemu_files passed = {.passed = true, .backing = "/b,1.qcow2"};
+	struct vm_spec s;
+	struct qemu_argv a;
+	struct err err = ERR_NONE;
+	char *text;
+
+	spec_two_nics(&s);
+	snprintf(s.disk, sizeof(s.disk), "/d,1.qcow2");
+	snprintf(s.disk_format, sizeof(s.disk_format), "qcow2");
+	assert_int_equal(qemu_argv_build(&a, &s, &passed, "0123456789ab", &err), 0);
+	text = joined(&a);
+	assert_non_null(strstr(text, "-kernel /proc/self/fd/8\n-initrd /proc/self/fd/9\n"));
+	assert_non_null(strstr(text, "-add-fd fd=10,set=10\n-drive if=none,id=disk0,format=qcow2,file=/dev/fdset/10,"
+				     "auto-read-only=off,backing.file.filename=/b,,1.qcow2\n"));
 	free(text);
 	qemu_argv_free(&a);
 }
@@ -250,7 +272,7 @@ static void mtu_is_told_by_the_device(void **state)
 	vm_spec_init(&s, "h1");
 	assert_int_equal(vm_nic_parse(&s, "sw1,mtu=9000,mac=02:00:00:00:00:0a", "", &err), 0);
 	vm_spec_number(&s);
-	assert_int_equal(qemu_argv_build(&a, &s, "/run", "0123456789ab", &err), 0);
+	assert_int_equal(qemu_argv_build(&a, &s, &by_path, "0123456789ab", &err), 0);
 	text = joined(&a);
 	assert_non_null(strstr(text, ",ctrl_guest_offloads=off,host_mtu=9000,romfile="));
 	free(text);
@@ -260,8 +282,8 @@ static void mtu_is_told_by_the_device(void **state)
 static void emulated_card_sends_datagrams(void **state)
 {
 	static const char want[] =
-		"-netdev dgram,id=net0,local.type=unix,local.path=/run/a,,b/vm/0123456789ab.n0,"
-		"remote.type=unix,remote.path=/run/a,,b/vm/0123456789ab.d0\n"
+		"-netdev dgram,id=net0,local.type=unix,local.path=0123456789ab.q/n0,"
+		"remote.type=unix,remote.path=0123456789ab.d0\n"
 		"-device e1000,id=eth0,netdev=net0,mac=02:00:00:00:00:0a,romfile=\n"
 		"-netdev user,id=net1\n"
 		"-device rtl8139,id=eth1,netdev=net1,mac=02:00:00:00:00:0b,romfile=\n";
@@ -275,7 +297,7 @@ static void emulated_card_sends_datagrams(void **state)
 		vm_nic_parse(&s, "sw1,model=e1000,mtu=9000,mac=02:00:00:00:00:0a", "", &err), 0);
 	assert_int_equal(vm_nic_parse(&s, "user,model=rtl8139,mac=02:00:00:00:00:0b", "", &err), 0);
 	vm_spec_number(&s);
-	assert_int_equal(qemu_argv_build(&a, &s, "/run/a,b", "0123456789ab", &err), 0);
+	assert_int_equal(qemu_argv_build(&a, &s, &by_path, "0123456789ab", &err), 0);
 	text = joined(&a);
 	assert_non_null(strstr(text, want));
 	free(text);
@@ -332,7 +354,8 @@ static void damaged_spec_is_refused(void **state)
 	json_object_foreach (doc, key, value) {
 		bent = json_deep_copy(doc);
 		json_object_del(bent, key);
-		assert_int_equal(vm_spec_from_json(&back, bent, &err), -EINVAL);
+		/* Files of before there was a user are read, too. */
+		assert_int_equal(vm_spec_from_json(&back, bent, &err), strcmp(key, "user") ? -EINVAL : 0);
 		json_object_set_new(bent, key, json_pack("{s:i}", "x", 1));
 		assert_int_equal(vm_spec_from_json(&back, bent, &err), -EINVAL);
 		json_decref(bent);
@@ -375,6 +398,7 @@ int main(void)
 		cmocka_unit_test(own_image_gets_the_smallest_processor_under_tcg),
 		cmocka_unit_test(kvm_keeps_msi_x),
 		cmocka_unit_test(disk_has_a_format_that_is_not_guessed),
+		cmocka_unit_test(files_of_another_user_are_passed),
 		cmocka_unit_test(mac_is_local_and_the_same_for_the_same_name),
 		cmocka_unit_test(nic_text_is_read_with_its_own_commas),
 		cmocka_unit_test(wrong_nic_text_is_told_in_a_sentence),
