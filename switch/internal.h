@@ -43,6 +43,7 @@ struct switch_ {
 	struct loop *loop;
 	struct switch_opts opts;
 	struct arena *arena;
+	struct tally *tally;
 	struct bridge_list bridges;
 	struct port_list ports;
 	struct watch_list watches;

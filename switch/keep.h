@@ -30,7 +30,7 @@ enum keep_kind {
 	KEEP_DGRAM, /* a datagram socket */
 	/* of a bridge; slot: its index */
 	KEEP_FDB,
-	/* of the switch; slot and index 0 */
+	/* of the switch; slot 0; index 0: the arena, 1: the counters of ports */
 	KEEP_ARENA,
 	/* of the process; slot and index by whoever keeps them */
 	KEEP_PROCESS,

@@ -13,6 +13,7 @@
 #include "switch/keep.h"
 #include "switch/quarantine.h"
 #include "switch/rebalance.h"
+#include "switch/tally.h"
 #include "switch/worker.h"
 
 #define MTU_MIN 68    /* RFC 791: every IPv4 host takes that much */
@@ -120,7 +121,6 @@ void port_change_tell(struct port *p, enum switch_event event, enum port_state w
 int port_init(struct port *p, struct switch_ *sw, const struct port_opts *opts,
 	      const struct port_ops *ops, struct err *err)
 {
-	size_t size = (port_scratch_block(sw) + 1) * sizeof(*p->counters);
 	int rc;
 
 	for (unsigned q = 0; q < PORT_QUEUES_MAX; q++)
@@ -140,22 +140,13 @@ int port_init(struct port *p, struct switch_ *sw, const struct port_opts *opts,
 		rc = port_policy_allowed(opts->bridge, opts->name, NULL, &opts->vlan, &opts->policy, err);
 	if (rc < 0)
 		return rc;
-	p->counters = aligned_alloc(64, size);
-	if (!p->counters)
-		return err_set(err, -ENOMEM, "port \"%s\": out of memory", opts->name);
-	memset(p->counters, 0, size);
-	if (opts->adopt && !slot_fits(sw, opts, ops)) {
-		free(p->counters);
-		p->counters = NULL;
+	if (opts->adopt && !slot_fits(sw, opts, ops))
 		return err_set(err, -EPROTO, "port \"%s\": slot %u has another port", opts->name,
 			       opts->slot);
-	}
-	if (id_take(sw, p, opts) < 0) {
-		free(p->counters);
-		p->counters = NULL;
+	if (id_take(sw, p, opts) < 0)
 		return err_set(err, -ENOSPC, "port \"%s\": there are %d ports, the most there can be",
 			       opts->name, SWITCH_PORTS_MAX);
-	}
+	p->counters = tally_blocks(sw->tally, p->id, opts->adopt);
 	memcpy(p->name, opts->name, strlen(opts->name) + 1);
 	p->sw = sw;
 	p->ops = ops;
@@ -194,7 +185,6 @@ void port_fini(struct port *p)
 	arena_port_drop(sw->arena, p->id);
 	if (!sw->closing)
 		keep_drop_slot(sw, p->id, KEEP_OF_PORT);
-	free(p->counters);
 	p->counters = NULL;
 	carrier_update(p->bridge, NULL);
 }
@@ -399,7 +389,7 @@ struct port_counters *port_helper_counters(const struct port *p, unsigned h)
 
 unsigned port_scratch_block(const struct switch_ *sw)
 {
-	return sw->opts.n_workers + PORT_HELPERS_MAX;
+	return tally_n_summed(sw);
 }
 
 void port_user_set(struct port *p, void *user)

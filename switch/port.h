@@ -99,7 +99,7 @@ struct port {
 	struct port *peer; /* the other end of a link, else NULL */
 	bool link_first;
 	void *user;
-	/* One block a worker, one a helper thread, one for the tracer; each written by its thread alone. */
+	/* See switch/tally.h; each block is written by its thread alone. */
 	struct port_counters *counters;
 	atomic_flag tx_lock[PORT_QUEUES_MAX]; /* worker: taken for one run of one burst */
 	/* worker: queue + 1 on which this port last sent a flow; racy by design, a hint */

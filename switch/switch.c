@@ -21,6 +21,7 @@
 #include "switch/pulse.h"
 #include "switch/quarantine.h"
 #include "switch/rebalance.h"
+#include "switch/tally.h"
 #include "switch/worker.h"
 
 /* Workers hide expired addresses themselves: a sweep takes their places back, and comes before an age,
@@ -258,6 +259,8 @@ int switch_create(const struct switch_opts *opts, struct switch_ **out, struct e
 	TAILQ_INIT(&sw->watches);
 	sw->notice_fd = -1;
 	rc = adopt_begin(sw, err);
+	if (rc == 0)
+		rc = tally_create(sw, &sw->tally, err);
 	if (rc < 0)
 		goto fail;
 	sw->notice_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -338,6 +341,7 @@ void switch_destroy(struct switch_ *sw)
 	view_free(atomic_load(&sw->view));
 	free(sw->qsbr);
 	quarantine_thread(NULL);
+	tally_destroy(sw->tally);
 	arena_destroy(sw->arena);
 	free(sw);
 }
