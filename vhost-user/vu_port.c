@@ -75,6 +75,16 @@ static void vu_disarm(struct port *p, unsigned q)
 
 /* ---- state ---- */
 
+/* QEMU 7.2 keeps what a driver agrees to while nobody serves its device to itself, and asks for nothing when
+ * somebody does. An old driver that wants nothing looks the same, and works. */
+static const char *up_note(const struct vu_port *vp)
+{
+	if (vp->device.dev->features & ~VU_BIT(VHOST_USER_F_PROTOCOL_FEATURES))
+		return "";
+	return "its driver has agreed to nothing; a guest that booted while no switch was there has no network until "
+	       "it is reset (`lanyard vm reset`)";
+}
+
 void vu_state_update(struct vu_port *vp)
 {
 	struct port *p = &vp->port;
@@ -84,7 +94,7 @@ void vu_state_update(struct vu_port *vp)
 	} else if (vp->conn.fd >= 0 && vu_device_pair_runs(&vp->device)) {
 		vp->violation_ns = 0;
 		vp->retry_ns = 0;
-		port_state_set(p, PORT_UP, "%s", "");
+		port_state_set(p, PORT_UP, "%s", up_note(vp));
 	} else if (vp->conn.fd >= 0 && !vp->device.held) {
 		port_state_set(p, PORT_NEGOTIATING, "connected; the guest's driver has not started");
 	}
