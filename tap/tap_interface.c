@@ -42,9 +42,16 @@ void tap_interface_name(char out[IFNAMSIZ], const char *port_name)
 /* ---- one that we make ---- */
 
 static uint64_t salt_hash; /* 0: none */
+static uint64_t host_hash;
+
+static size_t host_id(char *out, size_t size);
 
 void tap_interface_salt(const char *salt)
 {
+	char host[256];
+
+	/* Not when it is needed: by then the process may not be allowed to read it. */
+	host_hash = hash_more(HASH_START, host, host_id(host, sizeof(host)));
 	salt_hash = salt[0] ? hash_more(HASH_START, salt, strlen(salt)) : 0;
 }
 
@@ -67,10 +74,8 @@ static size_t host_id(char *out, size_t size)
 /* Locally administered, of one device; the same for a port of that name each time. */
 static void mac_make(uint8_t mac[6], const char *port_name)
 {
-	char host[256];
-	uint64_t hash = hash_more(HASH_START, host, host_id(host, sizeof(host)));
+	uint64_t hash = hash_more(host_hash, "", 1);
 
-	hash = hash_more(hash, "", 1);
 	hash = hash_more(hash, port_name, strlen(port_name));
 	if (salt_hash)
 		hash = hash_more(hash, (const char *)&salt_hash, sizeof(salt_hash));
