@@ -176,7 +176,7 @@ static int switch_keep(struct up *u, struct err *err)
 	if (rc == 0)
 		rc = lab_network_make(u->client, u->doc, 1, err);
 	if (rc == 0)
-		say(u, "%-12s died, and is there again", "switch");
+		say(u, "%-12s was gone, and is there again", "switch");
 	return rc;
 }
 
@@ -215,6 +215,7 @@ static int make(struct up *u, const char *file, struct err *err)
 			   err);
 	if (rc < 0)
 		return rc;
+	rpc_reconnects(u->client);
 	if (started)
 		say(u, "%-12s started, ends with the lab", "switch");
 	/* The file first: whatever is made from here on, `down` finds. */

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,6 +29,9 @@ struct rpc_client {
 	json_int_t last_id;
 	char *in;
 	size_t in_len, in_size;
+	struct sockaddr_un addr;
+	bool reconnects;
+	json_t *lease;	/* the params of the one that is held, or NULL */
 	json_t *events; /* params of notifications that came while an answer was awaited */
 };
 
@@ -94,6 +98,7 @@ int rpc_connect(const char *path, int timeout_ms, struct rpc_client **out, struc
 		return err_set(err, -ENOMEM, "out of memory");
 	c->timeout_ms = TIMEOUT_MS;
 	c->got_fd = -1;
+	c->addr = addr;
 	c->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	rc = c->fd < 0 ? -errno : connect_until(c->fd, &addr, deadline_ns);
 	if (rc < 0) {
@@ -118,6 +123,7 @@ void rpc_close(struct rpc_client *c)
 		close(c->fd);
 	if (c->got_fd >= 0)
 		close(c->got_fd);
+	json_decref(c->lease);
 	json_decref(c->events);
 	free(c->in);
 	free(c);
@@ -363,8 +369,8 @@ int rpc_event_next(struct rpc_client *c, int timeout_ms, json_t **event, struct 
 	}
 }
 
-int rpc_call_fds(struct rpc_client *c, const char *method, json_t *params, const int *fds,
-		 unsigned n_fds, json_t **result, struct err *err)
+static int call(struct rpc_client *c, const char *method, json_t *params, const int *fds, unsigned n_fds,
+		json_t **result, struct err *err)
 {
 	uint64_t deadline_ns = deadline_in(c->timeout_ms);
 	int rc;
@@ -381,6 +387,59 @@ int rpc_call_fds(struct rpc_client *c, const char *method, json_t *params, const
 		return rc;
 	/* A server that refuses us says why before it hangs up: its words may lie there. */
 	return read_answer(c, c->last_id, result, deadline_ns, err);
+}
+
+/* Whether it has ended while nobody asked anything. */
+static bool has_ended(const struct rpc_client *c)
+{
+	char one;
+	ssize_t n = recv(c->fd, &one, 1, MSG_PEEK | MSG_DONTWAIT);
+
+	return n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR);
+}
+
+static int connect_again(struct rpc_client *c, struct err *err)
+{
+	uint64_t deadline_ns = deadline_in(c->timeout_ms);
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int rc = fd < 0 ? -errno : connect_until(fd, &c->addr, deadline_ns);
+
+	if (rc < 0) {
+		if (fd >= 0)
+			close(fd);
+		return lost(err);
+	}
+	close(c->fd);
+	c->fd = fd;
+	c->in_len = 0;
+	return c->lease ? call(c, "lease.hold", json_incref(c->lease), NULL, 0, NULL, err) : 0;
+}
+
+void rpc_reconnects(struct rpc_client *c)
+{
+	c->reconnects = true;
+}
+
+int rpc_call_fds(struct rpc_client *c, const char *method, json_t *params, const int *fds, unsigned n_fds,
+		 json_t **result, struct err *err)
+{
+	json_t *again = json_incref(params);
+	int rc = 0;
+
+	if (c->reconnects && has_ended(c))
+		rc = connect_again(c, err);
+	if (rc == 0)
+		rc = call(c, method, params, fds, n_fds, result, err);
+	else
+		json_decref(params);
+	if (rc == -ECONNRESET && c->reconnects && connect_again(c, err) == 0)
+		rc = call(c, method, json_incref(again), fds, n_fds, result, err);
+	if (rc == 0 && !strcmp(method, "lease.hold")) {
+		json_decref(c->lease);
+		c->lease = json_incref(again);
+	}
+	json_decref(again);
+	return rc;
 }
 
 int rpc_call(struct rpc_client *c, const char *method, json_t *params, json_t **result,

@@ -17,6 +17,10 @@ struct rpc_client;
 int rpc_connect(const char *path, int timeout_ms, struct rpc_client **out, struct err *err);
 void rpc_close(struct rpc_client *c); /* accepts NULL */
 
+/* From now on a call whose connection turns out to have ended before the request was read is made over a new one, where
+ * the lease is held anew, if the last one held one: the switch goes on in another process now and then. */
+void rpc_reconnects(struct rpc_client *c);
+
 /* Deadline of each following call; default 30 s, -1: none. */
 void rpc_timeout_set(struct rpc_client *c, int timeout_ms);
 

@@ -40,7 +40,7 @@ def lab_comes_up_whatever_happens(s, lab):
     assert sorted(up.returncode for up in ups) == [0, 1], said
     refused = said[0 if ups[0].returncode else 1]
     assert "just now" in refused or "is up already" in refused, refused
-    assert "died, and is there again" in "".join(said), said
+    assert "was gone, and is there again" in "".join(said), said
     assert len(s.json("vm", "list")) == 3 and s.json("labs")[0]["state"] == "up"
 
 
