@@ -91,26 +91,49 @@ static int iface_check(struct device_name *d, struct err *err)
 			       n > 40 ? 40 : (int)n, iface, sizeof(d->iface) - 1);
 	memcpy(d->iface, iface, n);
 	d->iface[n] = '\0';
-	if (!if_nametoindex(d->iface))
+	if (!if_nametoindex(d->iface)) /* with rights only: a socket */
 		return err_set(err, -ENODEV, "there is no interface \"%s\"", d->iface);
 	return 0;
 }
 
-static int name_take(const struct rte_devargs *da, struct device_name *d, struct err *err)
+/* "0000:03:00.0" of "03:00.0", too. */
+static bool pci_name(const char *text, char *out, size_t size)
 {
 	unsigned domain = 0, bus, slot, function;
 
+	if (sscanf(text, "%x:%x:%x.%x", &domain, &bus, &slot, &function) != 4 &&
+	    sscanf(text, "%x:%x.%x", &bus, &slot, &function) != 3)
+		return false;
+	snprintf(out, size, "%04x:%02x:%02x.%x", domain & 0xffff, bus & 0xff, slot & 0xff, function & 0xf);
+	return true;
+}
+
+void device_name_split(const char *text, struct device_name *d)
+{
+	size_t n = strcspn(text, ",");
+	const char *iface;
+
+	memset(d, 0, sizeof(*d));
+	snprintf(d->name, sizeof(d->name), "%.*s", (int)n, text);
+	snprintf(d->args, sizeof(d->args), "%s", text[n] ? text + n + 1 : "");
+	d->pci = strncmp(d->name, "net_", 4) && pci_name(text, d->name, sizeof(d->name));
+	d->vdev = !d->pci;
+	iface = arg_find(d->args, "iface", &n);
+	if (iface && n < sizeof(d->iface) && (device_is(d, "net_af_packet") || device_is(d, "net_af_xdp")))
+		memcpy(d->iface, iface, n);
+}
+
+static int name_take(const struct rte_devargs *da, struct device_name *d, struct err *err)
+{
 	d->pci = !strcmp(rte_bus_name(da->bus), "pci");
 	d->vdev = !strcmp(rte_bus_name(da->bus), "vdev");
 	snprintf(d->args, sizeof(d->args), "%s", da->args ? da->args : "");
 	snprintf(d->name, sizeof(d->name), "%s", da->name);
 	if (!d->pci)
 		return 0;
-	if (sscanf(da->name, "%x:%x:%x.%x", &domain, &bus, &slot, &function) != 4 &&
-	    sscanf(da->name, "%x:%x.%x", &bus, &slot, &function) != 3)
+	if (!pci_name(da->name, d->name, sizeof(d->name)))
 		return err_set(err, -EINVAL, "\"%s\" is no PCI address like 0000:03:00.0",
 			       da->name);
-	snprintf(d->name, sizeof(d->name), "%04x:%02x:%02x.%x", domain, bus, slot, function);
 	return 0;
 }
 

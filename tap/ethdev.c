@@ -2,8 +2,10 @@
 #include "tap/ethdev.h"
 
 #include <errno.h>
+#include <linux/if_packet.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <rte_eal.h>
@@ -14,7 +16,9 @@
 #include "switch/eal.h"
 #include "switch/hold.h"
 #include "tap/ethdev_sockets.h"
+#include "tap/host.h"
 #include "tap/mbuf_pool.h"
+#include "tap/xdp_program.h"
 #include "tap/xdp_words.h"
 
 #ifndef AF_XDP
@@ -66,12 +70,15 @@ static int text_complete(const struct device_name *d, const struct ethdev_opts *
 
 /* ---- probing ---- */
 
-static int may_probe(const struct device_name *d, struct err *err)
+static int is_free(const struct device_name *d, struct err *err)
 {
 	struct rte_eth_dev_info info;
-	unsigned ifindex = d->iface[0] ? if_nametoindex(d->iface) : 0, n = 0;
+	unsigned ifindex = 0, n = 0;
+	uint32_t mtu;
 	uint16_t id;
 
+	if (d->iface[0])
+		iface_find(d->iface, &ifindex, &mtu);
 	if (rte_eth_dev_get_port_by_name(d->name, &id) == 0) {
 		err_set(err, -EBUSY, "another port has device %s", d->name);
 		return d->vdev ? err_hint(err,
@@ -87,12 +94,19 @@ static int may_probe(const struct device_name *d, struct err *err)
 	if (n >= RTE_MAX_ETHPORTS)
 		return err_set(err, -ENOSPC, "there are %u uplinks, the most that DPDK can have",
 			       n);
-	if (d->pci && !rte_eal_has_hugepages()) {
+	return 0;
+}
+
+static int may_probe(const struct device_name *d, struct err *err)
+{
+	int rc = is_free(d, err);
+
+	if (rc == 0 && d->pci && !rte_eal_has_hugepages()) {
 		err_set(err, -ENOTSUP,
 			"a PCI device reads and writes hugepages, and there are none");
 		return err_hint(err, "start lanyard-switch with --hugepages yes");
 	}
-	return 0;
+	return rc;
 }
 
 /* What is usual when a driver does not want, in words that help more than its own. */
@@ -286,8 +300,15 @@ static int on_ethdev_event(uint16_t id, enum rte_eth_event_type type, void *arg,
 {
 	struct ethdev *e = arg;
 
-	e->on_event(e->arg);
+	if (e->on_event)
+		e->on_event(e->arg);
 	return 0;
+}
+
+static void events_begin(struct ethdev *e)
+{
+	rte_eth_dev_callback_register(e->id, RTE_ETH_EVENT_INTR_LSC, on_ethdev_event, e);
+	rte_eth_dev_callback_register(e->id, RTE_ETH_EVENT_INTR_RMV, on_ethdev_event, e);
 }
 
 /* Receive interrupts where the driver has them: all queues, or none. */
@@ -321,13 +342,13 @@ static int configure(struct ethdev *e, struct plan *p)
 		rc = rte_eth_dev_start(e->id);
 	if (rc < 0)
 		return rc;
-	/* Some have nothing else than all frames, and say that they cannot. */
-	rte_eth_promiscuous_enable(e->id);
+	/* Some have nothing else than all frames, and say that they cannot. Of an interface: all_frames_begin(). */
+	if (!e->ifindex)
+		rte_eth_promiscuous_enable(e->id);
 	rte_eth_allmulticast_enable(e->id);
 	if (p->conf.intr_conf.rxq)
 		interrupts_find(e);
-	rte_eth_dev_callback_register(e->id, RTE_ETH_EVENT_INTR_LSC, on_ethdev_event, e);
-	rte_eth_dev_callback_register(e->id, RTE_ETH_EVENT_INTR_RMV, on_ethdev_event, e);
+	events_begin(e);
 	return 0;
 }
 
@@ -390,6 +411,20 @@ static void sockets_find(struct ethdev *e, struct own_fds_before *before)
 		e->kick_fd[q] = e->sockets.fd[q];
 }
 
+/* Kept by a socket, so that the kernel ends it with the process, however that ends; the driver would set a flag of the
+ * interface, which nobody takes back then. The socket itself receives nothing. */
+static int all_frames_begin(struct ethdev *e, struct err *err)
+{
+	struct packet_mreq all = {.mr_ifindex = (int)e->ifindex, .mr_type = PACKET_MR_PROMISC};
+
+	e->all_fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
+	if (e->all_fd >= 0 &&
+	    setsockopt(e->all_fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &all, sizeof(all)) == 0)
+		return 0;
+	return err_set(err, -errno, "interface \"%s\" does not take all frames: %s", e->name.iface,
+		       strerror(errno));
+}
+
 static int open_named(struct ethdev *e, const struct ethdev_opts *opts, struct err *err)
 {
 	char text[DEVICE_TEXT_MAX + 96];
@@ -418,7 +453,13 @@ static int open_named(struct ethdev *e, const struct ethdev_opts *opts, struct e
 	if (rc == 0)
 		rc = start(e, opts, err);
 	sockets_find(e, before);
-	return rc < 0 ? rc : ethdev_sockets_set(e, err);
+	if (rc == 0)
+		rc = ethdev_sockets_set(e, err);
+	if (rc == 0)
+		rc = all_frames_begin(e, err);
+	if (rc == 0 && family(e) == AF_XDP)
+		e->xdp_fd = xdp_program_of(e->ifindex);
+	return rc;
 }
 
 static int open_once(struct ethdev *e, const struct ethdev_opts *opts, struct err *err)
@@ -427,6 +468,7 @@ static int open_once(struct ethdev *e, const struct ethdev_opts *opts, struct er
 
 	memset(e, 0, sizeof(*e));
 	memset(e->kick_fd, -1, sizeof(e->kick_fd));
+	e->all_fd = e->xdp_fd = -1;
 	e->on_event = opts->on_event;
 	e->arg = opts->arg;
 	rc = device_name_parse(opts->device, &e->name, err);
@@ -454,10 +496,13 @@ int ethdev_open(struct ethdev *e, const struct ethdev_opts *opts, struct err *er
 	return rc;
 }
 
-/* With AF_XDP some descriptors are left that were there before, and some that were opened meanwhile. */
+static bool confined;
+
+/* With AF_XDP some descriptors are left that were there before, and some that were opened meanwhile: but by a process
+ * without rights none is opened. */
 static void close_fds_too(struct ethdev *e)
 {
-	struct own_fds_before *before = own_fds_before();
+	struct own_fds_before *before = confined ? NULL : own_fds_before();
 	struct own_fds sockets, bpf;
 
 	device_remove(e);
@@ -466,15 +511,67 @@ static void close_fds_too(struct ethdev *e)
 	own_fds_close(&e->sockets, family(e), &e->bpf);
 }
 
-void ethdev_close(struct ethdev *e)
+void ethdevs_confined(void)
+{
+	confined = true;
+}
+
+static void own_fd_close(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
+void ethdev_yield(struct ethdev *e)
 {
 	if (e->is_open && family(e) == AF_XDP)
 		close_fds_too(e);
 	else if (e->is_open)
 		device_remove(e);
+	if (e->is_open) {
+		own_fd_close(&e->all_fd);
+		own_fd_close(&e->xdp_fd);
+	}
 	e->is_open = false;
 	mbuf_pool_destroy(e->tx.pool);
 	e->tx.pool = NULL;
+}
+
+void ethdev_close(struct ethdev *e)
+{
+	int xdp_fd = e->is_open && confined ? e->xdp_fd : -1;
+	struct err err = ERR_NONE;
+
+	if (xdp_fd >= 0)
+		e->xdp_fd = -1;
+	ethdev_yield(e);
+	if (xdp_fd < 0)
+		return;
+	if (host_xdp_off(xdp_fd, e->ifindex, &err) < 0)
+		LOG_WARN("device %s: its program stays in interface \"%s\": %s", e->name.name,
+			 e->name.iface, err.text);
+	close(xdp_fd);
+}
+
+void ethdev_move(struct ethdev *to, struct ethdev *from, void (*on_event)(void *arg), void *arg)
+{
+	events_end(from, RTE_ETH_EVENT_INTR_LSC);
+	events_end(from, RTE_ETH_EVENT_INTR_RMV);
+	*to = *from;
+	to->on_event = on_event;
+	to->arg = arg;
+	events_begin(to);
+	memset(from, 0, sizeof(*from));
+	from->all_fd = from->xdp_fd = -1;
+}
+
+int ethdev_free_check(const char *device, struct err *err)
+{
+	struct device_name d;
+
+	device_name_split(device, &d);
+	return is_free(&d, err);
 }
 
 void ethdev_drain(struct ethdev *e)

@@ -43,11 +43,21 @@ struct ethdev {
 	void (*on_event)(void *arg);
 	void *arg;
 	struct own_fds sockets, bpf; /* its driver's */
+	int all_fd;		     /* while it is open, the interface takes all frames; -1: the driver sees to it */
+	int xdp_fd;		     /* AF_XDP's program in the interface; -1: none */
 };
 
 /* On failure there is nothing to close. */
 int ethdev_open(struct ethdev *e, const struct ethdev_opts *opts, struct err *err);
 void ethdev_close(struct ethdev *e);
+/* The same for one that another process opens next: what is in the interface stays. */
+void ethdev_yield(struct ethdev *e);
+/* From is open and no worker in its queues; it is nothing any more. Events are to's from then on. */
+void ethdev_move(struct ethdev *to, struct ethdev *from, void (*on_event)(void *arg), void *arg);
+/* Whether a device of that text could be opened beside those that are: -EBUSY with a sentence. Needs no rights. */
+int ethdev_free_check(const char *device, struct err *err);
+/* From now on DPDK's drivers cannot take anything back from an interface, so the host helper does. */
+void ethdevs_confined(void);
 
 /* 0 when frames can pass, with *mtu what the interface takes; -ENOLINK and a sentence why not;
  * -ENODEV when the device is gone. */
@@ -55,6 +65,9 @@ int ethdev_link(const struct ethdev *e, uint32_t *mtu, struct err *err);
 
 /* Throws away what has come while nobody listened; no worker may be in the queues. */
 void ethdev_drain(struct ethdev *e);
+
+/* Before rights are given up: what the following need from then on. -errno. */
+int iface_begin(void);
 
 /* Which interface of that name there is now, and its MTU: 0 or -ENODEV. */
 int iface_find(const char *name, unsigned *ifindex, uint32_t *mtu);

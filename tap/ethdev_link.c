@@ -22,9 +22,24 @@ static int ask(int fd, unsigned long request, const char *name, struct ifreq *if
 	return ioctl(fd, request, ifr) < 0 ? -errno : 0;
 }
 
+/* One for the life of the process: once that has given up its rights it gets no other. */
+static int ask_fd(void)
+{
+	static int fd = -1;
+
+	if (fd < 0)
+		fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	return fd;
+}
+
+int iface_begin(void)
+{
+	return ask_fd() < 0 ? -errno : 0;
+}
+
 static int iface_ask(const char *name, unsigned *ifindex, uint32_t *mtu, short *flags)
 {
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), rc;
+	int fd = ask_fd(), rc;
 	struct ifreq ifr;
 
 	*ifindex = *mtu = 0;
@@ -39,7 +54,6 @@ static int iface_ask(const char *name, unsigned *ifindex, uint32_t *mtu, short *
 	if (rc == 0)
 		rc = ask(fd, SIOCGIFFLAGS, name, &ifr);
 	*flags = ifr.ifr_flags;
-	close(fd);
 	return rc;
 }
 

@@ -13,6 +13,7 @@
 #include "tap/host_note.h"
 #include "tap/netns.h"
 #include "tap/tun.h"
+#include "tap/xdp_program.h"
 
 #define EVENTS_BUFFER (1024 * 1024) /* bytes: some 600 changes at once */
 
@@ -77,6 +78,7 @@ const struct host_ops host_direct = {
 	.nat_start = nat_service_start,
 	.nat_rename = nat_service_rename,
 	.nat_stop = nat_service_stop,
+	.xdp_off = xdp_program_off,
 	.settle = direct_settle,
 	.end = direct_end,
 };
@@ -141,6 +143,11 @@ int host_nat_rename(unsigned slot, int tun_fd, struct err *err)
 void host_nat_stop(unsigned slot)
 {
 	ops->nat_stop(slot);
+}
+
+int host_xdp_off(int prog_fd, unsigned ifindex, struct err *err)
+{
+	return ops->xdp_off(prog_fd, ifindex, err);
 }
 
 void host_settle(void)

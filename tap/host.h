@@ -29,6 +29,7 @@ struct host_ops {
 	int (*nat_start)(const struct nat_service_opts *opts, struct err *err);
 	int (*nat_rename)(unsigned slot, int tun_fd, struct err *err);
 	void (*nat_stop)(unsigned slot);
+	int (*xdp_off)(int prog_fd, unsigned ifindex, struct err *err);
 	void (*settle)(void);
 	void (*end)(void);
 };
@@ -50,6 +51,9 @@ void host_nat_stop(unsigned slot);
 
 /* Two sockets in the namespace: for requests, and one that hears of changes of interfaces. */
 int host_netlink(int ns_fd, int fds[2], struct err *err);
+
+/* xdp_program_off(): of an interface here. */
+int host_xdp_off(int prog_fd, unsigned ifindex, struct err *err);
 
 /* All saved ports have been made again: what an earlier process left and nobody took over is undone. */
 void host_settle(void);

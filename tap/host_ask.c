@@ -317,6 +317,13 @@ static void ask_nat_stop(unsigned slot)
 		LOG_WARN("switch: nat is not ended: %s", err.text);
 }
 
+static int ask_xdp_off(int prog_fd, unsigned ifindex, struct err *err)
+{
+	struct call c = {.q = {.op = HOST_XDP_OFF, .n = ifindex}, .fd = prog_fd};
+
+	return call(&c, 0, err);
+}
+
 static void ask_settle(void)
 {
 	struct call c = {.q.op = HOST_SETTLE, .fd = -1};
@@ -346,6 +353,7 @@ static const struct host_ops by_helper = {
 	.nat_start = ask_nat_start,
 	.nat_rename = ask_nat_rename,
 	.nat_stop = ask_nat_stop,
+	.xdp_off = ask_xdp_off,
 	.settle = ask_settle,
 	.end = ask_end,
 };

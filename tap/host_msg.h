@@ -23,6 +23,7 @@ enum host_op {
 	HOST_NAT_RENAME, /* a queue, slot */
 	HOST_NAT_STOP,	 /* slot */
 	HOST_SETTLE,
+	HOST_XDP_OFF,	 /* a program; n: the interface's index */
 	HOST_OPS, /* how many, and one more */
 
 	/* to the process that forwards */

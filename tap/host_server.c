@@ -19,6 +19,7 @@
 #include "tap/host_direct.h"
 #include "tap/host_msg.h"
 #include "tap/tun.h"
+#include "tap/xdp_program.h"
 
 #define TURN	   64 /* questions, before dnsmasq and nftables have theirs */
 #define QUEUES_MAX 8  /* of a tap: PORT_QUEUES_MAX */
@@ -34,11 +35,12 @@ static struct host_server *the_server; /* services tell their notes to it */
 
 /* ---- what is asked ---- */
 
-enum fd_kind { NOTHING, NAMESPACE, TUN };
+enum fd_kind { NOTHING, NAMESPACE, TUN, PROGRAM };
 
 static const enum fd_kind needs[HOST_OPS] = {
 	[HOST_NETLINK] = NAMESPACE, [HOST_TUN] = NAMESPACE, [HOST_TUN_NETNS] = TUN,
 	[HOST_LINK] = TUN,	    [HOST_NAT_START] = TUN, [HOST_NAT_RENAME] = TUN,
+	[HOST_XDP_OFF] = PROGRAM,
 };
 
 /* setns(2) would also take a process's pidfd, for whatever namespace that is in. */
@@ -62,6 +64,8 @@ static bool is_whole(const struct host_question *q, int size, const int *fds, un
 	if (needs[q->op] == NAMESPACE && !is_namespace(fds[0]))
 		return false;
 	if (needs[q->op] == TUN && !tun_is_one(fds[0]))
+		return false;
+	if (needs[q->op] == PROGRAM && !xdp_is_program(fds[0]))
 		return false;
 	return is_text(q->name, sizeof(q->name)) && is_text(q->port, sizeof(q->port)) &&
 	       is_text(q->link.address, sizeof(q->link.address));
@@ -156,6 +160,9 @@ static int question_do(const struct host_question *q, int fd, int *out, unsigned
 		break;
 	case HOST_SETTLE:
 		host_direct.settle();
+		break;
+	case HOST_XDP_OFF:
+		rc = host_direct.xdp_off(fd, q->n, err);
 		break;
 	}
 	return rc;

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "tap/device_allow.h"
+#include "tap/device_early.h"
 #include "tap/uplink_rings.h"
 
 #define POLL_NS	     S_NS /* between looks at a link that nobody tells of */
@@ -22,8 +23,21 @@
 /* Those that a predecessor left, and whose devices are not open yet. */
 static TAILQ_HEAD(, uplink) waiting = TAILQ_HEAD_INITIALIZER(waiting);
 
+static TAILQ_HEAD(, uplink) all = TAILQ_HEAD_INITIALIZER(all);
+
+/* Of all uplinks. One whose process has given up its rights gets no other socket; nobody is woken by it while there
+ * is no uplink. */
+static struct {
+	struct loop *loop;
+	int fd; /* netlink: something about an interface has changed */
+	struct loop_fd *watch;
+} news = {.fd = -1};
+
+static const struct device_opener *opener; /* NULL: this process can open them */
+
+#define GOES_ON "its device is open, and a process that has it is about to go on"
+
 static void look(struct uplink *u);
-static int link_watch(struct uplink *u, struct err *err);
 
 static struct loop *loop_of(struct uplink *u)
 {
@@ -57,8 +71,50 @@ static void on_device_event(void *arg)
 	port_fault_raise(&u->port);
 }
 
+static void want_of(const struct uplink *u, struct device_want *w)
+{
+	*w = (struct device_want){.n_queues = u->n_queues, .mtu = u->port.kept->mtu};
+	memcpy(w->device, u->device, sizeof(w->device));
+}
+
+static void open_failed(struct uplink *u, unsigned ifindex, const char *why);
+
+static bool on_opened(void *arg, int rc, const struct err *err)
+{
+	struct uplink *u = arg;
+
+	u->asked = NULL;
+	if (rc == 0)
+		port_state_set(&u->port, PORT_CONNECTING, GOES_ON);
+	else
+		open_failed(u, u->asked_ifindex, err->text);
+	return true;
+}
+
+/* By another process. -EINPROGRESS: on_opened() says how that went. */
+static int device_ask(struct uplink *u, struct err *err)
+{
+	struct device_want want;
+	uint32_t mtu;
+	int rc;
+
+	if (u->asked)
+		return -EINPROGRESS;
+	want_of(u, &want);
+	if (opener->has(opener->arg, &want)) {
+		port_state_set(&u->port, PORT_CONNECTING, GOES_ON);
+		return -EINPROGRESS;
+	}
+	u->asked_ifindex = 0;
+	if (u->dev.name.iface[0])
+		iface_find(u->dev.name.iface, &u->asked_ifindex, &mtu);
+	rc = opener->ask(opener->arg, &want, on_opened, u, &u->asked, err);
+	return rc < 0 ? rc : -EINPROGRESS;
+}
+
 static int device_open(struct uplink *u, struct err *err)
 {
+	struct device_want want;
 	struct ethdev_opts opts = {
 		.device = u->device,
 		.n_queues = u->n_queues,
@@ -66,21 +122,29 @@ static int device_open(struct uplink *u, struct err *err)
 		.on_event = on_device_event,
 		.arg = u,
 	};
-	int rc = ethdev_open(&u->dev, &opts, err);
+	int rc = 0;
 
-	if (rc < 0)
-		return rc;
-	atomic_store(&u->len_max, u->dev.tx.len_max);
-	if (u->dev.ifindex && u->link_fd < 0)
-		rc = link_watch(u, err);
-	if (rc < 0)
-		ethdev_close(&u->dev);
+	if (opener)
+		return device_ask(u, err);
+	want_of(u, &want);
+	if (!device_early_take(&want, &u->dev, on_device_event, u))
+		rc = ethdev_open(&u->dev, &opts, err);
+	if (rc == 0)
+		atomic_store(&u->len_max, u->dev.tx.len_max);
 	return rc;
+}
+
+static void ask_forget(struct uplink *u)
+{
+	if (u->asked)
+		opener->forget(u->asked);
+	u->asked = NULL;
 }
 
 static void device_close(struct uplink *u)
 {
 	port_stop_all(&u->port);
+	ask_forget(u);
 	ethdev_close(&u->dev);
 	loop_timer_del(u->poll);
 	loop_timer_del(u->retry);
@@ -107,7 +171,7 @@ static void device_return(struct uplink *u)
 	uint32_t mtu;
 	int rc;
 
-	if (u->dev.name.iface[0] && iface_find(u->dev.name.iface, &ifindex, &mtu) < 0)
+	if (u->asked || (u->dev.name.iface[0] && iface_find(u->dev.name.iface, &ifindex, &mtu) < 0))
 		return;
 	/* A try makes news of the interface by itself: only another interface does not wait. */
 	if (u->retry && ifindex == u->tried_ifindex)
@@ -121,7 +185,14 @@ static void device_return(struct uplink *u)
 		look(u);
 		return;
 	}
-	port_state_set(&u->port, PORT_ERRORED, "%s", err.text);
+	if (rc != -EINPROGRESS)
+		open_failed(u, ifindex, err.text);
+}
+
+/* The next try is for another interface, or later. */
+static void open_failed(struct uplink *u, unsigned ifindex, const char *why)
+{
+	port_state_set(&u->port, PORT_ERRORED, "%s", why);
 	u->tried_ifindex = ifindex;
 	if (!u->dev.name.iface[0] || u->retry)
 		return;
@@ -174,32 +245,78 @@ static void look(struct uplink *u)
 
 static void on_link_news(void *arg, int fd, uint32_t events)
 {
-	char news[8192];
+	char text[8192];
+	struct uplink *u;
 
-	while (recv(fd, news, sizeof(news), MSG_DONTWAIT) > 0 || errno == ENOBUFS)
+	while (recv(fd, text, sizeof(text), MSG_DONTWAIT) > 0 || errno == ENOBUFS)
 		errno = 0;
-	look(arg);
+	TAILQ_FOREACH (u, &all, all)
+		if (u->dev.name.iface[0] && !u->waits)
+			look(u);
 }
 
-static int link_watch(struct uplink *u, struct err *err)
+int uplinks_begin(struct loop *loop, struct err *err)
 {
 	struct sockaddr_nl sa = {.nl_family = AF_NETLINK, .nl_groups = RTMGRP_LINK};
-	int rc;
+	int rc = iface_begin();
 
-	u->link_fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
-	if (u->link_fd < 0)
-		return err_set(err, -errno, "cannot watch interfaces: %s", strerror(errno));
-	rc = bind(u->link_fd, (struct sockaddr *)&sa, sizeof(sa)) < 0 ? -errno : 0;
+	news.loop = loop;
 	if (rc == 0)
-		rc = loop_fd_add(loop_of(u), u->link_fd, EPOLLIN, on_link_news, u, &u->link_watch);
-	if (rc == 0)
-		return 0;
-	close(u->link_fd);
-	u->link_fd = -1;
-	return err_set(err, rc, "cannot watch interfaces: %s", strerror(-rc));
+		news.fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
+	if (rc == 0 && (news.fd < 0 || bind(news.fd, (struct sockaddr *)&sa, sizeof(sa)) < 0))
+		rc = -errno;
+	return rc < 0 ? err_set(err, rc, "cannot watch interfaces: %s", strerror(-rc)) : 0;
+}
+
+void uplinks_end(void)
+{
+	device_early_close();
+	loop_fd_del(news.watch);
+	if (news.fd >= 0)
+		close(news.fd);
+	news.watch = NULL;
+	news.fd = -1;
+	opener = NULL;
+}
+
+void uplinks_confined(const struct device_opener *o)
+{
+	opener = o;
+	ethdevs_confined();
+}
+
+void uplinks_again(void)
+{
+	struct uplink *u;
+
+	TAILQ_FOREACH (u, &all, all)
+		if (!u->waits)
+			look(u);
+}
+
+static void all_add(struct uplink *u)
+{
+	TAILQ_INSERT_TAIL(&all, u, all);
+	if (news.fd >= 0 && !news.watch)
+		loop_fd_add(news.loop, news.fd, EPOLLIN, on_link_news, NULL, &news.watch);
+}
+
+static void all_remove(struct uplink *u)
+{
+	TAILQ_REMOVE(&all, u, all);
+	if (!TAILQ_EMPTY(&all))
+		return;
+	loop_fd_del(news.watch);
+	news.watch = NULL;
 }
 
 /* ---- the port ---- */
+
+static void opens_say(struct uplink *u)
+{
+	if (u->asked)
+		port_state_set(&u->port, PORT_CONNECTING, "another process opens its device");
+}
 
 /* Down gives the device back, so that up is a fresh start of it with what is true then. */
 static int uplink_admin(struct port *p, bool up, struct err *err)
@@ -215,6 +332,10 @@ static int uplink_admin(struct port *p, bool up, struct err *err)
 	}
 	if (!u->dev.is_open)
 		rc = device_open(u, err);
+	if (rc == -EINPROGRESS) {
+		opens_say(u);
+		return 0;
+	}
 	if (rc < 0) {
 		port_state_set(p, PORT_ERRORED, "%s", err ? err->text : "its device does not open");
 		return rc;
@@ -239,9 +360,8 @@ static void uplink_free(struct uplink *u)
 {
 	if (u->waits)
 		TAILQ_REMOVE(&waiting, u, link);
-	loop_fd_del(u->link_watch);
-	if (u->link_fd >= 0)
-		close(u->link_fd);
+	all_remove(u);
+	ask_forget(u);
 	loop_timer_del(u->poll);
 	loop_timer_del(u->retry);
 	ethdev_close(&u->dev);
@@ -255,10 +375,32 @@ static void uplink_destroy(struct port *p)
 	uplink_free(uplink_of(p));
 }
 
-/* Its device cannot be opened twice. */
+/* Its device cannot be opened twice. AF_PACKET's can, and takes the kernel 50 ms to close: this process's end does. */
 static void uplink_yield(struct port *p)
 {
-	ethdev_close(&uplink_of(p)->dev);
+	struct uplink *u = uplink_of(p);
+
+	if (!device_is(&u->dev.name, "net_af_packet"))
+		ethdev_yield(&u->dev);
+}
+
+struct port *uplink_next(struct port *p)
+{
+	struct uplink *u = p ? TAILQ_NEXT(uplink_of(p), all) : TAILQ_FIRST(&all);
+
+	return u ? &u->port : NULL;
+}
+
+static const struct port_ops uplink_ops;
+
+bool uplink_wants(struct port *p, struct device_want *w)
+{
+	struct uplink *u = uplink_of(p);
+
+	if (p->ops != &uplink_ops)
+		return false;
+	want_of(u, w);
+	return opener && !u->dev.is_open;
 }
 
 static const struct port_ops uplink_ops = {
@@ -299,7 +441,9 @@ int uplink_add(struct switch_ *sw, const struct uplink_opts *opts, struct port *
 		free(u);
 		return rc;
 	}
-	u->link_fd = -1;
+	all_add(u);
+	device_name_split(opts->device, &u->dev.name);
+	u->dev.all_fd = u->dev.xdp_fd = -1;
 	u->wanted = !opts->port.down;
 	u->retry_ns = RETRY_NS;
 	u->n_queues = opts->n_queues;
@@ -317,6 +461,10 @@ int uplink_add(struct switch_ *sw, const struct uplink_opts *opts, struct port *
 		return 0;
 	}
 	rc = device_open(u, err);
+	if (rc == -EINPROGRESS) {
+		opens_say(u);
+		return 0;
+	}
 	if (rc < 0) {
 		*out = NULL;
 		uplink_free(u);
@@ -328,7 +476,6 @@ int uplink_add(struct switch_ *sw, const struct uplink_opts *opts, struct port *
 
 void uplinks_open(void)
 {
-	struct err ignored = ERR_NONE;
 	struct uplink *u;
 
 	while ((u = TAILQ_FIRST(&waiting))) {
@@ -341,9 +488,7 @@ void uplinks_open(void)
 			continue;
 		}
 		port_state_set(&u->port, PORT_ERRORED, "%s", err.text);
-		/* Its interface may come back. */
-		if (u->dev.name.iface[0] && u->link_fd < 0)
-			link_watch(u, &ignored);
 		device_return(u);
 	}
+	device_early_close();
 }

@@ -16,6 +16,7 @@
 
 #include "base/err.h"
 #include "switch/switch.h"
+#include "tap/device_opener.h"
 
 struct uplink_opts {
 	struct port_opts port;
@@ -23,13 +24,32 @@ struct uplink_opts {
 	unsigned n_queues;  /* 0: 1 */
 };
 
+/* Before the first one, with rights: what tells of interfaces. -errno: nothing does. */
+int uplinks_begin(struct loop *loop, struct err *err);
+void uplinks_end(void);
+
+/* From now on the process has no rights: opener opens devices, or has them opened. A port whose device was opened so
+ * is connecting until another process goes on with both. */
+void uplinks_confined(const struct device_opener *opener);
+
+/* What opener said may not hold any more: whoever waits for another process asks anew. */
+void uplinks_again(void);
+
+/* The next uplink after p (NULL: the first one). */
+struct port *uplink_next(struct port *p);
+
+/* Whether another process has to open p's device for it to be up, and what that is. Of one that is open the same,
+ * and false. */
+bool uplink_wants(struct port *p, struct device_want *w);
+
 /* Makes the port and opens its device: errored when that has no link yet. */
 int uplink_add(struct switch_ *sw, const struct uplink_opts *opts, struct port **out,
 	       struct err *err);
 
 /*
- * Opens the devices of those that were taken over (port_opts.adopt), which takes tens of milliseconds each: once
- * all other ports forward. One that does not open is errored, and tried again like any other.
+ * Opens the devices of those that were taken over (port_opts.adopt), which takes tens of milliseconds each but for
+ * those that tap/device_early.h has, and closes what of those nobody wants. One that does not open is errored, and
+ * tried again like any other.
  */
 void uplinks_open(void);
 

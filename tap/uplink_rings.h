@@ -36,14 +36,15 @@ struct uplink {
 	char device[DEVICE_TEXT_MAX];
 	unsigned n_queues;
 	bool wanted; /* up, for all that the administrator says */
-	int link_fd; /* netlink: something about an interface has changed */
-	struct loop_fd *link_watch;
+	struct device_ask *asked; /* of another process, which opens it */
+	unsigned asked_ifindex;
 	struct loop_timer *poll; /* of links that nobody tells of */
 	struct loop_timer *retry;
 	uint64_t retry_ns;	/* what it waits; more after each try that failed */
 	unsigned tried_ifindex; /* the interface of the last try that failed */
 	bool waits; /* for uplinks_open(), by this link */
 	TAILQ_ENTRY(uplink) link;
+	TAILQ_ENTRY(uplink) all; /* of uplink_next() */
 };
 
 static inline struct uplink *uplink_of(struct port *p)

@@ -11,6 +11,7 @@
 #include "control/daemon/config.h"
 #include "control/daemon/mirror.h"
 #include "control/daemon/objects.h"
+#include "control/daemon/opener.h"
 #include "control/daemon/owner.h"
 #include "control/rpc/methods.h"
 
@@ -301,6 +302,30 @@ json_t *apply_plan_json(const struct apply *a, size_t plan_max_bytes)
 		json_array_append_new(list, one);
 	}
 	return list;
+}
+
+static bool is_uplink(const json_t *settings)
+{
+	const char *type = json_string_value(json_object_get(settings, "type"));
+
+	return type && !strcmp(type, port_type_uplink.name);
+}
+
+/* One that goes may have in its hands what another one wants: then it shows later. */
+unsigned apply_devices(const struct apply *a, struct device_want *wants, unsigned n_max)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < a->n; i++)
+		if (a->steps[i].what == STEP_DEL && is_uplink(a->steps[i].was))
+			return 0;
+	for (size_t i = 0; i < a->n && n < n_max; i++) {
+		const struct step *s = &a->steps[i];
+
+		if (s->what == STEP_ADD && is_uplink(s->will) && !json_is_true(json_object_get(s->will, "down")))
+			device_want_read(&wants[n++], s->will);
+	}
+	return n;
 }
 
 /* ---- carrying out ---- */

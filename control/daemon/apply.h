@@ -16,6 +16,7 @@
 
 #include "base/err.h"
 #include "control/daemon/daemon.h"
+#include "tap/device_opener.h"
 
 /* Called once, from the loop: 0, or the failure after all was undone; err says so where that failed, too. */
 typedef void (*apply_done)(void *arg, int rc, struct err *err);
@@ -26,6 +27,9 @@ int apply_plan(struct daemon *d, const json_t *document, struct apply **out, str
 /* The plan for people and scripts: [{do, kind, name, settings, was}], cut off at plan_max bytes. */
 json_t *apply_plan_json(const struct apply *a, size_t plan_max_bytes);
 size_t apply_n_steps(const struct apply *a);
+
+/* Devices that a process without rights has to have opened first; all of them, up to n_max. How many. */
+unsigned apply_devices(const struct apply *a, struct device_want *wants, unsigned n_max);
 
 /* Carries out the plan; takes a over. done may be called before this returns. */
 void apply_start(struct apply *a, apply_done done, void *arg);

@@ -8,10 +8,12 @@
 #include "control/daemon/config.h"
 #include "control/daemon/events.h"
 #include "control/daemon/handlers.h"
+#include "control/daemon/opener.h"
 #include "control/daemon/page.h"
 
 #define PAGE_OBJECTS   500
 #define PLAN_MAX_BYTES (150 * 1024)
+#define DEVICES_MAX    32 /* uplinks */
 #define RETRY_NS       (5 * S_NS) /* a configuration that could not be gone back to is tried again */
 
 int changes_allowed(const struct daemon *d, struct err *err)
@@ -147,8 +149,8 @@ static void on_applied(void *arg, int rc, struct err *err)
 }
 
 /* Plans the way to document; answers at once when there is nothing to do or dry, else later. */
-static int apply_call(struct rpc_call *call, const json_t *document, bool dry, bool back,
-		      double confirm_s, json_t **result, struct err *err)
+static int apply_now(struct rpc_call *call, const json_t *document, bool dry, bool back,
+		     double confirm_s, json_t **result, struct err *err)
 {
 	struct daemon *d = rpc_ctx(call);
 	struct waiting *w;
@@ -179,6 +181,82 @@ static int apply_call(struct rpc_call *call, const json_t *document, bool dry, b
 			    w->confirm_s > 0 ? json_real(w->confirm_s) : json_null());
 	apply_start(a, on_applied, w);
 	return RPC_DEFERRED;
+}
+
+/* A call that waits for devices (control/daemon/opener.h). */
+struct trial {
+	struct rpc_call *call;
+	json_t *document;
+	bool back;
+	double confirm_s;
+};
+
+static bool on_tried(void *arg, int rc, struct err *err)
+{
+	struct trial *t = arg;
+	json_t *result = NULL;
+
+	/* Anew, as others may have changed something since. */
+	if (rc == 0 && !t->back)
+		rc = changes_allowed(rpc_ctx(t->call), err);
+	if (rc == 0)
+		rc = apply_now(t->call, t->document, false, t->back, t->confirm_s, &result, err);
+	if (rc < 0)
+		rpc_fail(t->call, err);
+	else if (rc == 0)
+		rpc_reply(t->call, result);
+	json_decref(t->document);
+	free(t);
+	return rc >= 0;
+}
+
+static int apply_later(struct rpc_call *call, const json_t *document, bool back, double confirm_s,
+		       const struct device_want *wants, unsigned n, struct err *err)
+{
+	struct daemon *d = rpc_ctx(call);
+	struct trial *t;
+	int rc;
+
+	if (confirm_s > 0) {
+		err_set(err, -ENOTSUP, "an apply that makes an uplink cannot wait for its confirmation: another "
+				       "process goes on for the uplink, and the way back is this one's");
+		return err_hint(err, "make the uplink first, or leave --confirm out");
+	}
+	t = calloc(1, sizeof(*t));
+	if (!t)
+		return err_set(err, -ENOMEM, "out of memory");
+	*t = (struct trial){call, json_incref((json_t *)document), back, confirm_s};
+	rc = opener_try(d->opener, wants, n, on_tried, t, err);
+	if (rc == 0)
+		return RPC_DEFERRED;
+	json_decref(t->document);
+	free(t);
+	return rc;
+}
+
+static int apply_call(struct rpc_call *call, const json_t *document, bool dry, bool back,
+		      double confirm_s, json_t **result, struct err *err)
+{
+	struct daemon *d = rpc_ctx(call);
+	struct device_want *wants;
+	struct apply *a;
+	unsigned n = 0;
+	int rc = 0;
+
+	if (dry || !d->opener)
+		return apply_now(call, document, dry, back, confirm_s, result, err);
+	wants = calloc(DEVICES_MAX, sizeof(*wants));
+	if (!wants)
+		return err_set(err, -ENOMEM, "out of memory");
+	rc = apply_plan(d, document, &a, err);
+	if (rc == 0) {
+		n = apply_devices(a, wants, DEVICES_MAX);
+		apply_free(a);
+	}
+	if (rc == 0 && n)
+		rc = apply_later(call, document, back, confirm_s, wants, n, err);
+	free(wants);
+	return rc || n ? rc : apply_now(call, document, dry, back, confirm_s, result, err);
 }
 
 int do_config_apply(struct rpc_call *call, const json_t *params, json_t **result, struct err *err)

@@ -23,8 +23,10 @@
 #include "switch/switch.h"
 
 struct apply;
+struct device_want;
 struct events;
 struct metrics;
+struct opener;
 struct vm_seen;
 
 /* Deaths of those before, or planned successions: how many, and the last one. */
@@ -45,6 +47,8 @@ struct restarts {
 struct daemon_keeper {
 	void (*ask)(void *arg, const char *reason);
 	void (*refuse)(void *arg, const char *text);
+	void (*open)(void *arg, uint32_t number, const struct device_want *w);
+	void (*unopen)(void *arg);
 	void *arg;
 };
 
@@ -60,10 +64,12 @@ struct daemon {
 	struct restarts restarts;
 	struct daemon_keeper keeper;
 	struct loop_timer *yield_timer; /* while it is about to yield */
+	struct loop_timer *hold_timer;	/* while new clients wait for the one that it will yield to */
 	uint64_t yield_since_ns;
 	/* Called when all is made that was saved and left, before a frame is read; or NULL. */
 	int (*restored)(void *arg, struct err *err);
 	void *restored_arg;
+	struct opener *opener; /* of devices; NULL: this process opens them itself */
 	const char *confined; /* what is left to the process; NULL: all that whoever started it has */
 
 	/* Hand-made objects of the saved configuration that could not be made at start: they stay

@@ -49,6 +49,15 @@ HANDLER(do_vm_seen);
 /* {rx_frames, …, rx_drops {}, tx_drops {}} of a port. */
 json_t *counters_json(const struct port *p);
 
+/* In a process without rights: RPC_DEFERRED where port.add of params, or setting p up, needs a device that another
+ * process has to open first; then it is done, saved and answered later. 0: it needs none. */
+int uplink_add_later(struct rpc_call *call, const json_t *params, struct err *err);
+int uplink_up_later(struct rpc_call *call, const json_t *params, struct port *p, struct err *err);
+
+/* What do_port_add() and do_port_up() do at once. */
+int port_add_now(struct daemon *d, const json_t *params, struct err *err);
+int port_up_now(struct daemon *d, const json_t *params, struct err *err);
+
 /* -EBUSY while an apply runs or awaits its confirmation: hand-made objects stay as they are. */
 int changes_allowed(const struct daemon *d, struct err *err);
 

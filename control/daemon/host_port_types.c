@@ -17,17 +17,19 @@
 
 int host_ports_begin(struct loop *loop, const char *run_dir, int helper_fd, struct err *err)
 {
+	int rc = uplinks_begin(loop, err);
+
 	tap_interface_salt(strcmp(run_dir, DIR_ROOT_RUN) ? run_dir : "");
+	if (rc < 0)
+		return rc;
 	if (helper_fd < 0)
 		return host_begin(loop, run_dir, err);
 	return host_ask_begin(loop, helper_fd, run_dir, err);
 }
 
-static bool confined;
-
-void host_ports_confined(void)
+void host_ports_confined(const struct device_opener *opener)
 {
-	confined = true;
+	uplinks_confined(opener);
 }
 
 void host_ports_open(void)
@@ -47,6 +49,7 @@ void host_ports_leave(struct switch_ *sw)
 
 void host_ports_end(void)
 {
+	uplinks_end();
 	host_end();
 }
 
@@ -136,11 +139,6 @@ static int uplink_make(struct switch_ *sw, const struct port_opts *opts, const j
 		.n_queues = (unsigned)json_integer_value(json_object_get(settings, "queues")),
 	};
 
-	if (confined && !opts->down) {
-		err_set(err, -EPERM, "the process that forwards has given up the rights to open a device, "
-				     "CAP_NET_RAW among them");
-		return err_hint(err, "start lanyard-switch as root, without --user");
-	}
 	return uplink_add(sw, &uplink, out, err);
 }
 

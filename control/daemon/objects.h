@@ -33,6 +33,8 @@ int bridge_drop(struct bridge *br, struct err *err);
 int bridge_change(struct bridge *br, const json_t *settings, struct err *err);
 
 int port_make(struct daemon *d, const json_t *params, struct err *err);
+/* Whether that would come to the point where its driver makes it. */
+int port_make_check(struct daemon *d, const json_t *params, struct err *err);
 /* From a predecessor's slot, with what it had agreed with its other side. */
 int port_take(struct daemon *d, unsigned slot, const struct slot_info *info, const json_t *params,
 	      struct err *err);

@@ -33,6 +33,7 @@
 #include "control/daemon/fit.h"
 #include "control/daemon/metrics.h"
 #include "control/daemon/notify.h"
+#include "control/daemon/opener.h"
 #include "control/daemon/options.h"
 #include "control/daemon/priv.h"
 #include "control/daemon/startup.h"
@@ -44,6 +45,7 @@
 #include "switch/eal.h"
 #include "switch/pulse.h"
 #include "switch/quarantine.h"
+#include "tap/device_early.h"
 #include "vhost-user/vu_mem.h"
 
 struct process {
@@ -84,14 +86,19 @@ static void on_signal(void *arg, int fd, uint32_t events)
 static void on_keeper(void *arg, int fd, uint32_t events)
 {
 	struct process *p = arg;
-	char text[CHANNEL_TEXT_MAX];
+	struct channel_msg m;
 
-	switch (kept_hear(p->kept, text)) {
+	switch (kept_hear(p->kept, &m)) {
 	case CHANNEL_YIELD:
-		succession_yield(&p->d, text);
+		succession_yield(&p->d, m.text);
 		break;
 	case CHANNEL_STAY:
 		succession_stay(&p->d);
+		break;
+	case CHANNEL_OPENED:
+		if (p->d.opener)
+			opener_heard(p->d.opener, m.opened.number, m.opened.result, m.opened.text,
+				     m.opened.hint);
 		break;
 	case -EPIPE:
 		/* The next keeper has a copy of everything: a proper end would take it from the guests. */
@@ -113,6 +120,19 @@ static void keeper_refuse(void *arg, const char *text)
 {
 	LOG_INFO("switch: process does not yield: %s", text);
 	kept_say_text(arg, CHANNEL_STAYING, text);
+}
+
+static void keeper_open(void *arg, uint32_t number, const struct device_want *w)
+{
+	struct channel_device device = {.number = number, .n_queues = w->n_queues, .mtu = w->mtu};
+
+	snprintf(device.device, sizeof(device.device), "%s", w->device);
+	kept_say_device(arg, &device);
+}
+
+static void keeper_unopen(void *arg)
+{
+	kept_say(arg, CHANNEL_UNOPEN);
 }
 
 /* ---- what the keeper hands on, or we take ourselves ---- */
@@ -167,11 +187,27 @@ static int fits(void *arg, struct kept *k, struct err *err)
 	return fit_check(k, port_types, err);
 }
 
+/* For the one that forwards, which may be a guest's: whatever it says is a client's word. */
+static int spare_open(void *arg, const struct channel_device *device, struct err *err)
+{
+	struct device_want w = {.n_queues = device->n_queues, .mtu = device->mtu};
+
+	snprintf(w.device, sizeof(w.device), "%s", device->device);
+	return device_early_open(&w, err);
+}
+
+static void spare_unopen(void *arg)
+{
+	device_early_close();
+}
+
+static const struct kept_spare_ops spare_ops = {fits, spare_open, spare_unopen};
+
 /* Sleeps as a spare. 1: not needed any more. */
 static int handed_begin(struct process *p, struct err *err)
 {
 	const struct channel_go *go;
-	int rc = kept_await(p->kept, p->signal_fd, fits, NULL, err);
+	int rc = kept_await(p->kept, p->signal_fd, &spare_ops, NULL, err);
 
 	if (rc != 0) {
 		if (rc > 0)
@@ -185,7 +221,7 @@ static int handed_begin(struct process *p, struct err *err)
 		return -EPROTO;
 	p->d.start_ns = go->start_ns;
 	restarts_take(&p->d.restarts, go);
-	p->d.keeper = (struct daemon_keeper){keeper_ask, keeper_refuse, p->kept};
+	p->d.keeper = (struct daemon_keeper){keeper_ask, keeper_refuse, keeper_open, keeper_unopen, p->kept};
 	p->locks[0] = kept_own(p->kept, OWN_LOCK, 0);
 	p->locks[1] = kept_own(p->kept, OWN_LOCK, 1);
 	p->metrics_fd = kept_own(p->kept, OWN_METRICS, 0);
@@ -248,8 +284,10 @@ static int on_restored(void *arg, struct err *err)
 
 	if (!p->confined.on)
 		return 0;
+	if (opener_create(&p->d, &p->d.opener) < 0)
+		return err_set(err, -ENOMEM, "out of memory");
 	host_ports_open();
-	host_ports_confined();
+	host_ports_confined(opener_table(p->d.opener));
 	return confine_enter(&p->confined, p->options.state_dir, p->d.restarts.keeper_pid, err);
 }
 
@@ -383,6 +421,7 @@ static void process_end(struct process *p)
 	event_sources_stop(&p->d);
 	vms_forget(&p->d);
 	apply_free(p->d.apply);
+	opener_destroy(p->d.opener);
 	if (p->d.sw) {
 		daemon_forget(&p->d);
 		host_ports_leave(p->d.sw);

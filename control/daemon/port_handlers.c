@@ -31,7 +31,7 @@ static int find_to_change(struct daemon *d, const json_t *params, struct port **
 	return rc;
 }
 
-static int port_add(struct daemon *d, const json_t *params, struct err *err)
+int port_add_now(struct daemon *d, const json_t *params, struct err *err)
 {
 	bool saved = !json_object_get(params, "lab") &&
 		     !json_is_true(json_object_get(params, "transient"));
@@ -57,11 +57,13 @@ static void add_again(void *arg)
 {
 	struct adding *a = arg;
 	struct err err = ERR_NONE;
-	int rc = port_add(a->d, a->params, &err);
+	int rc = port_add_now(a->d, a->params, &err);
 
 	if (rc == -EAGAIN && loop_now_ns() < a->end_ns &&
 	    loop_timer_add(a->d->loop, PORT_AGAIN_NS, add_again, a, &a->timer) == 0)
 		return;
+	if (rc == 0)
+		rc = daemon_save(a->d, &err);
 	if (rc == 0)
 		rpc_reply(a->call, NULL);
 	else
@@ -90,8 +92,11 @@ static int add_later(struct daemon *d, struct rpc_call *call, const json_t *para
 int do_port_add(struct rpc_call *call, const json_t *params, json_t **result, struct err *err)
 {
 	struct daemon *d = rpc_ctx(call);
-	int rc = port_add(d, params, err);
+	int rc = uplink_add_later(call, params, err);
 
+	if (rc)
+		return rc;
+	rc = port_add_now(d, params, err);
 	return rc == -EAGAIN ? add_later(d, call, params) : rc;
 }
 
@@ -153,11 +158,11 @@ int do_port_set(struct rpc_call *call, const json_t *params, json_t **result, st
 	return rc;
 }
 
-static int admin(struct rpc_call *call, const json_t *params, bool up, struct err *err)
+static int admin(struct daemon *d, const json_t *params, bool up, struct err *err)
 {
 	struct port *p;
 	struct owner *owner;
-	int rc = find_to_change(rpc_ctx(call), params, &p, err);
+	int rc = find_to_change(d, params, &p, err);
 
 	/* Always carried out, even where it seems to change nothing: `up` also heals. */
 	if (rc == 0)
@@ -174,12 +179,22 @@ static int admin(struct rpc_call *call, const json_t *params, bool up, struct er
 
 int do_port_up(struct rpc_call *call, const json_t *params, json_t **result, struct err *err)
 {
-	return admin(call, params, true, err);
+	struct port *p;
+	int rc = find_to_change(rpc_ctx(call), params, &p, err);
+
+	if (rc == 0)
+		rc = uplink_up_later(call, params, p, err);
+	return rc ? rc : admin(rpc_ctx(call), params, true, err);
+}
+
+int port_up_now(struct daemon *d, const json_t *params, struct err *err)
+{
+	return admin(d, params, true, err);
 }
 
 int do_port_down(struct rpc_call *call, const json_t *params, json_t **result, struct err *err)
 {
-	return admin(call, params, false, err);
+	return admin(rpc_ctx(call), params, false, err);
 }
 
 static json_t *features_json(uint64_t features)

@@ -31,6 +31,8 @@ struct port_type {
 		   struct port **out, struct err *err);
 };
 
+struct device_opener;
+
 extern const struct port_type *const port_types[]; /* ends with NULL */
 
 extern const struct port_type port_type_link, port_type_vhost_user;
@@ -44,8 +46,8 @@ int host_ports_begin(struct loop *loop, const char *run_dir, int helper_fd, stru
 void host_ports_settle(void);
 /* Opens the devices that were taken over: the last time that rights are needed for those. */
 void host_ports_open(void);
-/* From now on no device can be opened. */
-void host_ports_confined(void);
+/* From now on others open them. */
+void host_ports_confined(const struct device_opener *opener);
 /* Before the switch is destroyed. */
 void host_ports_leave(struct switch_ *sw);
 void host_ports_end(void);

@@ -188,6 +188,25 @@ int port_make(struct daemon *d, const json_t *params, struct err *err)
 	return port_begin(d, &(struct left){.info = NULL}, params, err);
 }
 
+int port_make_check(struct daemon *d, const json_t *params, struct err *err)
+{
+	const char *name = json_string_value(json_object_get(params, "name"));
+	struct owner *owner = NULL;
+	struct bridge *br;
+	int rc = settings_check(d, name, params, err);
+
+	if (rc == 0)
+		rc = owner_create(name, params, &owner, err);
+	if (rc == 0 && port_find(d->sw, name))
+		rc = err_set(err, -EEXIST, "is there already");
+	if (rc == 0)
+		rc = bridges_resolve(d, owner, &br, err);
+	owner_free(owner);
+	if (rc < 0)
+		name_port(err, name);
+	return rc;
+}
+
 int port_take(struct daemon *d, unsigned slot, const struct slot_info *info, const json_t *params,
 	      struct err *err)
 {

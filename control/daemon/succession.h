@@ -23,6 +23,9 @@
  */
 int succession_ask(struct daemon *d, const char *reason, struct err *err);
 
+/* The same for something that is ready in the other process: new clients wait for that one, for a moment. */
+void succession_ask_soon(struct daemon *d, const char *reason);
+
 /* The keeper asks for it. Answers by d->keeper.refuse() if it cannot be. */
 void succession_yield(struct daemon *d, const char *reason);
 /* It does not any more. */

@@ -11,7 +11,7 @@
 
 #define BUFFER_BYTES (1 << 20)
 
-enum body { BODY_NONE, BODY_KEYS, BODY_GO, BODY_NUMBER, BODY_TEXT };
+enum body { BODY_NONE, BODY_KEYS, BODY_GO, BODY_NUMBER, BODY_TEXT, BODY_DEVICE, BODY_OPENED };
 
 static enum body body_of(uint32_t type)
 {
@@ -32,6 +32,10 @@ static enum body body_of(uint32_t type)
 	case CHANNEL_FITS_NOT:
 	case CHANNEL_YIELD:
 		return BODY_TEXT;
+	case CHANNEL_OPEN:
+		return BODY_DEVICE;
+	case CHANNEL_OPENED:
+		return BODY_OPENED;
 	}
 	return BODY_NONE;
 }
@@ -50,6 +54,10 @@ static size_t wire_size(const struct channel_msg *m)
 		return head + sizeof(m->number);
 	case BODY_TEXT:
 		return head + sizeof(m->text);
+	case BODY_DEVICE:
+		return head + sizeof(m->device);
+	case BODY_OPENED:
+		return head + sizeof(m->opened);
 	case BODY_NONE:
 		break;
 	}
@@ -112,6 +120,11 @@ static bool body_holds(const struct channel_msg *m)
 		       ends(m->go.planned.reason, sizeof(m->go.planned.reason));
 	case BODY_TEXT:
 		return ends(m->text, sizeof(m->text));
+	case BODY_DEVICE:
+		return m->n == 0 && m->device.number && ends(m->device.device, sizeof(m->device.device));
+	case BODY_OPENED:
+		return ends(m->opened.text, sizeof(m->opened.text)) &&
+		       ends(m->opened.hint, sizeof(m->opened.hint));
 	case BODY_NUMBER:
 	case BODY_NONE:
 		break;

@@ -20,6 +20,7 @@
 #define CHANNEL_WAIT_MS	 1000
 #define CHANNEL_BATCH	 64 /* descriptors a message */
 #define CHANNEL_TEXT_MAX 256
+#define CHANNEL_DEVICE_MAX 512
 
 /* slot of a KEEP_PROCESS */
 enum channel_own {
@@ -46,6 +47,11 @@ enum channel_type {
 	CHANNEL_STAYING,   /* `text`: why it does not yield now */
 	CHANNEL_FITS,	   /* it can go on with what it was handed to look at */
 	CHANNEL_FITS_NOT,  /* `text`: it cannot, and why */
+	/* both ways, see control/keeper/opening.c: from the one that forwards, to a spare */
+	CHANNEL_OPEN,	/* `device`: open it */
+	CHANNEL_UNOPEN, /* what was opened is not needed */
+	/* from a spare, to the one that forwards */
+	CHANNEL_OPENED, /* `opened`: how that went; number 0: what was opened is open no more */
 	/* keeper to packet process */
 	CHANNEL_HAND,  /* n keys and as many descriptors */
 	CHANNEL_GO,    /* `go`: all has been handed on; the one before has gone */
@@ -71,6 +77,19 @@ struct channel_go {
 	struct channel_past deaths, planned;
 };
 
+/* A device, which the keeper hands on without a look. */
+struct channel_device {
+	uint32_t number; /* of the question, not 0 */
+	uint32_t n_queues, mtu;
+	char device[CHANNEL_DEVICE_MAX];
+};
+
+struct channel_opened {
+	uint32_t number;
+	int32_t result; /* 0, or -errno with a sentence */
+	char text[384], hint[256];
+};
+
 struct channel_msg {
 	uint32_t type;
 	uint32_t n;	/* keys */
@@ -80,6 +99,8 @@ struct channel_msg {
 		struct channel_go go;
 		uint64_t number;
 		char text[CHANNEL_TEXT_MAX];
+		struct channel_device device;
+		struct channel_opened opened;
 	};
 	/* Of those received; of those sent they stay the caller's. */
 	unsigned n_fds;

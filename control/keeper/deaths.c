@@ -102,6 +102,7 @@ void active_forget(struct keeper *k)
 {
 	/* What it sent before it died still counts. */
 	active_read(k, true);
+	opening_forget(k);
 	packet_unwatch(k->active);
 	mourner_end(k);
 	loop_timer_del(k->tick_timer);
@@ -224,6 +225,7 @@ void on_spare_exit(void *arg, int fd, uint32_t events)
 		keeper_stop(k, NULL, false);
 		return;
 	}
+	opening_lost(k, text);
 	LOG_WARN("switch: the spare process %d %s; another one is started", (int)pid, text);
 	spare_soon(k);
 }

@@ -2,7 +2,7 @@
 /*
  * Inside of the keeper, for its own files only: keeper.c begins and ends, lives.c starts packet processes and hands
  * everything on to one, deaths.c buries them, messages.c hears what they say, succession.c has one yield to
- * the next, stored.c sees to it that another keeper can go on.
+ * the next, opening.c has one open what another wants, stored.c sees to it that another keeper can go on.
  *
  * Threads  the keeper's one.
  */
@@ -59,6 +59,18 @@ struct takeover {
 	char asked[96]; /* a succession that was asked for meanwhile; empty: none */
 };
 
+/* A device that the active one has another process open. NONE -> WARMING by opening_ask(), until the spare is warm and
+ * enough time has passed; -> ASKED: it opens; -> NONE when it has answered, or died. */
+enum opening_state { OPENING_NONE, OPENING_WARMING, OPENING_ASKED };
+
+struct opening {
+	enum opening_state state;
+	struct channel_device request;
+	struct loop_timer *timer;
+	bool is_open;			   /* the spare has opened some */
+	uint64_t opens_ns, successions_ns; /* until when those that were are paid for */
+};
+
 struct keeper {
 	const struct keeper_opts *opts;
 	const char *packet_program; /* of which build: that of opts, or the one that takes over */
@@ -77,6 +89,7 @@ struct keeper {
 	struct loop_timer *spare_timer, *tick_timer, *deadline_timer;
 	struct watchdog watchdog;
 	struct succession succession;
+	struct opening opening;
 	struct channel_go go;
 	uint64_t backoff_ns;
 	unsigned n_doomed;
@@ -169,6 +182,21 @@ void takeover_handed(struct keeper *k);
 void takeover_go_on(struct keeper *k);
 /* To who asked, and no more. */
 void takeover_answer(struct keeper *k, int result, const char *text);
+
+/* ---- opening.c ---- */
+
+/* The active one asks. */
+void opening_ask(struct keeper *k, const struct channel_device *device);
+/* It does not need what was opened. */
+void opening_unopen(struct keeper *k);
+/* The spare is warm; has answered; is no more, or not the next one. */
+void opening_go_on(struct keeper *k);
+void opening_answered(struct keeper *k, const struct channel_opened *opened);
+void opening_lost(struct keeper *k, const char *why);
+/* The active one is gone, or the spare is it. */
+void opening_forget(struct keeper *k);
+/* Whether the active one may have yet another succession already; counts it. */
+bool opening_succession_may(struct keeper *k);
 
 /* ---- image.c ---- */
 

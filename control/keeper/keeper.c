@@ -42,6 +42,7 @@ void keeper_stop(struct keeper *k, const char *why, bool tell)
 	k->opts->on_stopping(k->opts->arg);
 	takeover_fail(k, -ESHUTDOWN, "the switch is about to end");
 	succession_forget(k);
+	opening_forget(k);
 	loop_timer_del(k->spare_timer);
 	loop_timer_del(k->tick_timer);
 	loop_timer_del(k->deadline_timer);

@@ -58,6 +58,16 @@ static void handed_put(struct kept *k, const struct channel_msg *m)
 			LOG_WARN_RL("switch: out of memory for what was handed on");
 }
 
+/* A keeper that has gone keeps nothing, and we are about to end. */
+static int say(struct kept *k, const struct channel_msg *m)
+{
+	int rc = channel_send(k->fd, m);
+
+	if (rc < 0 && rc != -EPIPE)
+		LOG_WARN_RL("switch: the keeper does not take a message: %s", strerror(-rc));
+	return rc;
+}
+
 static void ledger_take(struct kept *k)
 {
 	int fd = kept_own(k, OWN_LEDGER, 0);
@@ -69,18 +79,31 @@ static void ledger_take(struct kept *k)
 }
 
 /* What was looked at may be another's by the time of GO. */
-static void check_answer(struct kept *k, kept_check_fn check, void *arg)
+static void check_answer(struct kept *k, const struct kept_spare_ops *ops, void *arg)
 {
 	struct err why = ERR_NONE;
 
-	if (!check || check(arg, k, &why) == 0)
+	if (!ops || !ops->check || ops->check(arg, k, &why) == 0)
 		kept_say(k, CHANNEL_FITS);
 	else
 		kept_say_text(k, CHANNEL_FITS_NOT, why.text);
 	fd_table_drop_kinds(k->handed, ~0u);
 }
 
-static int messages_take(struct kept *k, kept_check_fn check, void *arg, struct err *err)
+static void open_answer(struct kept *k, const struct channel_device *device, const struct kept_spare_ops *ops,
+			void *arg)
+{
+	struct channel_msg m = {.type = CHANNEL_OPENED, .opened = {.number = device->number}};
+	struct err why = ERR_NONE;
+
+	m.opened.result = ops && ops->open ? ops->open(arg, device, &why)
+					   : err_set(&why, -ENOTSUP, "this process opens no devices");
+	snprintf(m.opened.text, sizeof(m.opened.text), "%s", why.text);
+	snprintf(m.opened.hint, sizeof(m.opened.hint), "%s", why.hint);
+	say(k, &m);
+}
+
+static int messages_take(struct kept *k, const struct kept_spare_ops *ops, void *arg, struct err *err)
 {
 	struct channel_msg m;
 	int rc;
@@ -89,7 +112,11 @@ static int messages_take(struct kept *k, kept_check_fn check, void *arg, struct 
 		if (m.type == CHANNEL_HAND)
 			handed_put(k, &m);
 		if (m.type == CHANNEL_CHECK)
-			check_answer(k, check, arg);
+			check_answer(k, ops, arg);
+		if (m.type == CHANNEL_OPEN)
+			open_answer(k, &m.device, ops, arg);
+		if (m.type == CHANNEL_UNOPEN && ops && ops->unopen)
+			ops->unopen(arg);
 		if (m.type != CHANNEL_GO)
 			continue;
 		k->go = m.go;
@@ -101,7 +128,7 @@ static int messages_take(struct kept *k, kept_check_fn check, void *arg, struct 
 	return rc;
 }
 
-int kept_await(struct kept *k, int stop_fd, kept_check_fn check, void *arg, struct err *err)
+int kept_await(struct kept *k, int stop_fd, const struct kept_spare_ops *ops, void *arg, struct err *err)
 {
 	struct pollfd fds[] = {{.fd = k->fd, .events = POLLIN}, {.fd = stop_fd, .events = POLLIN}};
 	int rc;
@@ -115,7 +142,7 @@ int kept_await(struct kept *k, int stop_fd, kept_check_fn check, void *arg, stru
 			return 1;
 		if (!fds[0].revents)
 			continue;
-		rc = messages_take(k, check, arg, err);
+		rc = messages_take(k, ops, arg, err);
 		if (rc > 0)
 			return 0;
 		if (rc < 0)
@@ -136,16 +163,6 @@ int kept_look(const struct kept *k, struct keep_key key)
 int kept_own(struct kept *k, enum channel_own which, uint16_t index)
 {
 	return fd_table_take(k->handed, (struct keep_key){KEEP_PROCESS, (uint16_t)which, index});
-}
-
-/* A keeper that has gone keeps nothing, and we are about to end. */
-static int say(struct kept *k, const struct channel_msg *m)
-{
-	int rc = channel_send(k->fd, m);
-
-	if (rc < 0 && rc != -EPIPE)
-		LOG_WARN_RL("switch: the keeper does not take a message: %s", strerror(-rc));
-	return rc;
 }
 
 static int put(void *arg, struct keep_key key, int fd)
@@ -231,17 +248,22 @@ void kept_say_text(struct kept *k, enum channel_type what, const char *text)
 	say(k, &m);
 }
 
-int kept_hear(struct kept *k, char text[CHANNEL_TEXT_MAX])
+void kept_say_device(struct kept *k, const struct channel_device *device)
 {
-	struct channel_msg m;
-	int rc = channel_receive(k->fd, &m, false);
+	struct channel_msg m = {.type = CHANNEL_OPEN, .device = *device};
+
+	say(k, &m);
+}
+
+int kept_hear(struct kept *k, struct channel_msg *m)
+{
+	int rc = channel_receive(k->fd, m, false);
 
 	if (rc <= 0)
 		return rc < 0 ? -EPIPE : 0;
-	while (m.n_fds)
-		close(m.fds[--m.n_fds]);
-	memcpy(text, m.type == CHANNEL_YIELD ? m.text : "", m.type == CHANNEL_YIELD ? sizeof(m.text) : 1);
-	return (int)m.type;
+	while (m->n_fds)
+		close(m->fds[--m->n_fds]);
+	return (int)m->type;
 }
 
 int kept_fd(const struct kept *k)

@@ -20,12 +20,19 @@ extern const struct keep_ops kept_ops; /* their arg is a struct kept */
 int kept_create(int channel_fd, struct kept **out, struct err *err);
 void kept_destroy(struct kept *k); /* accepts NULL */
 
-/* Whether this build can go on with what k was handed: 0, or -errno with a sentence. */
-typedef int (*kept_check_fn)(void *arg, struct kept *k, struct err *err);
+/* What a spare is asked. Any may be NULL. */
+struct kept_spare_ops {
+	/* Whether this build can go on with what k was handed: 0, or -errno with a sentence. */
+	int (*check)(void *arg, struct kept *k, struct err *err);
+	/* Opens a device for the port that will want it: the same. */
+	int (*open)(void *arg, const struct channel_device *device, struct err *err);
+	/* What was opened is not needed. */
+	void (*unopen)(void *arg);
+};
 
-/* Says that all is ready that needs no state, and waits for GO; answers by check whoever asks meanwhile. 0; 1: the
+/* Says that all is ready that needs no state, and waits for GO; answers by ops whoever asks meanwhile. 0; 1: the
  * keeper has gone, or stop_fd became readable; -errno with a sentence. */
-int kept_await(struct kept *k, int stop_fd, kept_check_fn check, void *arg, struct err *err);
+int kept_await(struct kept *k, int stop_fd, const struct kept_spare_ops *ops, void *arg, struct err *err);
 
 /* One that was handed; stays k's. -1: there is none. */
 int kept_look(const struct kept *k, struct keep_key key);
@@ -45,8 +52,9 @@ void kept_say_text(struct kept *k, enum channel_type what, const char *text);
 /* Readable when the keeper says something, or has gone. */
 int kept_fd(const struct kept *k);
 
-/* What it says after GO: its enum channel_type, with its text for CHANNEL_YIELD; 0: nothing more; -EPIPE: it
- * has gone. */
-int kept_hear(struct kept *k, char text[CHANNEL_TEXT_MAX]);
+void kept_say_device(struct kept *k, const struct channel_device *device);
+
+/* What it says after GO, without descriptors: its enum channel_type; 0: nothing more; -EPIPE: it has gone. */
+int kept_hear(struct kept *k, struct channel_msg *m);
 
 #endif

@@ -257,6 +257,7 @@ void hand_over(struct keeper *k)
 		return;
 	}
 	packet_unwatch(p);
+	opening_forget(k);
 	k->go.must_fit = k->takeover.state == TAKEOVER_YIELDING;
 	rc = pulse_make(k);
 	if (rc == 0)

@@ -40,6 +40,22 @@ static void put(struct keeper *k, struct channel_msg *m)
 		fd_table_drop_slot(k->table, key->slot, KEEP_OF_CONNECTION);
 }
 
+/* Its ask is answered where nothing comes of it for now. */
+static void asked(struct keeper *k, const char *reason)
+{
+	struct channel_msg m = {.type = CHANNEL_STAY};
+
+	if (k->takeover.state != TAKEOVER_NONE && k->takeover.state != TAKEOVER_YIELDING)
+		snprintf(k->takeover.asked, sizeof(k->takeover.asked), "%.90s", reason);
+	else if (k->succession.state != SUCCESSION_NONE ||
+		 (opening_succession_may(k) && succession_begin(k, reason)))
+		return;
+	else
+		LOG_WARN_RL("switch: process %d asks for a successor too often, or too early",
+			    (int)k->active->pid);
+	channel_send(k->active->channel, &m);
+}
+
 static void active_said(struct keeper *k, struct channel_msg *m)
 {
 	switch (m->type) {
@@ -63,8 +79,13 @@ static void active_said(struct keeper *k, struct channel_msg *m)
 		keeper_stop(k, NULL, false);
 		break;
 	case CHANNEL_ASK:
-		if (!succession_begin(k, m->text) && k->takeover.state != TAKEOVER_NONE)
-			snprintf(k->takeover.asked, sizeof(k->takeover.asked), "%.90s", m->text);
+		asked(k, m->text);
+		break;
+	case CHANNEL_OPEN:
+		opening_ask(k, &m->device);
+		break;
+	case CHANNEL_UNOPEN:
+		opening_unopen(k);
 		break;
 	case CHANNEL_YIELDING:
 		succession_begun(k);
@@ -129,6 +150,7 @@ static void spare_became_warm(struct keeper *k, uint64_t version)
 		return;
 	}
 	k->spare->warm = true;
+	opening_go_on(k);
 	if (k->takeover.state == TAKEOVER_WARMING)
 		takeover_warm(k);
 	else if (!k->active)
@@ -146,7 +168,7 @@ void on_spare_channel(void *arg, int fd, uint32_t events)
 	if (rc == 0)
 		return;
 	if (rc < 0 || (m.type != CHANNEL_WARM && m.type != CHANNEL_STOPPING && m.type != CHANNEL_FITS &&
-		       m.type != CHANNEL_FITS_NOT)) {
+		       m.type != CHANNEL_FITS_NOT && m.type != CHANNEL_OPENED)) {
 		if (rc > 0)
 			fds_close(&m);
 		loop_fd_del(k->spare->channel_watch);
@@ -157,6 +179,8 @@ void on_spare_channel(void *arg, int fd, uint32_t events)
 	}
 	if (m.type == CHANNEL_STOPPING)
 		keeper_stop(k, "the spare process was told to end", true);
+	else if (m.type == CHANNEL_OPENED)
+		opening_answered(k, &m.opened);
 	else if (m.type == CHANNEL_WARM)
 		spare_became_warm(k, m.number);
 	else

@@ -44,7 +44,11 @@ static void give_up(struct keeper *k, const char *why)
 
 static void never_warm(void *arg)
 {
-	give_up(arg, "no other process became ready for it");
+	struct channel_msg m = {.type = CHANNEL_STAY};
+	struct keeper *k = arg;
+
+	channel_send(k->active->channel, &m);
+	give_up(k, "no other process became ready for it");
 }
 
 /* It was busy with one thing all the time; if it begins after all, that counts. */

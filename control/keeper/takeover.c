@@ -138,7 +138,8 @@ static int request_check(struct keeper *k, const struct takeover_request *r, str
 		return err_set(err, -EPROTO, "the request is none");
 	if (access(r->program, X_OK) < 0 || access(r->packet, X_OK) < 0)
 		return err_set(err, -errno, "its programs cannot be executed: %s", strerror(errno));
-	if (!k->active || !k->active->ready || k->stopping || k->leaving || k->succession.state != SUCCESSION_NONE)
+	if (!k->active || !k->active->ready || k->stopping || k->leaving || k->succession.state != SUCCESSION_NONE ||
+	    k->opening.state != OPENING_NONE)
 		return err_set(err, -EAGAIN, "the switch is just being restarted; try again");
 	return 0;
 }
@@ -152,6 +153,7 @@ static void begin(struct keeper *k)
 	state_set(k, TAKEOVER_WARMING, WARM_MAX, too_late);
 	rc = request_check(k, &t->request, &err);
 	loop_timer_del(k->spare_timer);
+	opening_lost(k, "another build takes over");
 	if (k->spare && !k->spare->warm) {
 		packet_kill(k->spare);
 		k->spare = NULL;

@@ -235,16 +235,15 @@ static void successor_finds_what_was_handed_and_drops_the_rest(void **state)
 static void process_hears_why_it_shall_yield_and_says_why_not(void **state)
 {
 	struct channel_msg m;
-	char text[CHANNEL_TEXT_MAX];
 	struct kept *k;
 	int pair[2];
 
 	assert_int_equal(channel_pair(pair), 0);
 	assert_int_equal(kept_create(pair[1], &k, NULL), 0);
-	assert_int_equal(kept_hear(k, text), 0);
+	assert_int_equal(kept_hear(k, &m), 0);
 	assert_int_equal(channel_send_text(pair[0], CHANNEL_YIELD, "an upgrade"), 0);
-	assert_int_equal(kept_hear(k, text), CHANNEL_YIELD);
-	assert_string_equal(text, "an upgrade");
+	assert_int_equal(kept_hear(k, &m), CHANNEL_YIELD);
+	assert_string_equal(m.text, "an upgrade");
 	kept_say_text(k, CHANNEL_STAYING, "not now");
 	kept_say_number(k, CHANNEL_YIELDED, 77);
 	assert_int_equal(channel_receive(pair[0], &m, false), 1);
@@ -254,7 +253,7 @@ static void process_hears_why_it_shall_yield_and_says_why_not(void **state)
 	assert_int_equal(m.type, CHANNEL_YIELDED);
 	assert_int_equal(m.number, 77);
 	close(pair[0]);
-	assert_int_equal(kept_hear(k, text), -EPIPE);
+	assert_int_equal(kept_hear(k, &m), -EPIPE);
 	kept_destroy(k);
 }
 
