@@ -57,12 +57,17 @@ static void state_drop(struct keeper *k)
 	k->was_ready = k->told_ready;
 }
 
+static bool has_hung(const struct keeper *k)
+{
+	return k->hung[0] && k->hung_itself;
+}
+
 /* How it went with the one that has just died; whoever kills one that is well says nothing of what it was handed. */
 static bool died_early(const struct keeper *k, const struct packet *p, enum keep_end end)
 {
 	if (!p->ready)
 		return true;
-	return loop_now_ns() - p->ready_ns < LIVED_MIN && (end == KEEP_CRASHED || k->hung[0]);
+	return loop_now_ns() - p->ready_ns < LIVED_MIN && (end == KEEP_CRASHED || has_hung(k));
 }
 
 /* active: the one before, or a copy of what it was. */
@@ -74,7 +79,7 @@ static void died(struct keeper *k, const struct packet *was, enum keep_end end, 
 		k->n_doomed++;
 	else
 		k->n_doomed = 0;
-	k->go.end = k->hung[0] ? KEEP_HUNG : end;
+	k->go.end = has_hung(k) ? KEEP_HUNG : end;
 	deaths->n++;
 	deaths->at_ns = at_ns;
 	deaths->gap_ns = 0;

@@ -100,7 +100,8 @@ struct keeper {
 	uint32_t heard[LEDGER_SLOTS]; /* messages of the active one, by slot */
 	struct loop_timer *push_timer;
 	int status; /* the exit status, while stopping */
-	char hung[64]; /* why the active one was killed by us */
+	char hung[64];	  /* why the active one was killed by us */
+	bool hung_itself; /* or somebody had stopped it, which is no port's fault */
 };
 
 /* ---- keeper.c ---- */
@@ -123,6 +124,8 @@ void active_ready(struct keeper *k, uint64_t forwards_ns);
 void pulse_end(struct keeper *k);
 /* Maps what pulse_fd is. */
 int pulse_map(struct keeper *k);
+/* Kills it, for this reason; its death is the way on. */
+void active_hung(struct keeper *k, const char *text);
 /* Looks from now on whether the active one moves. */
 void watch_over(struct keeper *k);
 /* A while after readiness. */

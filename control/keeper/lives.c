@@ -117,9 +117,10 @@ static int pulse_make(struct keeper *k)
 
 /* ---- whether it moves ---- */
 
-static void hung(struct keeper *k, const char *text)
+void active_hung(struct keeper *k, const char *text)
 {
 	snprintf(k->hung, sizeof(k->hung), "%s", text);
+	k->hung_itself = !packet_is_stopped(k->active);
 	kill(k->active->pid, SIGKILL);
 }
 
@@ -129,7 +130,7 @@ static void ready_late(void *arg)
 	char text[64];
 
 	snprintf(text, sizeof(text), "not ready within %llu s", READY_MAX / S_NS);
-	hung(k, text);
+	active_hung(k, text);
 }
 
 /* One that was handed everything while it was stopped, or stood still already. */
@@ -145,11 +146,11 @@ static void tick(void *arg)
 	char text[64];
 
 	if (never_began(k))
-		hung(k, "it did not begin");
+		active_hung(k, "it did not begin");
 	else if (k->active->ready &&
 		 watchdog_look(&k->watchdog, k->pulse, packet_is_stopped(k->active), loop_now_ns(), text,
 			       sizeof(text)))
-		hung(k, text);
+		active_hung(k, text);
 	else
 		loop_timer_add(k->loop, WATCHDOG_TICK, tick, k, &k->tick_timer);
 	if (k->active->ready)

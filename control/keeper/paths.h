@@ -20,7 +20,7 @@
 #include "base/loop.h"
 #include "base/unix_path.h"
 
-#define PATHS_WAIT_MS 2000
+#define PATHS_WAIT_MS 5000 /* an answer was seen to take over two seconds on a busy machine */
 
 struct paths;
 

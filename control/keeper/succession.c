@@ -65,8 +65,7 @@ static void not_yielded(void *arg)
 {
 	struct keeper *k = arg;
 
-	snprintf(k->hung, sizeof(k->hung), "began to yield, and did not end");
-	kill(k->active->pid, SIGKILL);
+	active_hung(k, "began to yield, and did not end");
 }
 
 static void ask(struct keeper *k)

@@ -122,8 +122,7 @@ static void never_ready(void *arg)
 {
 	struct keeper *k = arg;
 
-	snprintf(k->hung, sizeof(k->hung), "not ready within %llu s", READY_MAX / S_NS);
-	kill(k->active->pid, SIGKILL);
+	active_hung(k, "not ready in time");
 }
 
 /* ---- one step after the other ---- */

@@ -8,6 +8,7 @@ import re
 import signal
 
 import session
+from numbered import Numbered
 from session import Session, await_true
 from steady import PORTS, RATE, Steady, status
 
@@ -72,6 +73,24 @@ def ports_go_on_when_the_switch_dies():
         assert "stopped for" in status(s)["restarts"]["reason"], status(s)
 
 
+def whoever_stops_it_shuts_nobody_out():
+    """A worker that polls is always at some port: of two, one is for the second time after three stops."""
+    with Session("--workers", "1", "--mode", "poll") as s:
+        s.cli("bridge", "add", "br0")
+        for name in ("a", "b"):
+            s.cli("port", "add", name, "--bridge", "br0", "--type", "vhost-user", "--listen", "--path",
+                  s.path(name + ".s"))
+        frames = Numbered(s, 1000, "a", "b")
+        for _ in range(3):
+            pid = status(s)["pid"]
+            stop(pid)
+            await_true("another process forwards", lambda: status(s)["pid"] != pid)
+            assert "stopped for" in status(s)["restarts"]["reason"], status(s)
+            assert all(p["state"] == "up" for p in s.json("port", "show")), s.json("port", "show")
+        seen = frames.drain()
+        assert not seen["lost"] and not seen["misordered"] and not seen["reconnects"], seen
+
+
 GUEST = "10.0.0.1", "10.0.0.2"
 
 
@@ -115,4 +134,5 @@ def guests_notice_nothing():
                 s.cli("vm", "kill", f"h{i}", check=False)
 
 
-session.run(ports_go_on_when_the_switch_dies, guests_notice_nothing)
+session.run(ports_go_on_when_the_switch_dies, whoever_stops_it_shuts_nobody_out,
+            guests_notice_nothing)
