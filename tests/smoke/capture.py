@@ -394,8 +394,7 @@ def mirrors_are_saved_with_the_port_they_go_to():
         config = s.cli("show", "config").stdout
         for text in ("mirror: [p0, p1]", "mirror-direction: in", "mirror-filter: arp"):
             assert text in config, config
-        with open(s.path("config"), "w", encoding="utf-8") as f:
-            f.write(config)
+        s.write("config", config)
         s.cli("port", "del", "p0")
         assert s.json("mirror", "show")[0]["ports"] == ["p1"]
         s.cli("apply", s.path("config"))

@@ -8,7 +8,7 @@ import subprocess
 import time
 
 import session
-from session import Session, await_true, need
+from session import LabSession, Session, await_true, need
 
 LAB = """name: c
 bridges: {sw: {}}
@@ -113,15 +113,12 @@ def machine_that_is_off_holds_no_wire(s):
 
 def guests_of_a_lab_see_their_cables():
     netns = f"lanyard-carrier-{os.getpid()}"
-    with Session(daemon=False) as s:
+    with LabSession() as s:
         try:
-            path = s.path("c.yaml")
             root = os.geteuid() == 0
             if root:
                 subprocess.run(["ip", "netns", "add", netns], check=True)
-            with open(path, "w", encoding="ascii") as f:
-                f.write(LAB + (PORTS % netns if root else ""))
-            s.cli("up", path)
+            s.up(LAB + (PORTS % netns if root else ""))
             if root:
                 s.cli("exec", "h1", "--", "ping", "-c", "1", "-w", "10", "10.0.0.9")
             for part in (jumbo_frames_pass_whole, device_offers_no_offloads_to_change,
@@ -138,7 +135,6 @@ def guests_of_a_lab_see_their_cables():
         finally:
             s.cli("down", check=False)
             subprocess.run(["ip", "netns", "del", netns], stderr=subprocess.DEVNULL, check=False)
-            s.cli("stop", check=False)
 
 
 class Foreign:

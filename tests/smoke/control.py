@@ -79,8 +79,7 @@ def configuration_round_trip(s):
           "web.sock", "--access", "10", "--mtu", "9000", cwd=s.dir)
     assert s.port("web")["path"] == s.path("web.sock")
     text = s.cli("show", "config").stdout
-    with open(s.path("c.yaml"), "w") as f:
-        f.write(text)
+    s.write("c.yaml", text)
     expect(s.cli("diff", s.path("c.yaml")), 0, "nothing to change")
     s.cli("port", "del", "up")
     expect(s.cli("diff", s.path("c.yaml"), check=False), 1, "+ port up")
@@ -160,8 +159,7 @@ def lock_of_a_dead_switch_is_waited_for(s):
 def lock_that_is_a_link_is_not_followed(s):
     for folder, other in (("linked", "linked-state"), ("linked-state", "linked")):
         os.makedirs(s.path(folder), exist_ok=True)
-        with open(s.path("precious"), "w", encoding="ascii") as f:
-            f.write("precious")
+        s.write("precious", "precious")
         link = os.path.join(s.path(folder), "switch.lock")
         os.symlink(s.path("precious"), link)
         done = subprocess.run([binary("lanyard-switch"), "--run-dir", s.path("linked"), "--state-dir",

@@ -4,7 +4,7 @@
 import time
 
 import session
-from session import Session, await_true, need
+from session import LabSession, await_true, need
 
 LAB = """name: e
 bridges: {sw: {}, far: {}}
@@ -86,22 +86,14 @@ def cable_of_an_emulated_card(s):
 
 
 def guest_with_emulated_cards_is_like_any_other():
-    with Session(daemon=False) as s:
-        try:
-            path = s.path("e.yaml")
-            with open(path, "w", encoding="ascii") as f:
-                f.write(LAB)
-            s.cli("up", path)
-            cards_are_in_the_files_order(s)
-            every_model_sends_and_receives(s)
-            jumbo_frames_pass_whole(s)
-            file_arrives(s, "new", "old", "10.0.0.1")
-            file_arrives(s, "old", "new", "10.0.0.2")
-            cable_of_an_emulated_card(s)
-            s.sums_check()
-        finally:
-            s.cli("down", check=False)
-            s.cli("stop", check=False)
+    with LabSession() as s:
+        s.up(LAB)
+        cards_are_in_the_files_order(s)
+        every_model_sends_and_receives(s)
+        jumbo_frames_pass_whole(s)
+        file_arrives(s, "new", "old", "10.0.0.1")
+        file_arrives(s, "old", "new", "10.0.0.2")
+        cable_of_an_emulated_card(s)
 
 
 if __name__ == "__main__":

@@ -122,8 +122,7 @@ def settings_are_kept(s):
     assert shown["ip"] == ["10.0.0.5", "fd00::5"] and shown["rate"] == 1500000000, shown
     assert shown["max_macs"] == 4 and shown["storm"] == 100 and shown["isolated"] is True, shown
     saved = s.cli("show", "config").stdout
-    with open(s.path("saved.yaml"), "w", encoding="ascii") as f:
-        f.write(saved)
+    s.write("saved.yaml", saved)
     s.cli("port", "set", "p", "guard=off", "mac=none", "ip=none", "isolated=false", "rate=none",
           "storm=none", "max-macs=none")
     bare = s.port("p")
@@ -145,8 +144,7 @@ def settings_are_kept(s):
 def main():
     need("qemu-system-x86_64")
     with Session() as s:
-        with open(s.path("g.yaml"), "w", encoding="ascii") as f:
-            f.write(LAB)
+        s.write("g.yaml", LAB)
         session.run(lambda: settings_are_kept(s))
         s.cli("up", s.path("g.yaml"), "--wait", "180s", timeout=240)
         for test in (launched_nics_are_guarded, guest_that_changes_its_mac_loses_its_network,

@@ -7,7 +7,7 @@ import signal
 import subprocess
 
 import session
-from session import Session, await_true, need
+from session import LabSession, await_true, need
 
 LAB = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../examples/two-vlans.yaml")
 
@@ -18,10 +18,8 @@ LIES = """  - {name: lie, from: h1, no-ping: h2}
 
 
 def wrong_lab_starts_nothing():
-    with Session(daemon=False) as s:
-        path = s.path("wrong.yaml")
-        with open(path, "w", encoding="ascii") as f:
-            f.write("name: wrong\nbridges: {sw1: {}}\nvms:\n  h1: {nics: [{to: sw2}]}\n")
+    with LabSession() as s:
+        path = s.write("wrong.yaml", "name: wrong\nbridges: {sw1: {}}\nvms:\n  h1: {nics: [{to: sw2}]}\n")
         done = s.cli("up", path, check=False)
         assert done.returncode == 2, done
         assert f'{path}:4:20: this lab has no bridge "sw2"; did you mean "sw1"?' in done.stderr, done
@@ -86,21 +84,16 @@ def ports_come_back_with_the_switch(s):
 
 
 def lab_from_up_to_down():
-    with Session(daemon=False) as s:
-        try:
-            lab = s.path("lab.yaml")
-            with open(LAB, encoding="ascii") as f, open(lab, "w", encoding="ascii") as out:
-                out.write(f.read() + LIES)
-            lab_comes_up_whatever_happens(s, lab)
-            done = s.cli("up", lab, check=False)
-            assert done.returncode == 1 and "is up already" in done.stderr, done
-            for part in (vlans_hold_and_a_lie_is_found, end_of_one_guest_harms_no_other,
-                         counters_add_up, ports_come_back_with_the_switch):
-                part(s)
-            assert s.json("vm", "list") == [] and s.json("labs") == []
-        finally:
-            s.cli("down", check=False)
-            s.cli("stop", check=False)
+    with LabSession() as s:
+        with open(LAB, encoding="ascii") as f:
+            lab = s.write("lab.yaml", f.read() + LIES)
+        lab_comes_up_whatever_happens(s, lab)
+        done = s.cli("up", lab, check=False)
+        assert done.returncode == 1 and "is up already" in done.stderr, done
+        for part in (vlans_hold_and_a_lie_is_found, end_of_one_guest_harms_no_other,
+                     counters_add_up, ports_come_back_with_the_switch):
+            part(s)
+        assert s.json("vm", "list") == [] and s.json("labs") == []
 
 
 if __name__ == "__main__":

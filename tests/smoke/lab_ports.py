@@ -18,8 +18,7 @@ ports:
 
 
 def lab(s, text):
-    with open(s.path("l.yaml"), "w", encoding="ascii") as f:
-        f.write(text)
+    s.write("l.yaml", text)
     return s.path("l.yaml")
 
 

@@ -6,7 +6,7 @@ import os
 import re
 
 import session
-from session import Session, await_true, need
+from session import LabSession, await_true, need
 
 N = int(os.environ.get("LANYARD_TEST_REBOOTS", 2))  # after two that count nothing; every second by its button
 
@@ -38,35 +38,27 @@ def reboot(s, i):
 
 
 def reboots_of_one_guest_cost_the_others_nothing():
-    with Session(daemon=False) as s:
-        try:
-            lab = s.path("reboots.yaml")
-            with open(lab, "w", encoding="ascii") as f:
-                f.write(LAB)
-            s.cli("up", lab, "--wait", "180s", timeout=200)
-            s.cli("exec", "h1", "--", "sh", "-c",
-                  "ping -i 0.2 10.0.0.3 >/tmp/ping 2>&1 & echo $! >/tmp/pid")
-            reboot(s, 0)
-            reboot(s, 1)
-            switch = s.json("status")["daemon"]["pid"]
-            supervisor = s.json("vm", "show", "h2")["supervisor_pid"]
-            before = n_fds(switch), n_fds(supervisor)
-            for i in range(N):
-                reboot(s, i)
-            s.cli("exec", "h1", "--", "sh", "-c", "kill -INT $(cat /tmp/pid); sleep 1")
-            out = s.cli("exec", "h1", "--", "cat", "/tmp/ping").stdout
-            sent = int(re.search(r"(\d+) packets transmitted", out)[1])
-            answered = [int(n) for n in re.findall(r"seq=(\d+) ", out)]
-            print(f"   {N} reboots: {sent} pings sent, {len(answered)} answered; descriptors "
-                  f"{before} before, {(n_fds(switch), n_fds(supervisor))} after")
-            # The last one may be on its way.
-            assert answered in (list(range(sent)), list(range(sent - 1))) and sent > N, out[-500:]
-            await_true("no more descriptors than before",
-                       lambda: n_fds(switch) <= before[0] and n_fds(supervisor) <= before[1])
-            s.sums_check()
-        finally:
-            s.cli("down", check=False)
-            s.cli("stop", check=False)
+    with LabSession() as s:
+        s.up(LAB, "--wait", "180s", timeout=200)
+        s.cli("exec", "h1", "--", "sh", "-c",
+              "ping -i 0.2 10.0.0.3 >/tmp/ping 2>&1 & echo $! >/tmp/pid")
+        reboot(s, 0)
+        reboot(s, 1)
+        switch = s.json("status")["daemon"]["pid"]
+        supervisor = s.json("vm", "show", "h2")["supervisor_pid"]
+        before = n_fds(switch), n_fds(supervisor)
+        for i in range(N):
+            reboot(s, i)
+        s.cli("exec", "h1", "--", "sh", "-c", "kill -INT $(cat /tmp/pid); sleep 1")
+        out = s.cli("exec", "h1", "--", "cat", "/tmp/ping").stdout
+        sent = int(re.search(r"(\d+) packets transmitted", out)[1])
+        answered = [int(n) for n in re.findall(r"seq=(\d+) ", out)]
+        print(f"   {N} reboots: {sent} pings sent, {len(answered)} answered; descriptors "
+              f"{before} before, {(n_fds(switch), n_fds(supervisor))} after")
+        # The last one may be on its way.
+        assert answered in (list(range(sent)), list(range(sent - 1))) and sent > N, out[-500:]
+        await_true("no more descriptors than before",
+                   lambda: n_fds(switch) <= before[0] and n_fds(supervisor) <= before[1])
 
 
 if __name__ == "__main__":

@@ -193,6 +193,12 @@ class Session:
     def path(self, name):
         return os.path.join(self.dir, name)
 
+    def write(self, name, text):
+        """A file in the session's folder; its path."""
+        with open(self.path(name), "w", encoding="utf-8") as f:
+            f.write(text)
+        return self.path(name)
+
     def spawn(self, *argv, **kw):
         kw.setdefault("stdin", subprocess.DEVNULL)
         child = subprocess.Popen(argv, **kw)
@@ -238,7 +244,7 @@ class Session:
             self.end(child)
         if os.environ.get("KEEP"):
             print(f"kept: LANYARD_RUN_DIR={self.run_dir} LANYARD_STATE_DIR={self.state_dir} "
-                  f"{binary('lanyard')}; log {self.dir}/switch.log; pid {self.daemon.pid}")
+                  f"{binary('lanyard')}; log {self.dir}/switch.log; pid {self.daemon and self.daemon.pid}")
             return
         try:
             # Also of a switch that `lanyard up` started, where one still runs.
@@ -274,6 +280,29 @@ class Session:
 
     def __exit__(self, kind, value, trace):
         self.close(failed=kind is not None)
+
+
+class LabSession(Session):
+    """One whose switch a lab starts; at its end the counters add up, and all labs are taken down, also after a failure."""
+
+    def __init__(self):
+        super().__init__(daemon=False)
+
+    def up(self, text, *words, **kw):
+        """Brings up the lab that the text describes; the path of its file."""
+        path = self.write("lab.yaml", text)
+        self.cli("up", path, *words, **kw)
+        return path
+
+    def close(self, failed=False):
+        try:
+            if not failed and self.is_served():
+                self.sums_check()
+        finally:
+            if not os.environ.get("KEEP"):
+                self.cli("down", check=False)
+                self.cli("stop", check=False)
+            super().close(failed)
 
 
 def run(*tests):

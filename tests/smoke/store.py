@@ -119,8 +119,7 @@ def failures():
 
 
 def apply_fails(s):
-    with open(s.path("new.yaml"), "w", encoding="ascii") as f:
-        f.write("bridges: {other: {}}\nports: {}\n")
+    s.write("new.yaml", "bridges: {other: {}}\nports: {}\n")
     n = fails(s, "fsync", "EIO", 1, ("apply", s.path("new.yaml")))
     s.cli("apply", s.path("new.yaml"), "--confirm", "60s")
     assert bridges(s) == ["other"]

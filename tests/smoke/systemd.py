@@ -40,8 +40,7 @@ class Service(Session):
         self.systemd = None
         drop_ins = self.path(f"run/systemd/system/{UNIT}.d")
         os.makedirs(drop_ins)
-        with open(self.path(f"run/systemd/system/{UNIT}"), "w", encoding="utf-8") as f:
-            f.write(unit_text())
+        self.write(f"run/systemd/system/{UNIT}", unit_text())
         with open(os.path.join(drop_ins, "test.conf"), "w", encoding="utf-8") as f:
             f.write(DROP_IN.format(self.path("switch.log")))
         self.systemd = own_systemd.OwnSystemd(self.dir, UNIT, os.path.abspath(session.BUILD))

@@ -53,8 +53,7 @@ def events_are_told_as_they_happen():
         for state in ("negotiating", "up", "waiting"):
             await_true(f"port a was {state}", lambda: events.seen("port.state", object="a", new=state))
         assert events.seen("port.add", object="b", bridge="br", type="vhost-user")
-        with open(s.path("conf.yaml"), "w") as f:
-            f.write("bridges: {br: {}}\n")
+        s.write("conf.yaml", "bridges: {br: {}}\n")
         s.cli("apply", s.path("conf.yaml"))
         s.cli("rollback")
         await_true("the rollback is told", lambda: events.seen("config.rollback"))
@@ -97,8 +96,7 @@ def reader_that_sleeps_loses_events_and_holds_up_nobody():
         ports = "".join(f"  p{i}: {{type: link, bridge: br, peer-bridge: b2}}\n" for i in range(700))
         for name, text in (("full", "bridges: {br: {}, b2: {}}\nports:\n" + ports),
                            ("empty", "bridges: {br: {}, b2: {}}\n")):
-            with open(s.path(name), "w") as f:
-                f.write(text)
+            s.write(name, text)
         for _ in range(2):
             s.cli("apply", s.path("full"))
             s.cli("apply", s.path("empty"))
