@@ -28,11 +28,11 @@
 
 #include "base/loop.h"
 #include "tests/front_end.h"
+#include "tests/sequence.h"
 
 #define PAIRS_MAX  32
 #define RING	   1024
 #define IN_FLIGHT  (RING / 2)
-#define SEEN	   8192 /* numbers that are remembered; more than can be under way */
 #define LEN_MAX	   1514
 #define TO_ALL	   16
 #define QUIET_NS   S_NS
@@ -58,10 +58,9 @@ static struct shared *shared;
 /* One direction of a pair. */
 struct way {
 	unsigned pair, side; /* who sends */
-	uint64_t sent, next; /* next: the number after the latest that came */
-	uint64_t first, n_came; /* n_came: without doubles */
+	uint64_t sent;
 	uint64_t last_ns;    /* when a frame came, or nothing was under way */
-	uint8_t seen[SEEN];
+	struct sequence came;
 };
 
 struct end {
@@ -94,6 +93,7 @@ static uint32_t frame_fill(unsigned pair, unsigned side, uint64_t seq, uint8_t *
 /* side: who got it. */
 static void frame_judge(struct way *w, unsigned pair, unsigned side, const uint8_t *got, int n, uint64_t now_ns)
 {
+	enum sequence_verdict verdict;
 	uint8_t want[LEN_MAX];
 	uint64_t seq;
 
@@ -109,19 +109,12 @@ static void frame_judge(struct way *w, unsigned pair, unsigned side, const uint8
 		return;
 	}
 	w->last_ns = now_ns;
-	if (w->n_came == 0)
-		w->first = w->next = seq; /* the switch may have had the sender's rings before the receiver's */
-	if (seq < w->next && (w->next - seq > SEEN || w->seen[seq % SEEN])) {
-		count(pair, DOUBLES, 1);
-		return;
-	}
-	if (seq < w->next)
+	if (w->came.n_came == 0)
+		sequence_begin(&w->came, seq); /* the switch may have had the sender's rings before the receiver's */
+	verdict = sequence_take(&w->came, seq);
+	count(pair, verdict == SEQUENCE_DOUBLE ? DOUBLES : CAME, 1);
+	if (verdict == SEQUENCE_LATE)
 		count(pair, MISORDERED, 1);
-	for (; w->next <= seq; w->next++)
-		w->seen[w->next % SEEN] = 0;
-	w->seen[seq % SEEN] = 1;
-	w->n_came++;
-	count(pair, CAME, 1);
 }
 
 static bool turn(struct way *w, struct end *from, struct end *to, uint64_t due, uint64_t now_ns)
@@ -135,14 +128,14 @@ static bool turn(struct way *w, struct end *from, struct end *to, uint64_t due, 
 	/* What waits on the ring finds room at the receiver's, however long the switch was away. */
 	while (from->fe && w->sent < due && from->fe->rings[1].n_free > RING - IN_FLIGHT &&
 	       fe_send(from->fe, 0, f, frame_fill(w->pair, w->side, w->sent, f))) {
-		if (w->sent == w->next)
+		if (w->sent == w->came.next)
 			w->last_ns = now_ns;
 		w->sent++;
 		count(w->pair, SENT, 1);
 		moved = true;
 	}
 	while (to->fe && (n = fe_recv(to->fe, 0, f, sizeof(f))) >= 0) {
-		uint64_t gap_ns = w->sent > w->next ? now_ns - w->last_ns : 0;
+		uint64_t gap_ns = w->sent > w->came.next ? now_ns - w->last_ns : 0;
 
 		frame_judge(w, w->pair, !w->side, f, n, now_ns);
 		if (gap_ns > atomic_load(&shared->pairs[w->pair].n[GAP_NS]))
@@ -150,11 +143,6 @@ static bool turn(struct way *w, struct end *from, struct end *to, uint64_t due, 
 		moved = true;
 	}
 	return moved;
-}
-
-static uint64_t lost(const struct way *w)
-{
-	return w->next - w->first - w->n_came;
 }
 
 static void end_look(struct end *e, unsigned pair, uint64_t now_ns)
@@ -206,7 +194,7 @@ static void pair_run(unsigned pair, uint64_t rate, struct end ends[2])
 		if (moved)
 			moved_ns = now_ns;
 		atomic_store(&shared->pairs[pair].n[LOST],
-			     lost(&ways[0]) + lost(&ways[1]));
+			     sequence_lost(&ways[0].came) + sequence_lost(&ways[1].came));
 		atomic_store(&shared->pairs[pair].quiet, stop && now_ns - moved_ns > QUIET_NS);
 		if (!moved)
 			usleep(100);

@@ -4,11 +4,12 @@
  *
  * usage: steady FRAMES/S PATH PATH [PATH PATH ...]   each pair sends numbered frames both ways at that rate,
  *        with at most WINDOW of them under way, so that no ring is ever too full. Answers each line on stdin
- *        with one of numbers:
- *          longest gap between two frames of one direction since the last line (us), received, lost,
- *          doubles, most doubles of a direction since the last line, misordered, flooded to another port,
- *          sockets that were closed
- * `lost` are those that have not come though WINDOW later ones have; `misordered` came after a later one.
+ *        with one JSON object:
+ *          gap_us       longest gap between two frames of one direction since the last line
+ *          received, lost, doubles, misordered: tests/sequence.h
+ *          doubles_now  most doubles of a direction since the last line
+ *          flooded      came to another port
+ *          closed       sockets that were
  */
 #include <poll.h>
 #include <stdio.h>
@@ -19,19 +20,19 @@
 
 #include "base/loop.h"
 #include "tests/front_end.h"
+#include "tests/sequence.h"
 
 #define PORTS_MAX 64
 #define WINDOW	  256
-#define SEEN	  4096 /* sequence numbers back that are remembered */
 #define PAUSE_NS  50000
 
 struct direction {
 	struct fe *from, *to;
 	uint8_t dst, src;
-	uint64_t n_sent, n_received, next; /* next: beyond the highest that came */
-	uint64_t seen[SEEN];		   /* the last number that came with this remainder, and one more */
+	struct sequence came;
+	uint64_t n_sent;
 	uint64_t due_ns, last_ns, gap_ns;
-	uint64_t lost, doubles, doubles_now, misordered, flooded;
+	uint64_t doubles, doubles_now, misordered, flooded;
 };
 
 static struct fe *fe[PORTS_MAX];
@@ -86,7 +87,7 @@ static void send_due(struct direction *d, uint64_t now_ns, uint64_t period_ns)
 	/* One that was held up does not make up for it: the rate is what it is. */
 	if (d->due_ns + WINDOW * period_ns < now_ns)
 		d->due_ns = now_ns;
-	while (d->due_ns <= now_ns && d->n_sent - d->next < WINDOW) {
+	while (d->due_ns <= now_ns && d->n_sent - d->came.next < WINDOW) {
 		frame_make(f, d);
 		if (!fe_send(d->from, 0, f, sizeof(f)))
 			break;
@@ -97,24 +98,18 @@ static void send_due(struct direction *d, uint64_t now_ns, uint64_t period_ns)
 
 static void take(struct direction *d, const uint8_t *f, uint64_t now_ns)
 {
-	uint64_t seq, *seen;
+	enum sequence_verdict verdict;
+	uint64_t seq;
 
 	memcpy(&seq, f + 14, sizeof(seq));
-	seen = &d->seen[seq % SEEN];
-	if (*seen == seq + 1) {
+	verdict = sequence_take(&d->came, seq);
+	if (verdict == SEQUENCE_DOUBLE) {
 		d->doubles++;
 		d->doubles_now++;
 		return;
 	}
-	*seen = seq + 1;
-	if (seq >= d->next) {
-		d->lost += seq - d->next;
-		d->next = seq + 1;
-	} else {
-		d->misordered++;
-		d->lost--;
-	}
-	if (d->n_received++ && now_ns - d->last_ns > d->gap_ns)
+	d->misordered += verdict == SEQUENCE_LATE;
+	if (d->came.n_came > 1 && now_ns - d->last_ns > d->gap_ns)
 		d->gap_ns = now_ns - d->last_ns;
 	d->last_ns = now_ns;
 }
@@ -146,26 +141,23 @@ static unsigned closed(void)
 
 static void report(void)
 {
-	struct direction sum = {.gap_ns = 0};
+	uint64_t gap_ns = 0, received = 0, lost = 0, doubles = 0, doubles_now = 0, misordered = 0, flooded = 0;
 
 	for (unsigned i = 0; i < n_ports; i++) {
 		struct direction *d = &dirs[i];
 
-		if (d->gap_ns > sum.gap_ns)
-			sum.gap_ns = d->gap_ns;
-		if (d->doubles_now > sum.doubles_now)
-			sum.doubles_now = d->doubles_now;
-		sum.n_received += d->n_received;
-		sum.lost += d->lost;
-		sum.doubles += d->doubles;
-		sum.misordered += d->misordered;
-		sum.flooded += d->flooded;
+		gap_ns = d->gap_ns > gap_ns ? d->gap_ns : gap_ns;
+		doubles_now = d->doubles_now > doubles_now ? d->doubles_now : doubles_now;
+		received += d->came.n_came;
+		lost += sequence_lost(&d->came);
+		doubles += d->doubles;
+		misordered += d->misordered;
+		flooded += d->flooded;
 		d->gap_ns = d->doubles_now = 0;
 	}
-	printf("%llu %llu %llu %llu %llu %llu %llu %u\n", (unsigned long long)sum.gap_ns / 1000,
-	       (unsigned long long)sum.n_received, (unsigned long long)sum.lost,
-	       (unsigned long long)sum.doubles, (unsigned long long)sum.doubles_now,
-	       (unsigned long long)sum.misordered, (unsigned long long)sum.flooded, closed());
+	printf("{\"gap_us\": %lu, \"received\": %lu, \"lost\": %lu, \"doubles\": %lu, \"doubles_now\": %lu, "
+	       "\"misordered\": %lu, \"flooded\": %lu, \"closed\": %u}\n",
+	       gap_ns / 1000, received, lost, doubles, doubles_now, misordered, flooded, closed());
 	fflush(stdout);
 }
 

@@ -1,27 +1,16 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Numbered frames between pairs of raw ports (tests/numbered.c), through whatever befalls the switch."""
-import json
-import subprocess
-
-from session import await_true, binary
+from session import Asked, await_true, binary
 
 
-class Numbered:
+class Numbered(Asked):
     """Ports by name, two of a pair after each other; they must listen on s.path(NAME + ".s")."""
 
     def __init__(self, s, rate, *ports):
-        self.child = s.spawn(binary("numbered"), str(rate), *(s.path(p + ".s") for p in ports),
-                             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        super().__init__(s, binary("numbered"), str(rate), *(s.path(p + ".s") for p in ports))
         await_true("all front ends are connected", lambda: self.report()["ready"])
         before = self.report()["received"]
         await_true("numbered frames arrive", lambda: self.report()["received"] > before)
-
-    def ask(self, word):
-        self.child.stdin.write(word + "\n")
-        self.child.stdin.flush()
-        line = self.child.stdout.readline()
-        assert line, f"the numbered ports ended: {self.child.wait()}"
-        return json.loads(line)
 
     def report(self):
         return self.ask("report")

@@ -282,6 +282,20 @@ class Session:
         self.close(failed=kind is not None)
 
 
+class Asked:
+    """A program that answers each line with a line of JSON."""
+
+    def __init__(self, s, *argv):
+        self.child = s.spawn(*argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def ask(self, word=""):
+        self.child.stdin.write(word + "\n")
+        self.child.stdin.flush()
+        line = self.child.stdout.readline()
+        assert line, f"{self.child.args[0]} ended: {self.child.wait()}"
+        return json.loads(line)
+
+
 class LabSession(Session):
     """One whose switch a lab starts; at its end the counters add up, and all labs are taken down, also after a failure."""
 

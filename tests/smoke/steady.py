@@ -1,15 +1,13 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Front ends that never connect twice, and what they say of a switch that dies under them (tests/steady.c)."""
-import subprocess
-
-from session import await_true, binary
+from session import Asked, await_true, binary
 
 BURST = 32
 RATE = 10000
 PORTS = 8
 
 
-class Steady:
+class Steady(Asked):
     def __init__(self, s, n_ports=PORTS, rate=RATE, add=True):
         if add:
             s.cli("bridge", "add", "br0")
@@ -18,18 +16,12 @@ class Steady:
                   s.path(f"{i}.sock"), "--access", str(10 + i // 2))
         self.s = s
         self.gap_us = self.doubles_now = 0  # the most since somebody set them to 0
-        self.child = s.spawn(binary("steady"), str(rate), *(s.path(f"{i}.sock") for i in range(n_ports)),
-                             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        super().__init__(s, binary("steady"), str(rate), *(s.path(f"{i}.sock") for i in range(n_ports)))
         self.await_frames(1000)
         self.flooded = self.report()["flooded"]  # before all addresses were known
 
     def report(self):
-        self.child.stdin.write("\n")
-        self.child.stdin.flush()
-        line = self.child.stdout.readline()
-        assert line, f"the front ends ended: {self.child.wait()}"
-        r = dict(zip(("gap_us", "received", "lost", "doubles", "doubles_now", "misordered", "flooded",
-                       "closed"), map(int, line.split())))
+        r = self.ask()
         self.gap_us = max(self.gap_us, r["gap_us"])
         self.doubles_now = max(self.doubles_now, r["doubles_now"])
         return r
