@@ -93,7 +93,6 @@ struct vm {
 };
 
 /* vm_state.c */
-const char *vm_state_name(enum vm_state state);
 void vm_state_set(struct vm *vm, enum vm_state state, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 void vm_ready_set(struct vm *vm, bool ready);

@@ -17,11 +17,6 @@ static const char *const state_names[] = {
 	[VM_STOPPING] = "stopping", [VM_STOPPED] = "stopped", [VM_FAILED] = "failed",
 };
 
-const char *vm_state_name(enum vm_state state)
-{
-	return state_names[state];
-}
-
 bool vm_is_over(const struct vm *vm)
 {
 	return vm->state == VM_STOPPED || vm->state == VM_FAILED;

@@ -32,11 +32,6 @@ unsigned top_n_columns(void)
 	return N_COLUMNS;
 }
 
-const char *top_column_title(unsigned i)
-{
-	return columns[i].title;
-}
-
 int top_column_of(char key)
 {
 	for (unsigned i = 0; i < N_COLUMNS; i++)
@@ -96,7 +91,8 @@ size_t top_rows(const struct top_view *v, const json_t *rates, const json_t ***o
 
 /* ---- lines ---- */
 
-char *top_number(double value, char *buf, size_t size)
+/* As people read it in 6 characters: 0, 999, 1.00k, 12.3M, 123G. */
+static char *top_number(double value, char *buf, size_t size)
 {
 	static const char units[] = " kMGTPE";
 	unsigned u = 0;

@@ -22,7 +22,6 @@ struct top_view {
 };
 
 unsigned top_n_columns(void);
-const char *top_column_title(unsigned i);
 /* The column with that key letter, or -1. */
 int top_column_of(char key);
 
@@ -36,7 +35,5 @@ void top_worker_line(const json_t *worker, int width, char *line, size_t size);
 /* "12 ports, 3 up; rx 1.2M frames/s 4.5G bit/s, …" */
 void top_sum_line(const json_t *rates, int width, char *line, size_t size);
 
-/* A number as people read it in 6 characters: 0, 999, 1.00k, 12.3M, 123G. */
-char *top_number(double value, char *buf, size_t size);
 
 #endif

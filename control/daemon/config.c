@@ -69,7 +69,8 @@ json_t *config_document(struct daemon *d)
 	return json_pack("{soso}", "bridges", bridges, "ports", ports);
 }
 
-json_t *config_to_save(struct daemon *d)
+/* What runs, and what was kept out at start. */
+static json_t *config_to_save(struct daemon *d)
 {
 	static const char *const sections[] = {"bridges", "ports"};
 	json_t *document = config_document(d);

@@ -14,10 +14,7 @@
 /* What runs now; a new reference with copies of the settings. */
 json_t *config_document(struct daemon *d);
 
-/* What is to be saved: that, and what was kept out at start. */
-json_t *config_to_save(struct daemon *d);
-
-/* Saves it. -errno with a sentence, and what was saved before still is; what runs is not touched. */
+/* Saves it, and what was kept out at start. -errno with a sentence, and what was saved before still is; what runs is not touched. */
 int config_save(struct daemon *d, struct err *err);
 
 /* What is kept out belongs to what is saved from here on; it is again what belongs to that. */

@@ -114,7 +114,7 @@ void active_forget(struct keeper *k)
 	loop_timer_del(k->deadline_timer);
 }
 
-void on_dying_exit(void *arg, int fd, uint32_t events)
+static void on_dying_exit(void *arg, int fd, uint32_t events)
 {
 	struct keeper *k = arg;
 	enum keep_end end;

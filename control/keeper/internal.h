@@ -135,7 +135,6 @@ void spare_later(struct keeper *k);
 
 void on_active_exit(void *arg, int fd, uint32_t events);
 void on_spare_exit(void *arg, int fd, uint32_t events);
-void on_dying_exit(void *arg, int fd, uint32_t events);
 /* Without one the active one's death is heard of a little later. */
 void mourner_begin(struct keeper *k);
 void mourner_end(struct keeper *k);

@@ -66,7 +66,8 @@ static void pieces(FILE *f, size_t *column, const struct param *rows, bool posit
 	}
 }
 
-void help_usage(FILE *f, const char *prog, const struct method *m)
+/* "lanyard port add P --bridge BR …" wrapped at 80 columns, on one or more lines. */
+static void help_usage(FILE *f, const char *prog, const struct method *m)
 {
 	size_t column = strlen("Usage: ") + (prog ? strlen(prog) + 1 : 0) + strlen(m->words);
 

@@ -12,11 +12,8 @@
 
 #include "control/rpc/method.h"
 
-/* "lanyard port add P --bridge BR …" wrapped at 80 columns, on one or more lines. prog may be NULL
- * where words name the program. */
-void help_usage(FILE *f, const char *prog, const struct method *m);
-
-/* The whole of `--help`; common rows are those that every command of the program knows. */
+/* The whole of `--help`; common rows are those that every command of the program knows. prog may be NULL where
+ * words name the program. */
 void help_method(FILE *f, const char *prog, const struct method *m, const struct param *common);
 
 /* One command's section of a man page (roff). */
