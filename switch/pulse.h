@@ -39,6 +39,7 @@ struct pulse_worker {
 
 struct pulse {
 	alignas(64) _Atomic uint64_t control_since_ns; /* CLOCK_MONOTONIC; 0: it waits for work */
+	_Atomic uint32_t crashed; /* a thread has got a fatal signal; whoever waits for control's lock is woken */
 	struct pulse_life control;
 	_Atomic uint32_t n_workers; /* there will be; 0: control has not come to that */
 	struct pulse_worker workers[PULSE_WORKERS_MAX];

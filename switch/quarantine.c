@@ -1,17 +1,28 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "switch/quarantine.h"
 
+#include <limits.h>
+#include <linux/futex.h>
 #include <signal.h>
 #include <stddef.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "switch/arena.h"
+#include "switch/pulse.h"
 
 static const int fatal[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGTRAP};
 #define N_FATAL (sizeof(fatal) / sizeof(fatal[0]))
 
 static struct sigaction before[N_FATAL];
 static __thread struct arena_note *mine;
+static struct pulse *shown;
+
+void quarantine_show(struct pulse *p)
+{
+	shown = p;
+}
 
 void quarantine_thread(struct arena_note *note)
 {
@@ -22,6 +33,10 @@ void quarantine_witness(void)
 {
 	if (mine)
 		atomic_store_explicit(&mine->crashed, 1, memory_order_relaxed);
+	if (!shown)
+		return;
+	atomic_store(&shown->crashed, 1);
+	syscall(SYS_futex, &shown->control.held, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
 }
 
 /* On return the instruction is done again, and what was there before has its turn: mostly the process ends. */

@@ -30,6 +30,11 @@ struct arena_port;
 /* Once a process, before threads: fatal signals are witnessed, then do what they did before. */
 void quarantine_watch(void);
 
+struct pulse;
+
+/* Where whoever watches over the process is told of a fatal signal at once; NULL: nowhere. */
+void quarantine_show(struct pulse *p);
+
 /* The note of the calling thread; NULL: it serves nobody. */
 void quarantine_thread(struct arena_note *note);
 

@@ -160,6 +160,7 @@ static void pulse_map(struct process *p)
 		p->pulse = NULL;
 	else
 		pulse_live(&p->pulse->control);
+	quarantine_show(p->pulse);
 	close(fd);
 }
 
@@ -432,6 +433,7 @@ static void process_end(struct process *p)
 	store_close(&p->d.store);
 	if (p->eal)
 		eal_stop();
+	quarantine_show(NULL);
 	if (p->pulse)
 		munmap(p->pulse, sizeof(*p->pulse));
 	paths_ask_end();

@@ -110,6 +110,7 @@ void active_forget(struct keeper *k)
 	opening_forget(k);
 	packet_unwatch(k->active);
 	mourner_end(k);
+	loop_timer_del(k->core_timer);
 	loop_timer_del(k->tick_timer);
 	loop_timer_del(k->deadline_timer);
 }
@@ -137,10 +138,10 @@ void active_let_go(struct keeper *k)
 	k->dying = NULL;
 }
 
-static void death_say(const struct keeper *k, pid_t pid, const char *text)
+static void death_say(const struct keeper *k, pid_t pid, const char *text, const char *meanwhile)
 {
-	LOG_ERR("switch: process %d, which forwarded, is gone: %s%s%s", (int)pid, k->hung,
-		k->hung[0] ? ", " : "", text);
+	LOG_ERR("switch: process %d, which forwarded, is gone: %s%s%s%s", (int)pid, k->hung,
+		k->hung[0] ? ", " : "", text, meanwhile);
 }
 
 /* One that yielded and ended before we came to read it. */
@@ -174,23 +175,21 @@ void on_active_exit(void *arg, int fd, uint32_t events)
 		loop_stop(k->loop, k->status);
 		return;
 	}
-	death_say(k, was.pid, text);
+	death_say(k, was.pid, text, "");
 	if (!k->was_ready)
 		keeper_fail(k);
 	else
 		died(k, &was, end, text, now_ns);
 }
 
-/* It can touch nothing any more, and what it sent has come: the next one need not wait for its funeral. */
-static void on_threads_dead(void *arg, int fd, uint32_t events)
+/* What it sent has come: the next one need not wait for its funeral. */
+void active_harmless(struct keeper *k, const char *meanwhile)
 {
-	struct keeper *k = arg;
 	uint64_t now_ns = loop_now_ns();
 	struct packet was = *k->active;
 	enum keep_end end;
 	char text[96];
 
-	mourner_end(k);
 	if (k->stopping || k->dying || !packet_cause(k->active, &end, text, sizeof(text)))
 		return;
 	active_forget(k);
@@ -201,9 +200,22 @@ static void on_threads_dead(void *arg, int fd, uint32_t events)
 	}
 	if (has_yielded(k))
 		return;
-	death_say(k, was.pid, text);
+	death_say(k, was.pid, text, meanwhile);
 	active_let_go(k);
 	died(k, &was, end, text, now_ns);
+}
+
+static void on_threads_dead(void *arg, int fd, uint32_t events)
+{
+	struct keeper *k = arg;
+	uint64_t n;
+
+	if (read(fd, &n, sizeof(n)) != sizeof(n) || !(n % MOURNER_CRASH)) {
+		core_look(k);
+		return;
+	}
+	mourner_end(k);
+	active_harmless(k, "");
 }
 
 /* ---- the spare ---- */

@@ -86,7 +86,8 @@ struct keeper {
 	struct packet *dying; /* nothing of it runs any more, but it is not gone yet; or NULL */
 	struct packet *active, *spare; /* spare: not handed anything yet */
 	struct loop_fd *signal_watch;
-	struct loop_timer *spare_timer, *tick_timer, *deadline_timer;
+	struct loop_timer *spare_timer, *tick_timer, *deadline_timer, *core_timer;
+	unsigned n_core, n_core_looks; /* how often it was seen to be writing its core, and was looked at */
 	struct watchdog watchdog;
 	struct succession succession;
 	struct opening opening;
@@ -142,6 +143,13 @@ void mourner_end(struct keeper *k);
 void active_forget(struct keeper *k);
 /* It touches nothing any more, and is buried when it is gone. */
 void active_let_go(struct keeper *k);
+/* So it is from now on, for the reason that the kernel gives; while: what it is still at. */
+void active_harmless(struct keeper *k, const char *meanwhile);
+
+/* ---- core.c ---- */
+
+/* Looks for a while whether the active one is writing its core: the next one need not wait for that. */
+void core_look(struct keeper *k);
 
 /* ---- messages.c ---- */
 

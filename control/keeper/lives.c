@@ -145,6 +145,10 @@ static void tick(void *arg)
 	struct keeper *k = arg;
 	char text[64];
 
+	if (packet_is_dumping(k->active))
+		core_look(k);
+	if (!k->active || k->tick_timer)
+		return; /* another one forwards, and is watched over */
 	if (never_began(k))
 		active_hung(k, "it did not begin");
 	else if (k->active->ready &&

@@ -18,6 +18,7 @@ struct mourner {
 	struct pulse *pulse;
 	unsigned n_workers;
 	int event_fd;
+	bool told; /* of a crash */
 };
 
 static void mourner_free(struct mourner *m)
@@ -36,8 +37,17 @@ static _Atomic uint32_t *word_of(struct pulse_life *l)
 	return (_Atomic uint32_t *)(void *)&l->held;
 }
 
+/* Once: what stands there is anybody's word. */
+static void crash_tell(struct mourner *m)
+{
+	const uint64_t crash = MOURNER_CRASH;
+
+	if (!m->told && atomic_load(&m->pulse->crashed))
+		m->told = write(m->event_fd, &crash, sizeof(crash)) > 0;
+}
+
 /* True when its owner has died. */
-static bool await_end(struct pulse_life *l)
+static bool await_end(struct mourner *m, struct pulse_life *l)
 {
 	_Atomic uint32_t *word = word_of(l);
 
@@ -52,6 +62,7 @@ static bool await_end(struct pulse_life *l)
 		if (!(v & FUTEX_WAITERS) && !atomic_compare_exchange_strong(word, &v, v | FUTEX_WAITERS))
 			continue;
 		syscall(SYS_futex, word, FUTEX_WAIT, v | FUTEX_WAITERS, NULL, NULL, 0);
+		crash_tell(m);
 	}
 }
 
@@ -72,10 +83,10 @@ static void *mourn(void *arg)
 {
 	struct mourner *m = arg;
 	uint64_t one = 1;
-	bool all = await_end(&m->pulse->control);
+	bool all = await_end(m, &m->pulse->control);
 
 	for (unsigned i = 0; all && i < m->n_workers; i++)
-		all = await_end(&m->pulse->workers[i].life);
+		all = await_end(m, &m->pulse->workers[i].life);
 	if (all && write(m->event_fd, &one, sizeof(one)) < 0)
 		all = false; /* it cannot be full */
 	mourner_free(m);

@@ -17,6 +17,9 @@
 
 #include "switch/pulse.h"
 
+/* What the eventfd has of a thread that got a fatal signal; 1 is the end of all. */
+#define MOURNER_CRASH (1ull << 32)
+
 /* pulse_fd stays the caller's. Returns an eventfd, or -errno: control or workers have not begun yet, or there is
  * no memory. */
 int mourner_start(int pulse_fd);

@@ -197,3 +197,18 @@ bool packet_is_stopped(const struct packet *p)
 
 	return waitid(P_PID, (id_t)p->pid, &si, WSTOPPED | WNOHANG | WNOWAIT) == 0 && si.si_pid;
 }
+
+bool packet_is_dumping(const struct packet *p)
+{
+	char path[32], text[4096];
+	int fd;
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)p->pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+	if (fd >= 0)
+		close(fd);
+	text[n > 0 ? n : 0] = '\0';
+	return strstr(text, "\nCoreDumping:\t1") != NULL;
+}

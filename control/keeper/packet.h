@@ -43,6 +43,9 @@ int packet_bury(struct packet *p, enum keep_end *end, char *text, size_t size);
  * kernel does not tell yet. It is to be buried all the same. */
 bool packet_cause(const struct packet *p, enum keep_end *end, char *text, size_t size);
 
+/* True while the kernel writes its core: each of its threads has got SIGKILL and comes to no instruction more. */
+bool packet_is_dumping(const struct packet *p);
+
 /* True while it is stopped, by a signal or a debugger. */
 bool packet_is_stopped(const struct packet *p);
 

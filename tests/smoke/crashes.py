@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
 """The process that forwards dies of what it is fed. Of a frame (a build with a planted bug): the port that sends it
-is shut out at the second crash, the others forward on without loss, and `port up` lets it in again. Of a state that
+is shut out at the second crash, the others forward on without loss, and `port up` lets it in again; a core that is
+written meanwhile holds up nobody. Of a state that
 is no longer whole: what does not hold together is dropped and said, its ports shake hands again, nobody else does."""
 import json
 import os
+import resource
 import shutil
 import signal
 
@@ -73,6 +75,44 @@ def sender_of_a_deadly_frame_is_shut_out():
             s.await_port("evil", "up")
             evil.send(1)
             await_true("it is heard again", hears(peer))
+
+
+def core_that_is_written_holds_nobody_up():
+    limits, home = resource.getrlimit(resource.RLIMIT_CORE), os.getcwd()
+    with Session(daemon=False) as s:
+        os.chdir(s.dir)  # where core_pattern is a plain name
+        resource.setrlimit(resource.RLIMIT_CORE, (limits[1], limits[1]))
+        try:
+            s.start("--workers", "1", program=switch_with_the_bug(s))
+        finally:
+            resource.setrlimit(resource.RLIMIT_CORE, limits)
+            os.chdir(home)
+        load = Steady(s, 4)
+        port_add(s, "evil", 99)
+        evil = Redial(s, "evil", s.path("evil.s"))
+        assert evil.up() == 1
+
+        def crash(how, n):
+            s.await_spare()
+            pid = s.pid
+            load.report()
+            load.gap_us = load.doubles_now = 0
+            how(pid)
+
+            def another():  # who asks while it crashes may be cut off
+                d = json.loads(s.cli("--json", "status", check=False).stdout)["daemon"]
+                return d and d["pid"] != pid and d["restarts"]["n"] == n
+            await_true("another process forwards", another)
+            load.await_frames(RATE // 2)
+            load.check(load.report())
+            print(f"   longest gap {load.gap_us / 1000:.1f} ms")
+            return f"process {pid}, which forwarded, is gone: killed by signal "
+
+        # Its last frame stays on its ring, so that the next one dies of it, too: two, and it is shut out.
+        said = crash(lambda pid: evil.send(1, b"planted"), 2)
+        assert said + "11 (Segmentation fault); its core is being written" in s.log_text(), s.log_text()[-3000:]
+        said = crash(lambda pid: os.kill(pid, signal.SIGQUIT), 3)
+        assert said + "3 (Quit); its core is being written" in s.log_text(), s.log_text()[-3000:]
 
 
 HEADER = 40  # bytes of the state that say what it is: magic, version, sizes
@@ -149,4 +189,4 @@ def spoilt_state_is_dropped_and_said():
         print("   " + "\n   ".join(l for l in s.log_text().splitlines() if l[:4] in ("warn", "err ") and "gone" not in l))
 
 
-run(sender_of_a_deadly_frame_is_shut_out, spoilt_state_is_dropped_and_said)
+run(sender_of_a_deadly_frame_is_shut_out, core_that_is_written_holds_nobody_up, spoilt_state_is_dropped_and_said)
