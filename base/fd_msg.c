@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -97,6 +98,14 @@ int fd_msg_send(int sock, const void *data, size_t size, const int *fds, unsigne
 	return 0;
 }
 
+/* An empty message looks like the end, and is none as long as somebody has the other side. */
+static bool is_over(int sock)
+{
+	struct pollfd p = {.fd = sock, .events = POLLRDHUP};
+
+	return poll(&p, 1, 0) != 0;
+}
+
 int fd_msg_receive(int sock, void *data, size_t size, int *fds, unsigned max, unsigned *n,
 		   int timeout_ms)
 {
@@ -120,7 +129,7 @@ int fd_msg_receive(int sock, void *data, size_t size, int *fds, unsigned max, un
 		       : errno == ECONNRESET		 ? -EPIPE
 							 : -errno;
 	if (got == 0 && !mh.msg_controllen)
-		return -EPIPE;
+		return is_over(sock) ? -EPIPE : -EPROTO;
 	*n = fd_msg_detach(&mh, fds, max);
 	if (got > 0 && !(mh.msg_flags & (MSG_TRUNC | MSG_CTRUNC)))
 		return (int)got;

@@ -25,6 +25,7 @@
 #define QUEUES_MAX 8  /* of a tap: PORT_QUEUES_MAX */
 
 struct host_server {
+	struct loop *loop;
 	int fd;
 	struct loop_fd *watch;
 	loop_fn on_end;
@@ -222,7 +223,7 @@ int host_server_create(struct loop *loop, int fd, loop_fn on_end, void *arg,
 
 	if (!s)
 		return -ENOMEM;
-	*s = (struct host_server){.fd = fd, .on_end = on_end, .arg = arg};
+	*s = (struct host_server){.loop = loop, .fd = fd, .on_end = on_end, .arg = arg};
 	rc = loop_fd_add(loop, fd, EPOLLIN, questions_ready, s, &s->watch);
 	if (rc < 0) {
 		free(s);
@@ -230,6 +231,22 @@ int host_server_create(struct loop *loop, int fd, loop_fn on_end, void *arg,
 	}
 	the_server = s;
 	*out = s;
+	return 0;
+}
+
+int host_server_renew(struct host_server *s, int fd)
+{
+	struct loop_fd *watch;
+	int rc = loop_fd_add(s->loop, fd, EPOLLIN, questions_ready, s, &watch);
+
+	if (rc < 0) {
+		close(fd);
+		return rc;
+	}
+	loop_fd_del(s->watch);
+	close(s->fd);
+	s->watch = watch;
+	s->fd = fd;
 	return 0;
 }
 

@@ -17,6 +17,8 @@ struct host_server;
 /* fd: of a SOCK_SEQPACKET pair; becomes the server's. on_end is called when nobody can ask any more. */
 int host_server_create(struct loop *loop, int fd, loop_fn on_end, void *arg,
 		       struct host_server **out);
+/* Another process asks from now on, on this socket: it becomes the server's, in place of the one before. -errno. */
+int host_server_renew(struct host_server *s, int fd);
 void host_server_destroy(struct host_server *s); /* accepts NULL */
 
 #endif

@@ -98,9 +98,12 @@ static bool keys_hold(const struct channel_msg *m)
 {
 	if (m->type != CHANNEL_HAND && m->n != 1)
 		return false;
+	/* What is the keeper's own it hands on, and takes from nobody. */
+	if (m->type == CHANNEL_DROP_SLOT)
+		return !(m->kinds & KEEP_BIT(KEEP_PROCESS));
 	for (unsigned i = 0; i < m->n; i++)
-		if (m->type != CHANNEL_DROP_SLOT &&
-		    (m->keys[i].kind < KEEP_LISTEN || m->keys[i].kind >= KEEP_KINDS))
+		if (m->keys[i].kind < KEEP_LISTEN || m->keys[i].kind >= KEEP_KINDS ||
+		    (m->keys[i].kind == KEEP_PROCESS && m->type != CHANNEL_HAND))
 			return false;
 	return true;
 }

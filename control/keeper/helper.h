@@ -3,7 +3,8 @@
  * The host helper, lanyard-host, as its keeper sees it: started when somebody asks something, started again when it
  * has died.
  *
- * How      The keeper has the answering end of the pair, and lets the helper inherit it. When a question lies there
+ * How      The keeper has the answering end of the pair, and lets the helper inherit it; that of the next process it
+ *          sends to the helper over a socket that nobody else has. When a question lies there
  *          and no helper runs, one is started. When one dies, what it was asked is thrown away and whoever asked is
  *          told (HOST_GONE), so nobody waits in vain. A switch without taps never has one.
  * Threads  the keeper's one.
@@ -24,13 +25,17 @@ struct helper_opts {
 	unsigned n_locks;
 };
 
-/* *client_fd: the asking end, the caller's. The opts' strings must last. -errno. */
-int helper_create(struct loop *loop, const struct helper_opts *opts, struct helper **out,
-		  int *client_fd);
+/* The opts' strings must last. -errno. */
+int helper_create(struct loop *loop, const struct helper_opts *opts, struct helper **out);
+
+/* For each process that asks: an asking end of its own, *client_fd, which is the caller's; what is asked on those before
+ * nobody hears. A helper that runs goes on with it. -errno. */
+int helper_renew(struct helper *h, int *client_fd);
 
 /* For a keeper that becomes another build's: what it is, which stays its own; and going on with that. */
 struct helper_image {
 	int fd, pidfd; /* pidfd -1: none runs */
+	int next;
 	int pid;
 };
 void helper_image(const struct helper *h, struct helper_image *out);

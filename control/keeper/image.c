@@ -24,7 +24,7 @@
 #define MAGIC	 "LANYKEE"
 #define ARGS_MAX 64
 
-enum image_fd { IMAGE_CHANNEL, IMAGE_PIDFD, IMAGE_PULSE, IMAGE_PATHS, IMAGE_LISTEN, IMAGE_CLIENT, IMAGE_HELPER, IMAGE_HELPER_PIDFD, IMAGE_FDS };
+enum image_fd { IMAGE_CHANNEL, IMAGE_PIDFD, IMAGE_PULSE, IMAGE_PATHS, IMAGE_LISTEN, IMAGE_CLIENT, IMAGE_HELPER, IMAGE_HELPER_PIDFD, IMAGE_HELPER_NEXT, IMAGE_FDS };
 
 struct image_head {
 	char magic[8];
@@ -66,6 +66,7 @@ static void head_fill(const struct keeper *k, struct image_head *h)
 	helper_image(k->helper, &helper);
 	h->fds[IMAGE_HELPER] = helper.fd;
 	h->fds[IMAGE_HELPER_PIDFD] = helper.pidfd;
+	h->fds[IMAGE_HELPER_NEXT] = helper.next;
 	h->helper_pid = helper.pid;
 	snprintf(h->was, sizeof(h->was), "%s", k->opts->version);
 }
@@ -182,7 +183,10 @@ static int helper_take(struct keeper *k, const struct image_head *h)
 					 .lock_fds = k->lock_fds,
 					 .n_locks = 2};
 	const struct helper_image was = {
-		.fd = h->fds[IMAGE_HELPER], .pidfd = h->fds[IMAGE_HELPER_PIDFD], .pid = h->helper_pid};
+		.fd = h->fds[IMAGE_HELPER],
+		.pidfd = h->fds[IMAGE_HELPER_PIDFD],
+		.next = h->fds[IMAGE_HELPER_NEXT],
+		.pid = h->helper_pid};
 
 	for (uint16_t i = 0; i < 2; i++)
 		k->lock_fds[i] = fd_table_look(k->table, (struct keep_key){KEEP_PROCESS, OWN_LOCK, i});

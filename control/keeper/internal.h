@@ -82,6 +82,7 @@ struct keeper {
 	int lock_fds[2]; /* the helper's, of a keeper that was another build's */
 	struct pulse *pulse; /* of the active one; its memfd is pulse_fd */
 	int pulse_fd, mourner_fd; /* -1 */
+	int fds_max; /* descriptors from this number on are not kept */
 	struct loop_fd *mourner_watch;
 	struct packet *dying; /* nothing of it runs any more, but it is not gone yet; or NULL */
 	struct packet *active, *spare; /* spare: not handed anything yet */
@@ -118,6 +119,9 @@ void spare_start(void *arg); /* k; a timer's function */
 /* Now, or after the pause that failures have earned. */
 void spare_soon(struct keeper *k);
 /* The one that is to forward next becomes the one that does, of which the keeper must have none. */
+/* What does for packet processes what they have no rights for: each asks on sockets of its own. What one of them has
+ * done to its ends, or to whom it gave them, is nobody's after it. */
+int servants_renew(struct keeper *k);
 void hand_over(struct keeper *k);
 /* Sends copies of what is kept of some kinds (KEEP_BIT) to a packet process. 0, as channel_send(). */
 int hand_kinds(struct keeper *k, int channel, uint32_t kinds);

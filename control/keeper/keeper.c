@@ -3,17 +3,20 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "control/keeper/internal.h"
 
+#define FDS_RESERVE 64 /* descriptors that no packet process can have us use up */
 #define END_MAX (5 * S_NS) /* from SIGTERM to SIGKILL */
 
 /* ---- the end ---- */
@@ -91,26 +94,26 @@ static int own_put(struct keeper *k, enum channel_own which, uint16_t index, int
 				       copy);
 }
 
-/* What does for packet processes what they have no rights for. */
-static int servants_begin(struct keeper *k)
+int servants_renew(struct keeper *k)
 {
-	struct helper_opts host = {.program = k->opts->helper,
-				   .run_dir = k->opts->run_dir,
-				   .lock_fds = k->opts->lock_fds,
-				   .n_locks = 2};
-	int fd, rc = paths_create(k->loop, &k->paths, &fd);
+	int fd, rc;
 
+	paths_destroy(k->paths);
+	k->paths = NULL;
+	rc = paths_create(k->loop, &k->paths, &fd);
 	if (rc == 0)
 		rc = fd_table_put(k->table, (struct keep_key){KEEP_PROCESS, OWN_PATHS, 0}, fd);
 	if (rc == 0)
-		rc = helper_create(k->loop, &host, &k->helper, &fd);
+		rc = helper_renew(k->helper, &fd);
 	return rc < 0 ? rc : fd_table_put(k->table, (struct keep_key){KEEP_PROCESS, OWN_HOST, 0}, fd);
 }
 
 static int begin(struct keeper *k)
 {
 	const struct keeper_opts *o = k->opts;
-	int rc = servants_begin(k);
+	const struct helper_opts host = {
+		.program = o->helper, .run_dir = o->run_dir, .lock_fds = o->lock_fds, .n_locks = 2};
+	int rc = helper_create(k->loop, &host, &k->helper);
 
 	for (uint16_t i = 0; rc == 0 && i < 2; i++)
 		rc = own_put(k, OWN_LOCK, i, o->lock_fds[i]);
@@ -123,6 +126,15 @@ static int begin(struct keeper *k)
 	k->go.start_ns = k->go.start_ns ?: loop_now_ns();
 	spare_start(k);
 	return 0;
+}
+
+static int fds_most(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur > INT_MAX)
+		return INT_MAX;
+	return limit.rlim_cur > 2 * FDS_RESERVE ? (int)limit.rlim_cur - FDS_RESERVE : (int)limit.rlim_cur / 2;
 }
 
 /* From nothing, or as what this process was before it became another build's. */
@@ -150,6 +162,7 @@ int keeper_run(const struct keeper_opts *opts, struct err *err)
 		.takeover = {.listen = -1, .client = -1},
 		.pulse_fd = -1,
 		.mourner_fd = -1,
+		.fds_max = fds_most(),
 	};
 	int rc = begin_or_go_on(&k, err);
 

@@ -266,6 +266,8 @@ void hand_over(struct keeper *k)
 	k->go.must_fit = k->takeover.state == TAKEOVER_YIELDING;
 	rc = pulse_make(k);
 	if (rc == 0)
+		rc = servants_renew(k);
+	if (rc == 0)
 		rc = stored_hand_over(k);
 	if (rc == 0)
 		rc = hand_all(k, p->channel);

@@ -14,7 +14,8 @@
 #include "base/log.h"
 #include "control/keeper/internal.h"
 
-#define MESSAGES_MAX 256 /* a turn */
+#define MESSAGES_MAX 256   /* a turn */
+#define LAST_MAX     16384 /* of one that is dead: more than its socket holds. Somebody else may have a copy of it */
 
 static void fds_close(struct channel_msg *m)
 {
@@ -27,9 +28,13 @@ static void fds_close(struct channel_msg *m)
 static void put(struct keeper *k, struct channel_msg *m)
 {
 	const struct keep_key *key = &m->keys[0];
-	int rc = m->n_fds ? fd_table_put(k->table, *key, m->fds[0]) : -EMFILE;
+	int rc = -EMFILE;
 
-	m->n_fds = 0;
+	/* The last ones are for who comes next: to start it, to hand all on. */
+	if (m->n_fds && m->fds[0] < k->fds_max) {
+		rc = fd_table_put(k->table, *key, m->fds[0]);
+		m->n_fds = 0;
+	}
 	if (rc == 0)
 		return;
 	LOG_WARN_RL("switch: a descriptor of port %u cannot be kept: %s; after a restart its other side has to "
@@ -104,7 +109,7 @@ int active_read(struct keeper *k, bool all)
 	struct channel_msg m;
 	int rc = 0;
 
-	for (unsigned i = 0; all || i < MESSAGES_MAX; i++) {
+	for (unsigned i = 0; i < (all ? LAST_MAX : MESSAGES_MAX); i++) {
 		rc = channel_receive(k->active->channel, &m, false);
 		if (rc <= 0)
 			break;

@@ -5,9 +5,8 @@
  *
  * What     A server in the keeper, which does what it is asked, and its client in the packet process, which waits
  *          for each answer, PATHS_WAIT_MS at most.
- * How      A socket pair of its own, which outlives the packet process: each successor goes on with it, and takes
- *          answers to its own questions only. Who is to own a file, and its mode, is said with it, or else the word of
- *          the keeper's options.
+ * How      A socket pair for each packet process: what one of them did to it, or gave it to, is nobody's after it.
+ *          Who is to own a file, and its mode, is said with it, or else the word of the keeper's options.
  * Threads  one a side.
  * Trust    The server checks all that it reads. What a packet process that was taken over gains here is to bind
  *          where nothing is or nobody serves, and to connect, in the folders that were listed at the start

@@ -18,7 +18,7 @@
 
 #define TAKEOVER_SOCKET	 "keeper.sock" /* in the run dir */
 #define TAKEOVER_VERSION 1	       /* of these two messages */
-#define TAKEOVER_IMAGE	 1	       /* of control/keeper/image.c: count up with every change of it */
+#define TAKEOVER_IMAGE	 2	       /* of control/keeper/image.c: count up with every change of it */
 #define TAKEOVER_MAGIC	 "LANYTKO"
 
 struct takeover_request {
