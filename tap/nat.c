@@ -143,7 +143,8 @@ static void on_renamed(struct tap *tap)
 	if (rc == 0)
 		return;
 	LOG_WARN("switch: port \"%s\": its rules stay as they were: %s", tap->port.name, err.text);
-	tap_note(tap, "its interface was renamed, its rules were not: %s", err.text);
+	tap_note(tap, rc == -EXDEV ? "no masquerading and no DHCP: %s" : "its interface was renamed, its rules were not: %s",
+		 err.text);
 }
 
 static void nat_destroy(struct port *p)

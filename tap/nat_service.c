@@ -261,8 +261,12 @@ int nat_service_rename(unsigned slot, int tun_fd, struct err *err)
 
 	if (!s)
 		return err_set(err, rc, "there is no nat service of slot %u", slot);
-	if (rc < 0 || !strcmp(ifname, s->ifname))
+	if (rc < 0)
 		return rc;
+	if (!strcmp(ifname, s->ifname)) { /* it was away, perhaps */
+		dhcp_tells(s, NULL);
+		return 0;
+	}
 	memcpy(name_was, s->ifname, sizeof(name_was));
 	memcpy(table_was, s->table, sizeof(table_was));
 	memcpy(s->ifname, ifname, sizeof(s->ifname));

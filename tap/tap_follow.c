@@ -49,6 +49,8 @@ static int follow(struct tap *t)
 		return rc;
 	t->netns[0] = '\0'; /* whatever it is called, it is not the one that was given */
 	t->away = true;
+	if (t->renamed)
+		t->renamed(t);
 	return 0;
 }
 

@@ -305,6 +305,30 @@ def renamed_interface_keeps_its_rules_and_its_dnsmasq():
     assert tables() == [] and forwarding() == "0"
 
 
+def interface_that_is_moved_away_is_said_to_be():
+    with Session() as s:
+        lab(s)
+        Net().ip("link", "set", "net", "netns", "outside")
+        await_true("the port is down there", lambda: "set down" in s.port("net")["reason"], 5)
+        outside.ip("link", "set", "net", "up")
+        await_true("it says what is missing", lambda: s.port("net")["state"] == "up" and s.port("net")["reason"] ==
+                   'no masquerading and no DHCP: interface "net" is in another network namespace', 5)
+        # It comes back, and after it was deleted elsewhere.
+        outside.ip("link", "set", "net", "netns", str(os.getpid()))
+        Net().ip("address", "add", "10.77.0.1/24", "dev", "net")
+        Net().ip("link", "set", "net", "up")
+        await_true("all is well", lambda: s.port("net")["state"] == "up" and s.port("net")["reason"] == "", 5)
+        await_true("DHCP is there", lambda: dhcp(s, guest)[1] == "10.77.0.1", 5)
+        assert guest.ping("10.50.0.2")
+        Net().ip("link", "set", "net", "netns", "outside")
+        await_true("the port is down there", lambda: "set down" in s.port("net")["reason"], 5)
+        outside.ip("link", "del", "net")
+        await_true("it has gone", lambda: "deleted" in s.port("net")["reason"], 5)
+        s.cli("port", "up", "net")
+        assert s.port("net")["reason"] == "" and tables() == ["lanyard-net"]
+        assert dhcp(s, guest)[1] == "10.77.0.1" and guest.ping("10.50.0.2")
+
+
 def chain_of_the_host_that_drops_is_named():
     out("nft", "add", "table", "inet", "wall")
     out("nft", "add", "chain", "inet", "wall", "through",
@@ -349,5 +373,5 @@ run(guest_gets_an_address_and_a_way_out, only_the_networks_own_addresses_get_out
     killed_switch_leaves_no_dnsmasq_and_replaces_its_table,
     what_a_killed_switch_leaves_is_undone_where_no_port_needs_it,
     forwarding_stays_on_for_another_switch, table_that_somebody_takes_away_is_put_back, renamed_interface_keeps_its_rules_and_its_dnsmasq,
-    chain_of_the_host_that_drops_is_named,
+    interface_that_is_moved_away_is_said_to_be, chain_of_the_host_that_drops_is_named,
     what_cannot_be_is_refused_and_leaves_nothing)
