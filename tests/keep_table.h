@@ -9,7 +9,9 @@
 #ifndef TESTS_KEEP_TABLE_H
 #define TESTS_KEEP_TABLE_H
 
+#include <stdio.h>
 #include <sys/types.h>
+#include <unistd.h>
 
 #include "switch/keep.h"
 
@@ -23,6 +25,15 @@ extern const struct keep_ops keep_table_ops;
 
 /* Runs fn(arg) in a process of its own, which then dies without tidying up; returns what wait(2) says. */
 int keep_table_life(struct keep_table *t, void (*fn)(void *arg), void *arg);
+
+/* Asserts in such a process. */
+#define MUST(condition)                                                                            \
+	do {                                                                                       \
+		if (!(condition)) {                                                                \
+			fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #condition);    \
+			_exit(9);                                                                  \
+		}                                                                                  \
+	} while (0)
 
 unsigned keep_table_n(const struct keep_table *t); /* descriptors kept */
 

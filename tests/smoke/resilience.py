@@ -68,6 +68,7 @@ class Bystanders:
             what(i)
         s.await_port("v", "waiting", 30)
         await_true("control clients are gone", lambda: len(open_fds(pid)) <= 80)
+        session.n_fds(s)  # waits until none comes or goes
         fds, rss = open_fds(pid), rss_anon(pid)
         for i in range(n):
             what(i)

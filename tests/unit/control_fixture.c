@@ -42,6 +42,7 @@ int fixture_setup(void **state)
 	struct sockaddr_un addr = {.sun_family = AF_UNIX};
 
 	log_level_set(LOG_LEVEL_ERR);
+	fixture_fails = false;
 	assert_int_equal(lab_setup((void **)&f->lab), 0);
 	bridge_del(f->lab->br, NULL); /* the daemon's objects all have owners */
 	snprintf(f->dir, sizeof(f->dir), "/tmp/daemon-XXXXXX");

@@ -72,14 +72,6 @@ static void must(int rc, const struct err *err)
 	}
 }
 
-#define MUST(condition)                                                                            \
-	do {                                                                                       \
-		if (!(condition)) {                                                                \
-			fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #condition);    \
-			_exit(9);                                                                  \
-		}                                                                                  \
-	} while (0)
-
 /* With ' for ". */
 static json_t *read_json(const char *text)
 {

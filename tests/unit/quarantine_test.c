@@ -32,14 +32,6 @@ struct life {
 	struct fake_port *evil, *good, *other;
 };
 
-#define MUST(condition)                                                                            \
-	do {                                                                                       \
-		if (!(condition)) {                                                                \
-			fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #condition);    \
-			_exit(9);                                                                  \
-		}                                                                                  \
-	} while (0)
-
 static const struct port_ops *fake_ops;
 static struct port_ops buggy_ops;
 static struct life *now;

@@ -31,14 +31,6 @@ struct life {
 	struct fake_port *from, *to;
 };
 
-#define MUST(condition)                                                                            \
-	do {                                                                                       \
-		if (!(condition)) {                                                                \
-			fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #condition);    \
-			_exit(9);                                                                  \
-		}                                                                                  \
-	} while (0)
-
 static const struct keep_key key = {.kind = KEEP_ARENA, .index = 1};
 
 static struct fake_port *port_make(struct life *l, struct bridge *br, const char *name, uint16_t slot)
