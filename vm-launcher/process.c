@@ -12,32 +12,18 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/program.h"
+
 #define FDS_MAX 4
 
 /* Relative to the folder of the running program, which in the build tree is control/cli. */
 static const char *const places[] = {
 	"",    "../libexec/lanyard/", "../sbin/",      "../../vm-launcher/",
-	"../", "../daemon/",	      "../../control/"};
+	"../", "../daemon/",	      "../../control/", NULL};
 
 int process_find(const char *name, char *path, size_t size, struct err *err)
 {
-	char self[PATH_MAX], *slash;
-	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-
-	self[n > 0 ? n : 0] = '\0';
-	slash = strrchr(self, '/');
-	if (slash)
-		slash[1] = '\0';
-	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
-		snprintf(path, size, "%s%s%s", self, places[i], name);
-		if (access(path, X_OK) == 0)
-			return 0;
-	}
-	snprintf(path, size, "%s/%s", LANYARD_LIBEXECDIR, name);
-	if (access(path, X_OK) == 0)
-		return 0;
-	return err_set(err, -ENOENT, "program \"%s\" is neither beside lanyard nor in %s", name,
-		       LANYARD_LIBEXECDIR);
+	return program_find(places, LANYARD_LIBEXECDIR, "lanyard", name, path, size, err);
 }
 
 int process_in_path(const char *name)

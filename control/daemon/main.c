@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/program.h"
 #include "base/std_fds.h"
 #include "control/daemon/notify.h"
 #include "control/daemon/options.h"
@@ -32,28 +33,13 @@
 
 static char socket_path[PATH_MAX + sizeof(SWITCH_SOCKET)], takeover_path[PATH_MAX + sizeof(TAKEOVER_SOCKET)];
 
-/* Beside us or in `folder` in the build tree; in the folder of programs that nobody calls by hand, wherever the tree
- * was installed to. */
-static int program_find(const char *folder, const char *name, char *path, size_t size, struct err *err)
+/* In `folder` in the build tree; in the folder of programs that nobody calls by hand, wherever the tree was installed
+ * to. */
+static int find(const char *folder, const char *name, char *path, size_t size, struct err *err)
 {
-	const char *const places[] = {"", folder, "../libexec/lanyard/"};
-	char self[PATH_MAX], *slash;
-	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	const char *const places[] = {"", folder, "../libexec/lanyard/", NULL};
 
-	self[n > 0 ? n : 0] = '\0';
-	slash = strrchr(self, '/');
-	if (slash)
-		slash[1] = '\0';
-	for (unsigned i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
-		int n_path = snprintf(path, size, "%s%s%s", self, places[i], name);
-
-		if (n_path > 0 && (size_t)n_path < size && access(path, X_OK) == 0)
-			return 0;
-	}
-	if (snprintf(path, size, "%s/%s", LANYARD_LIBEXECDIR, name) < (int)size && access(path, X_OK) == 0)
-		return 0;
-	return err_set(err, -ENOENT, "program \"%s\" is neither beside lanyard-switch nor in %s", name,
-		       LANYARD_LIBEXECDIR);
+	return program_find(places, LANYARD_LIBEXECDIR, "lanyard-switch", name, path, size, err);
 }
 
 static int on_listen(void *arg, int *fd, struct err *err)
@@ -187,14 +173,14 @@ int main(int argc, char **argv)
 	rc = options_main(argc, argv, &o, &status);
 	if (rc != 0)
 		return status;
-	rc = program_find("", PACKET, program, sizeof(program), &err);
+	rc = find("", PACKET, program, sizeof(program), &err);
 	if (rc == 0 && o.no_keeper) {
 		argv[0] = program;
 		execv(program, argv);
 		rc = err_set(&err, -errno, "cannot execute \"%s\": %s", program, strerror(errno));
 	}
 	if (rc == 0)
-		rc = program_find("../host/", HOST, helper, sizeof(helper), &err);
+		rc = find("../host/", HOST, helper, sizeof(helper), &err);
 	if (rc == 0 && o.takeover) {
 		rc = takeover_run(o.run_dir, LANYARD_VERSION, program, &err);
 		if (rc < 0)
