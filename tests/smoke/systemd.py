@@ -3,87 +3,17 @@
 """lanyard-switch.service under a real systemd: ready when it says so; the process that forwards and its keeper are
 killed again and again, and the unit is restarted, under front ends that never connect twice; stopping it leaves
 nothing."""
-import json
 import os
-import re
 import subprocess
 import tempfile
 
 import own_systemd
 import session
-from session import Session, await_true, binary
+from session import await_true
 from steady import PORTS, RATE, Steady, status
+from switch_unit import UNIT, Service, unit_text
 
 KILLS = int(os.environ.get("LANYARD_TEST_KILLS", 5))
-UNIT = "lanyard-switch.service"
-DROP_IN = """
-[Unit]
-DefaultDependencies=no
-[Service]
-StandardError=append:{}
-"""
-
-
-def unit_text():
-    """As it is installed, but for where the program is."""
-    with open(os.path.join(session.BUILD, "control/daemon", UNIT), encoding="utf-8") as f:
-        return re.sub("^ExecStart=[^ ]*", "ExecStart=" + binary("lanyard-switch"), f.read(), flags=re.M)
-
-
-class Service(Session):
-    """A session whose switch is that unit. Its /run and its folder are seen from here, its process numbers are not."""
-
-    def __init__(self):
-        super().__init__(daemon=False)
-        self.run_dir = self.path("run/lanyard")
-        self.env["LANYARD_RUN_DIR"] = self.run_dir
-        self.systemd = None
-        drop_ins = self.path(f"run/systemd/system/{UNIT}.d")
-        os.makedirs(drop_ins)
-        self.write(f"run/systemd/system/{UNIT}", unit_text())
-        with open(os.path.join(drop_ins, "test.conf"), "w", encoding="utf-8") as f:
-            f.write(DROP_IN.format(self.path("switch.log")))
-        self.systemd = own_systemd.OwnSystemd(self.dir, UNIT, os.path.abspath(session.BUILD))
-        try:
-            self.await_active()
-        except BaseException:
-            self.close(failed=True)
-            raise
-
-    def await_active(self):
-        def is_over():
-            now = self.show("ActiveState", "NRestarts")
-            assert now["ActiveState"] != "failed" and int(now["NRestarts"]) < 3, self.log_text()[-2000:]
-            return now["ActiveState"] == "active"
-
-        await_true("the unit is active", is_over)
-
-    def await_switch(self, pid):
-        """Another process than pid forwards: its status."""
-        def another():
-            done = self.cli("--json", "status", check=False)
-            now = json.loads(done.stdout)["daemon"] if done.returncode == 0 else {"pid": pid}
-            return now["pid"] != pid and now
-
-        return await_true("another process forwards", another)
-
-    def show(self, *names):
-        return self.systemd.show(*names)
-
-    def is_served(self):
-        return self.cli("status", check=False).returncode == 0
-
-    def kill(self, pid=None, sig="KILL"):
-        self.systemd.kill(pid, sig)
-
-    def close(self, failed=False):
-        if failed and self.systemd:
-            print(self.systemd.log_text()[-3000:])
-        if self.systemd:
-            for child in list(self.children):
-                self.end(child)
-            self.systemd.close()
-        super().close(failed)
 
 
 def keeper_pid(s):
@@ -202,5 +132,16 @@ def the_unit_is_understood():
     assert done.returncode == 0 and UNIT not in done.stdout + done.stderr, done.stdout + done.stderr
 
 
+def the_user_is_made():
+    session.need("systemd-sysusers")
+    conf = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../control/daemon/lanyard.sysusers")
+    with tempfile.TemporaryDirectory(prefix="lanyard-users-") as folder:
+        os.mkdir(os.path.join(folder, "etc"))
+        subprocess.run(["systemd-sysusers", f"--root={folder}", os.path.abspath(conf)], check=True, capture_output=True)
+        with open(os.path.join(folder, "etc/passwd"), encoding="utf-8") as f:
+            name, _, uid, _, _, home, shell = f.read().strip().split(":")
+    assert name == "lanyard" and 0 < int(uid) < 1000 and home == "/" and shell.endswith("nologin"), (name, uid, shell)
+
+
 own_systemd.need()
-session.run(the_unit_is_understood, ports_go_on_when_it_is_killed, what_was_not_stored_yet_is_not_believed)
+session.run(the_unit_is_understood, the_user_is_made, ports_go_on_when_it_is_killed, what_was_not_stored_yet_is_not_believed)
