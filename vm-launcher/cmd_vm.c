@@ -252,6 +252,9 @@ static void print_show(struct cli *cli, const json_t *params, const json_t *resu
 		       json_number_value(json_object_get(result, "ready_s")));
 	printf("  accelerator  %s: %s\n", text_of(result, "accel"),
 	       text_of(result, "accel_reason"));
+	if (text_of(result, "user")[0])
+		printf("  user         %s%s%s\n", text_of(result, "user"), text_of(result, "user_reason")[0] ? ": " : "",
+		       text_of(result, "user_reason"));
 	printf("  processors   %lld\n",
 	       (long long)json_integer_value(json_object_get(result, "cpus")));
 	printf("  memory       %lld MiB\n",

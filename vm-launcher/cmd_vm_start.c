@@ -34,6 +34,7 @@ const struct method m_cli_vm_start = {
 	start_params,
 	METHOD_LOCAL,
 	"NAME alone starts a VM again that was started before, as it was.\n"
+	"Where root starts it, QEMU is a user of the VM's own; --user root leaves it all rights.\n"
 	"`--nic user` is QEMU's own network, through which a guest reaches the outside.\n"
 	"Models are " NIC_MODEL_NAMES "; all but virtio are slower, for guests without its driver.",
 };
