@@ -23,6 +23,7 @@
 
 #include "base/fd_msg.h"
 #include "base/log.h"
+#include "control/host/forbidden.h"
 #include "control/host/rights.h"
 #include "tap/host.h"
 #include "tap/host_server.h"
@@ -124,6 +125,8 @@ int main(int argc, char **argv)
 	}
 	signals_leave_out();
 	rc = rights_reduce(&err);
+	if (rc == 0)
+		rc = forbidden_enter(&err);
 	if (rc == 0) {
 		rc = loop_create(&it.loop);
 		if (rc < 0)

@@ -116,7 +116,7 @@ def helper_starts_when_needed_with_what_it_needs():
         bits = sum(1 << bit for bit in CAPS.values())
         for name in ("CapPrm", "CapEff", "CapBnd"):
             assert int(status[name], 16) == bits, (name, status[name])
-        assert status["NoNewPrivs"] == "1"
+        assert status["NoNewPrivs"] == "1" and status["Seccomp"] == "2"
 
 
 def killed_helper_leaves_ports_up_and_comes_back():
