@@ -2,6 +2,7 @@
 #include "switch/arena.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -180,8 +181,13 @@ static int map_ours(int fd, int flags, struct arena **out, struct err *err)
 	struct stat st;
 	int rc;
 
+	int seals = fcntl(fd, F_GET_SEALS);
+
 	if (fstat(fd, &st) < 0)
 		return failed("fstat", err);
+	/* Cut shorter while we have it, it would be our death; and that of whoever comes next. */
+	if (seals < 0 || !(seals & F_SEAL_SHRINK))
+		return err_set(err, -EPROTO, "the switch's memory can be cut shorter by others");
 	if (st.st_size != (off_t)sizeof(struct memory))
 		return err_set(err, -EPROTO, "the switch's memory has %lld bytes instead of %zu",
 			       (long long)st.st_size, sizeof(struct memory));

@@ -283,6 +283,10 @@ static void memory_of_another_build_is_refused(void **state)
 	assert_refused(fd, "its first bytes are wrong");
 	/* Nobody cuts it under whoever maps it; one of another size is another's. */
 	assert_int_equal(ftruncate(fd, st.st_size - 4096), -1);
+	short_fd = memfd_create("unsealed", MFD_CLOEXEC);
+	assert_int_equal(ftruncate(short_fd, st.st_size), 0);
+	assert_refused(short_fd, "cut shorter");
+	close(short_fd);
 	short_fd = memfd_sized("short", (uint64_t)st.st_size - 4096);
 	assert_refused(short_fd, "bytes instead of");
 	close(short_fd);
