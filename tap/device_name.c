@@ -10,6 +10,7 @@
 #include <rte_bus.h>
 #include <rte_devargs.h>
 
+#include "base/socket_dirs.h"
 #include "switch/eal.h"
 #include "tap/device_allow.h"
 
@@ -123,6 +124,24 @@ void device_name_split(const char *text, struct device_name *d)
 		memcpy(d->iface, iface, n);
 }
 
+/* Its socket's file is made and removed with the rights of who opens the device. */
+static int memif_check(const struct device_name *d, struct err *err)
+{
+	size_t n_abstract = 0, n = 0;
+	const char *abstract = arg_find(d->args, "socket-abstract", &n_abstract);
+	const char *path = arg_find(d->args, "socket", &n);
+	char file[DEVICE_TEXT_MAX];
+
+	if (!device_is(d, "net_memif") || !abstract || strncmp(abstract, "no", n_abstract))
+		return 0;
+	snprintf(file, sizeof(file), "%.*s", path ? (int)n : 0, path ? path : "");
+	if (file[0] != '/' || strstr(file, "..")) {
+		err_set(err, -EINVAL, "a socket of net_memif with socket-abstract=no needs a whole path");
+		return err_hint(err, "socket=/run/lanyard/NAME");
+	}
+	return socket_dirs_check(file, err);
+}
+
 static int name_take(const struct rte_devargs *da, struct device_name *d, struct err *err)
 {
 	d->pci = !strcmp(rte_bus_name(da->bus), "pci");
@@ -164,5 +183,7 @@ int device_name_parse(const char *text, struct device_name *d, struct err *err)
 	free(da.data);
 	if (rc == 0)
 		rc = d->pci ? pci_check(d, err) : iface_check(d, err);
+	if (rc == 0)
+		rc = memif_check(d, err);
 	return rc;
 }

@@ -82,7 +82,8 @@ static int packet_args(const struct options *o, char *const *argv, char **out, s
 		rc = run_as_choose(strcmp(o->user, "auto") && o->user[0] ? o->user : NULL, o->run_dir, o->state_dir, &u,
 				   &why, err);
 	if (rc == 0)
-		rc = run_as_give(&u, o->state_dir, err);
+		rc = o->confine || geteuid() ? run_as_give(&u, o->state_dir, err)
+					     : run_as_return(o->state_dir, err);
 	if (rc == 0 && u.change)
 		rc = socket_dirs_set(o->run_dir, o->socket_dirs, o->n_socket_dirs, err);
 	if (rc < 0)

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "control/daemon/options.h"
 
-#include <cap-ng.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -29,7 +28,8 @@ static const struct param params[] = {
 	 "run in one process, which nobody starts anew when it dies; for debugging"},
 	{"no_confine", PARAM_BOOL, 0, 0, 0, NULL, NULL},
 	{"user", PARAM_STRING, 0, 1, 63, "USER",
-	 "with root: have the process that forwards become this user; \"auto\": one of its own (root)"},
+	 "with root: whose the process that forwards becomes; \"root\": it keeps root's rights (lanyard, or else a "
+	 "number that is nobody's)"},
 	{"run_as", PARAM_STRING, 0, 3, 40, NULL, NULL},
 	{"metrics", PARAM_STRING, 0, 1, 80, "ADDR:PORT",
 	 "serve metrics for Prometheus over HTTP; a port alone means 127.0.0.1 (not served)"},
@@ -240,11 +240,8 @@ static int values_take(const json_t *values, struct options *o, struct err *err)
 	snprintf(o->user, sizeof(o->user), "%s", text_of(values, "user") ? text_of(values, "user") : "");
 	o->takeover = json_is_true(json_object_get(values, "takeover"));
 	o->image_fd = json_object_get(values, "image") ? (int)json_integer_value(json_object_get(values, "image")) : -1;
-	/* Root's taps and uplinks are opened by the process that forwards, and so are those of whoever has a
-	 * capability: it keeps what it needs for that unless it is told to become another user. */
 	o->confine = !o->no_keeper && !json_is_true(json_object_get(values, "no_confine")) &&
-		     (o->user[0] || o->run_as.change ||
-		      (geteuid() != 0 && capng_have_capabilities(CAPNG_SELECT_CAPS) == CAPNG_NONE));
+		     (geteuid() != 0 || strcmp(o->user, "root"));
 	o->until_unused = json_is_true(json_object_get(values, "until_unused"));
 	return 0;
 }

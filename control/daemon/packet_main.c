@@ -208,8 +208,13 @@ static const struct kept_spare_ops spare_ops = {fits, spare_open, spare_unopen};
 static int handed_begin(struct process *p, struct err *err)
 {
 	const struct channel_go *go;
-	int rc = kept_await(p->kept, p->signal_fd, &spare_ops, NULL, err);
+	int rc = 0;
 
+	/* The keeper has the same, and the last word on ports' sockets; ours is there for sentences, and for devices. */
+	if (p->options.run_as.change)
+		rc = socket_dirs_set(p->options.run_dir, p->options.socket_dirs, p->options.n_socket_dirs, err);
+	if (rc == 0)
+		rc = kept_await(p->kept, p->signal_fd, &spare_ops, NULL, err);
 	if (rc != 0) {
 		if (rc > 0)
 			stopping_say(p);
@@ -228,9 +233,6 @@ static int handed_begin(struct process *p, struct err *err)
 	p->metrics_fd = kept_own(p->kept, OWN_METRICS, 0);
 	paths_ask_by(kept_own(p->kept, OWN_PATHS, 0));
 	pulse_map(p);
-	/* The keeper has the same, and the last word; ours is there for sentences. */
-	if (p->options.run_as.change)
-		return socket_dirs_set(p->options.run_dir, p->options.socket_dirs, p->options.n_socket_dirs, err);
 	return 0;
 }
 
@@ -365,7 +367,7 @@ static void confinement_say(struct process *p)
 	if (p->confined.on)
 		LOG_INFO("switch: process %d is confined: %s", (int)getpid(), text);
 	else
-		LOG_INFO("switch: process %d has all rights of who started it", (int)getpid());
+		LOG_INFO("switch: process %d keeps all rights of who started it", (int)getpid());
 }
 
 static void ready_say(struct process *p)

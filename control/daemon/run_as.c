@@ -135,14 +135,12 @@ static int file_give(const struct run_as *u, int dir_fd, const char *name)
 	return rc;
 }
 
-int run_as_give(const struct run_as *u, const char *state_dir, struct err *err)
+static int give(const struct run_as *u, const char *state_dir, struct err *err)
 {
 	int fd, rc = 0;
 	struct dirent *e;
 	DIR *dir;
 
-	if (!u->change)
-		return 0;
 	fd = open(state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0 || fchown(fd, u->uid, u->gid) < 0)
 		rc = -errno;
@@ -157,4 +155,23 @@ int run_as_give(const struct run_as *u, const char *state_dir, struct err *err)
 	return rc < 0 ? err_set(err, rc, "cannot give the state folder \"%s\" to user %s: %s",
 				state_dir, u->name, strerror(-rc))
 		      : 0;
+}
+
+int run_as_give(const struct run_as *u, const char *state_dir, struct err *err)
+{
+	return u->change ? give(u, state_dir, err) : 0;
+}
+
+int run_as_return(const char *state_dir, struct err *err)
+{
+	const struct run_as root = {.name = "root"};
+	const struct passwd *own = getpwnam(OWN_USER);
+	struct run_as was;
+	struct stat st;
+
+	/* What somebody else has, an administrator gave them. */
+	if (!before(state_dir, &was) &&
+	    (!own || lstat(state_dir, &st) < 0 || !S_ISDIR(st.st_mode) || st.st_uid != own->pw_uid))
+		return 0;
+	return give(&root, state_dir, err);
 }

@@ -35,5 +35,7 @@ int run_as_parse(const char *text, struct run_as *out, struct err *err);
 
 /* Gives the folder and the saved configurations in it to the user. */
 int run_as_give(const struct run_as *u, const char *state_dir, struct err *err);
+/* To root, where an earlier start has given it away. */
+int run_as_return(const char *state_dir, struct err *err);
 
 #endif

@@ -184,7 +184,7 @@ static void find_rights(const struct daemon *d, json_t *list)
 		return;
 	}
 	finding(list, "confined", "warn", "the process that forwards keeps the rights of whoever started the switch",
-		geteuid() == 0 ? "where no uplink is needed: lanyard-switch --user auto" : "leave --no-keeper and --no-confine out");
+		"leave --user root, --no-keeper and --no-confine out");
 }
 
 int do_daemon_facts(struct rpc_call *call, const json_t *params, json_t **result, struct err *err)

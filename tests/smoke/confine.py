@@ -96,7 +96,7 @@ def as_root():
     hard = resource.getrlimit(resource.RLIMIT_CORE)[1]
     resource.setrlimit(resource.RLIMIT_CORE, (hard, hard))
     os.environ["LD_PRELOAD"] = os.path.join(session.BUILD, "tests/violate.so")
-    s = Session("--user", "auto")
+    s = Session()  # that is root's default
     del os.environ["LD_PRELOAD"]
     with s:
         load = Steady(s, 2)
@@ -105,6 +105,31 @@ def as_root():
             test(s, load)
             print("   ok", test.__name__, flush=True)
         s.end(load.child)
+
+
+def roots_folder_is_given_over_and_back():
+    if os.geteuid() != 0:
+        print("   only root can become another user: not looked at")
+        return
+    with Session("--user", "root") as s:
+        s.cli("bridge", "add", "old")
+        path = os.path.join(s.state_dir, "config.json")
+        for words, is_root in (((), False), (("--user", "root"), True), (("--user", "auto"), False)):
+            owner = [os.stat(p).st_uid for p in (s.state_dir, path)]
+            s.cli("stop")
+            s.daemon.wait(10)
+            s.start(*words)
+            assert "old" in [b["name"] for b in s.json("bridge", "show")], s.log_text()
+            s.cli("bridge", "add", f"b{owner[0]}{len(words)}")
+            owner = [os.stat(p).st_uid for p in (s.state_dir, path)]
+            if is_root:
+                assert owner == [0, 0] and s.json("status")["daemon"]["confined"] is None, owner
+                facts = {f["name"]: f for f in s.json("doctor", check=False)}
+                assert facts["confined"]["state"] == "warn" and "--user root" in str(facts["confined"]), facts
+            else:
+                assert owner[0] == owner[1] and owner[0] in NOBODYS, owner
+                rights_check(s.pid)
+        assert "keeps all rights of who started it" in s.log_text()
 
 
 def as_an_ordinary_user():
@@ -146,4 +171,4 @@ def as_an_ordinary_user():
     assert "is confined: the caller's user" in text, text
 
 
-session.run(as_root, as_an_ordinary_user)
+session.run(as_root, roots_folder_is_given_over_and_back, as_an_ordinary_user)

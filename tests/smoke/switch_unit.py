@@ -34,7 +34,7 @@ class Service(Session):
         self.systemd = None
         drop_ins = self.path(f"run/systemd/system/{UNIT}.d")
         os.makedirs(drop_ins)
-        self.write(f"run/systemd/system/{UNIT}", unit_text(*options))
+        self.write(f"run/systemd/system/{UNIT}", unit_text("--socket-dir", self.dir, *options))
         with open(os.path.join(drop_ins, "test.conf"), "w", encoding="utf-8") as f:
             f.write(DROP_IN.format(self.path("switch.log")))
         self.systemd = own_systemd.OwnSystemd(self.dir, UNIT, os.path.abspath(session.BUILD), *readable)

@@ -70,7 +70,7 @@ def keeper_pid(s):
 
 
 def guests_go_on_whatever_befalls_the_service():
-    with Service("--user", "auto", readable=["/boot"]) as s:
+    with Service(readable=["/boot"]) as s:
         guests = Guests(s)
         assert all(int(vm["user"]) >= 61440 for vm in guests.vms()), guests.vms()
         status = json.loads(guests.run("--json", "status"))["daemon"]

@@ -75,7 +75,7 @@ def settled(load):
 
 def nobody_notices_a_takeover():
     # Also not where all that is left to a process is little.
-    with Session("--workers", "1", "--user", "auto") as s:
+    with Session("--workers", "1") as s:
         load = Steady(s)
         old = add_port(s, "old")
         offered = features(old)

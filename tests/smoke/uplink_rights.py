@@ -16,7 +16,6 @@ from steady import Steady, status
 PIDFD_GETFD = 438
 CHANNEL = 3  # the descriptor of the process that forwards
 ASK, OPEN = 7, 13
-USER = ("--user", "auto")
 
 
 def wire(i):
@@ -43,7 +42,7 @@ def traces(i):
 
 
 def nobody_beside_it_loses_a_frame():
-    with Session("--workers", "1", *USER) as s:
+    with Session("--workers", "1") as s:
         load = Steady(s)
         for i in "12":
             wire(i)
@@ -80,7 +79,7 @@ def nobody_beside_it_loses_a_frame():
 
 
 def interface_that_returns_heals():
-    with Session(*USER) as s:
+    with Session() as s:
         s.cli("bridge", "add", "br0")
         for i in "12":
             wire(i)
@@ -100,13 +99,14 @@ def interface_that_returns_heals():
 
 
 def what_cannot_be_opened_changes_nothing():
-    with Session(*USER) as s:
+    with Session() as s:
         s.cli("bridge", "add", "br0")
         wire("1")
         pid = s.pid
         for device, text in (("net_af_packet1,iface=nope", 'port "u1": there is no interface "nope"'),
                              ("net_af_packet1,iface=v1,framecnt=9", "could not set PACKET_RX_RING"),
                              ("net_af_xdp1,iface=v1,xdp_prog=/tmp/x", '"xdp_prog" is no argument'),
+                             ("net_memif0,socket=/etc/memif.sock,socket-abstract=no", "is in no folder in which"),
                              (f"net_pcap0,tx_pcap={s.path('made')}", "is no device that an uplink takes")):
             done = add(s, "1", device, check=False)
             assert done.returncode in (1, 2) and text in done.stderr, done
@@ -119,6 +119,7 @@ def what_cannot_be_opened_changes_nothing():
         assert [b["name"] for b in s.json("bridge", "show")] == ["br0"]
         assert s.pid == pid and status(s)["successions"] == {"n": 0}, status(s)
         assert traces("1") == (0, False, False) and not os.path.exists(s.path("made"))
+        assert not os.path.exists("/etc/memif.sock")
         with open(s.path("c.yaml"), encoding="ascii") as f:
             text = f.read().replace("nope", "v1")
         with open(s.path("c.yaml"), "w", encoding="ascii") as f:
@@ -138,7 +139,7 @@ def checksum(text):
 
 def saved_device_that_may_not_be_is_refused():
     """The file is that of whoever forwards."""
-    with Session(*USER) as s:
+    with Session() as s:
         s.cli("bridge", "add", "br0")
         add(s, "1", "net_null1")
         s.cli("stop")
@@ -150,7 +151,7 @@ def saved_device_that_may_not_be_is_refused():
         document = document.replace("net_null1", f"net_pcap1,tx_pcap={s.path('made')}")
         with open(path, "w", encoding="utf-8") as f:
             f.write(f'{{"format":1,"checksum":"{checksum(document)}",\n"document":{document}}}\n')
-        s.start(*USER)
+        s.start()
         assert s.json("port", "show") == [], s.json("port", "show")
         assert "is no device that an uplink takes" in s.log_text() and "damaged" not in s.log_text(), s.log_text()
         assert not os.path.exists(s.path("made"))
@@ -171,7 +172,7 @@ def open_message(number, device):
 
 
 def process_that_is_a_guests_gets_nothing_opened():
-    with Session("--workers", "1", *USER) as s:
+    with Session("--workers", "1") as s:
         load = Steady(s, 2)
         wire("1")
         s.await_spare()
