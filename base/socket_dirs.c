@@ -60,10 +60,13 @@ static int add(const char *path, bool beneath)
 /* Whether the folder that the run dir is in was made for it: not the system's, and nobody else writes there. */
 static bool is_private(const char *folder)
 {
+	static const char *const of_system[] = {"/run/", "/var/", "/etc/", "/usr/", "/dev/", NULL};
 	struct stat st;
 
-	return strrchr(folder, '/') != folder && strncmp(folder, "/run/", 5) && strncmp(folder, "/var/run/", 9) &&
-	       lstat(folder, &st) == 0 && S_ISDIR(st.st_mode) && st.st_uid == geteuid() && !(st.st_mode & 022);
+	for (const char *const *s = of_system; *s; s++)
+		if (!strncmp(folder, *s, strlen(*s)) && strncmp(folder, "/var/tmp/", 9))
+			return false;
+	return strrchr(folder, '/') != folder && lstat(folder, &st) == 0 && S_ISDIR(st.st_mode) && st.st_uid == geteuid() && !(st.st_mode & 022);
 }
 
 /* Its sockets only, and nothing beneath: that has other owners. */

@@ -44,14 +44,19 @@ static bool is_said(const char *word)
 /* A number stands for itself. */
 static int id_find(bool is_group, const char *name, unsigned *id, struct err *err)
 {
-	const struct passwd *user = is_group ? NULL : getpwnam(name);
-	const struct group *group = is_group ? getgrnam(name) : NULL;
+	const struct passwd *user;
+	const struct group *group;
 
+	/* A number first: names may be looked up over a network. */
+	if (users_number(name, id))
+		return 0;
+	user = is_group ? NULL : getpwnam(name);
+	group = is_group ? getgrnam(name) : NULL;
 	if (user)
 		*id = user->pw_uid;
 	else if (group)
 		*id = group->gr_gid;
-	else if (!users_number(name, id))
+	else
 		return err_set(err, -EINVAL, "there is no %s \"%.64s\"", is_group ? "group" : "user", name);
 	return 0;
 }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -83,8 +84,11 @@ static bool port_sum(int fd, unsigned n_blocks, unsigned id, struct port_counter
 static void go_on(struct tally *t, const struct switch_ *sw, int fd)
 {
 	struct header h;
+	struct stat st;
 
-	if (pread(fd, &h, sizeof(h), 0) != (ssize_t)sizeof(h) || !header_good(&h)) {
+	/* What is no file may wait for ever. */
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || pread(fd, &h, sizeof(h), 0) != (ssize_t)sizeof(h) ||
+	    !header_good(&h)) {
 		LOG_WARN("switch: counters begin at zero: those of the process before are of another build");
 		return;
 	}

@@ -57,15 +57,16 @@ struct arg {
  * net_virtio_user's server (see path). */
 static const struct driver {
 	const char *name;
+	bool is_safe; /* net_memif binds, connects to and removes any path */
 	struct arg args[ARGS_MAX];
 } drivers[] = {
-	{"net_af_packet", {{"iface", &iface}, {"framecnt", &slots}, {"qdisc_bypass", &bit}}},
-	{"net_af_xdp",
+	{"net_af_packet", true, {{"iface", &iface}, {"framecnt", &slots}, {"qdisc_bypass", &bit}}},
+	{"net_af_xdp", true,
 	 {{"iface", &iface},
 	  {"start_queue", &number},
 	  {"busy_budget", &count},
 	  {"force_copy", &bit}}},
-	{"net_memif",
+	{"net_memif", false,
 	 {{"id", &number},
 	  {"role", &role},
 	  {"bsize", &count},
@@ -75,7 +76,7 @@ static const struct driver {
 	  {"mac", &mac},
 	  {"zero-copy", &yes},
 	  {"secret", &secret}}},
-	{"net_virtio_user",
+	{"net_virtio_user", true,
 	 {{"path", &vhost_net},
 	  {"iface", &iface},
 	  {"mac", &mac},
@@ -87,9 +88,9 @@ static const struct driver {
 	  {"packed_vq", &bit},
 	  {"speed", &speed},
 	  {"vectorized", &bit}}},
-	{"net_tap", {{"iface", &iface}, {"mac", &mac_or_fixed}}},
-	{"net_null", {{"size", &count}, {"copy", &number}, {"no-rx", &bit}}},
-	{"net_ring", {{NULL}}},
+	{"net_tap", true, {{"iface", &iface}, {"mac", &mac_or_fixed}}},
+	{"net_null", true, {{"size", &count}, {"copy", &number}, {"no-rx", &bit}}},
+	{"net_ring", true, {{NULL}}},
 };
 
 #define N_DRIVERS (sizeof(drivers) / sizeof(drivers[0]))
@@ -193,11 +194,28 @@ static int pci_check(const char *text, size_t name, struct err *err)
 	return 0;
 }
 
+static bool is_strict;
+
+void device_allow_strict(bool strict)
+{
+	is_strict = strict;
+}
+
+bool device_allow_is_strict(void)
+{
+	return is_strict;
+}
+
 int device_allow(const char *text, struct err *err)
 {
 	size_t n = strcspn(text, ",");
 	const struct driver *d = driver_find(text, n);
 
+	if (d && is_strict && !d->is_safe) {
+		err_set(err, -EINVAL, "%s would open its socket with root's rights, which this switch has given up",
+			d->name);
+		return err_hint(err, "start lanyard-switch with --user root if no guest is to be feared");
+	}
 	if (d)
 		return args_check(d, text[n] ? text + n + 1 : NULL, err);
 	if (is_pci(text, n))

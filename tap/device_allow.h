@@ -7,14 +7,23 @@
  *          only listed drivers with listed arguments, each with its form, reach DPDK.
  * How      A driver's name with digits at its end, or a PCI address without arguments. No value has a
  *          character that DPDK's parsers give a meaning: "=", "(", and "," are refused.
- * Threads  any; nothing is kept, nothing is touched.
+ * Strict   A process that opens devices with root's rights for one that has none, and may be a guest's: what would
+ *          be a way to those rights is refused as well.
+ * Threads  any; device_allow_strict(): before there are others.
  * Trust    the text is a client's.
  */
 #ifndef TAP_DEVICE_ALLOW_H
 #define TAP_DEVICE_ALLOW_H
 
+#include <stdbool.h>
+
 #include "base/err.h"
 
+/* From now on, as above. */
+void device_allow_strict(bool strict);
+bool device_allow_is_strict(void);
+
+/* 0, or -EINVAL with a sentence. */
 int device_allow(const char *text, struct err *err);
 
 #endif

@@ -36,6 +36,8 @@ int device_early_open(const struct device_want *w, struct err *err)
 		return err_set(err, -ENOSPC, "%d devices wait for their ports already", DEVICE_EARLY_MAX);
 	if (w->n_queues > PORT_QUEUES_MAX)
 		return err_set(err, -EINVAL, "%u queues are more than %d", w->n_queues, PORT_QUEUES_MAX);
+	if (w->mtu > UINT16_MAX)
+		return err_set(err, -EINVAL, "an MTU of %u is more than %d", w->mtu, UINT16_MAX);
 	*at = aligned_alloc(64, (sizeof(**at) + 63) / 64 * 64);
 	if (!*at)
 		return err_set(err, -ENOMEM, "out of memory");

@@ -64,6 +64,11 @@ static int pci_check(const struct device_name *d, struct err *err)
 	}
 	target[n] = '\0';
 	driver = strrchr(target, '/') ? strrchr(target, '/') + 1 : target;
+	if (device_allow_is_strict() && strstr(driver, "uio")) {
+		err_set(err, -EINVAL, "%s lets whoever has PCI device %s reach all memory, and this switch has given "
+				      "up root's rights", driver, d->name);
+		return err_hint(err, "`dpdk-devbind.py --bind=vfio-pci %s`, or lanyard-switch --user root", d->name);
+	}
 	for (const char *const *f = fine; *f; f++)
 		if (!strcmp(*f, driver))
 			return 0;

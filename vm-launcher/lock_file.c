@@ -27,7 +27,7 @@ static bool is_there(const char *path, int fd)
 
 static int try_once(const char *path)
 {
-	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640), rc = 0;
+	int fd = open(path, O_RDONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640), rc = 0;
 
 	if (fd < 0)
 		return -errno;

@@ -19,6 +19,7 @@
 #define RETRY_FIRST_NS	(250 * MS_NS)
 #define RETRY_MAX_NS	(2 * S_NS)
 #define RETRY_IDLE_NS	(5 * S_NS) /* of a VM that needs no switch, and would only be seen in it */
+#define EVENTS_A_TURN   1024
 
 struct switch_link {
 	struct loop *loop;
@@ -196,17 +197,21 @@ static void event_dispatch(struct switch_link *l, const json_t *event)
 			event_take(l, i, event);
 }
 
-/* All that have come. False when the connection has ended. */
+/* All that have come. False when the connection has ended, or is better ended: whoever connects again hears how it
+ * is. */
 static bool events_take(struct switch_link *l)
 {
 	struct err err = ERR_NONE;
+	unsigned n = 0;
 	json_t *event;
 	int rc;
 
-	while ((rc = rpc_event_next(l->client, 0, &event, &err)) == 0) {
+	while ((rc = rpc_event_next(l->client, 0, &event, &err)) == 0 && n++ < EVENTS_A_TURN) {
 		event_dispatch(l, event);
 		json_decref(event);
 	}
+	if (rc == 0)
+		json_decref(event);
 	return rc == -ETIMEDOUT;
 }
 

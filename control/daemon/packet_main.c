@@ -45,6 +45,7 @@
 #include "switch/eal.h"
 #include "switch/pulse.h"
 #include "switch/quarantine.h"
+#include "tap/device_allow.h"
 #include "tap/device_early.h"
 #include "vhost-user/vu_mem.h"
 
@@ -464,6 +465,7 @@ int main(int argc, char **argv)
 	rc = options_main(argc, argv, &p.options, &status);
 	if (rc != 0)
 		return status;
+	device_allow_strict(p.options.run_as.change);
 	p.d.run_dir = p.options.run_dir;
 	p.d.until_unused = p.options.until_unused;
 	rc = process_begin(&p, &err);

@@ -166,9 +166,12 @@ int channel_receive(int fd, struct channel_msg *m, bool wait)
 	m->n_fds = 0;
 	if (got < 0)
 		return errno == EAGAIN || errno == EINTR ? 0 : -EPIPE;
-	if (got == 0)
-		return -EPIPE;
 	m->n_fds = fd_msg_detach(&mh, m->fds, CHANNEL_BATCH);
+	if (got == 0) {
+		fd_msg_close(m->fds, m->n_fds);
+		m->n_fds = 0;
+		return -EPIPE;
+	}
 	if (is_whole(m, (size_t)got, mh.msg_flags))
 		return 1;
 	fd_msg_close(m->fds, m->n_fds);

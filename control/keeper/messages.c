@@ -65,6 +65,12 @@ static void active_said(struct keeper *k, struct channel_msg *m)
 {
 	switch (m->type) {
 	case CHANNEL_PUT:
+		/* A successor with root's rights maps it: what a stranger may still write to must not come in its place. */
+		if (k->active->ready && m->keys[0].kind == KEEP_ARENA) {
+			LOG_WARN_RL("switch: process %d wants its state kept elsewhere, which is refused",
+				    (int)k->active->pid);
+			break;
+		}
 		put(k, m);
 		stored_say(k, m->keys[0].slot);
 		break;

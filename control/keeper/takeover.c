@@ -231,14 +231,21 @@ void takeover_go_on(struct keeper *k)
 
 /* ---- the socket ---- */
 
-/* What this process has connected itself is the packet process's (control/keeper/paths.h), which may not. */
-static bool may_ask(int fd)
+static bool is_packet(const struct packet *p, pid_t pid)
+{
+	return p && p->pid == pid;
+}
+
+/* What this process has connected itself is the packet process's (control/keeper/paths.h), which may not; nor may one
+ * that has not given up its rights yet, on the word of one that has. */
+static bool may_ask(const struct keeper *k, int fd)
 {
 	struct ucred who;
 	socklen_t len = sizeof(who);
 
 	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len) == 0 && who.pid != getpid() &&
-	       (who.uid == 0 || who.uid == geteuid());
+	       !is_packet(k->active, who.pid) && !is_packet(k->spare, who.pid) && !is_packet(k->dying, who.pid) &&
+	       !is_packet(k->takeover.reserve, who.pid) && (who.uid == 0 || who.uid == geteuid());
 }
 
 static void never_asked(void *arg)
@@ -283,7 +290,7 @@ static void on_connect(void *arg, int listen_fd, uint32_t events)
 
 	if (fd < 0)
 		return;
-	if (!may_ask(fd))
+	if (!may_ask(k, fd))
 		answer(fd, -EACCES, "only root and the user that runs the switch may take it over");
 	else if (t->client >= 0)
 		answer(fd, -EBUSY, "another takeover is under way");

@@ -21,6 +21,7 @@
 #define FDS_MAX	       4
 #define PAGES_MAX      100000 /* a server whose cursor never ends must not hold us */
 #define EVENTS_MAX     4096
+#define OTHERS_MAX     64 /* lines between two events */
 #define DUMP_FLAGS     (JSON_COMPACT | JSON_REAL_PRECISION(15))
 
 struct rpc_client {
@@ -305,6 +306,9 @@ static int read_answer(struct rpc_client *c, json_int_t id, json_t **result, uin
 		/* Without an id: the server could not read us, or refuses the connection. */
 		if (json_is_null(got) ? !error : json_integer_value(got) != id) {
 			json_decref(doc);
+			/* Whoever never stops talking does not answer either. */
+			if (left_ms(deadline_ns) == 0)
+				return err_set(err, -ETIMEDOUT, "no answer came in time");
 			continue;
 		}
 		rc = error ? error_out(error, err) : 0;
@@ -350,6 +354,7 @@ int rpc_tell(struct rpc_client *c, const char *method, json_t *params, struct er
 int rpc_event_next(struct rpc_client *c, int timeout_ms, json_t **event, struct err *err)
 {
 	uint64_t deadline_ns = deadline_in(timeout_ms);
+	unsigned n_other = 0;
 
 	for (;;) {
 		json_t *doc = NULL;
@@ -365,7 +370,11 @@ int rpc_event_next(struct rpc_client *c, int timeout_ms, json_t **event, struct 
 			return rc;
 		if (json_object_get(doc, "method"))
 			event_keep(c, doc);
+		else if (++n_other == OTHERS_MAX)
+			rc = err_set(err, -EPROTO, "the server answers what nobody asked");
 		json_decref(doc);
+		if (rc < 0)
+			return rc;
 	}
 }
 

@@ -24,6 +24,14 @@ static void assert_refused(const char *text, const char *why)
 		fail_msg("\"%s\": \"%s\" (%s) does not say \"%s\"", text, err.text, err.hint, why);
 }
 
+static void is_allowed(const char *text)
+{
+	struct err err = ERR_NONE;
+
+	if (device_allow(text, &err) < 0)
+		fail_msg("\"%s\": %s", text, err.text);
+}
+
 static void listed_devices_are_allowed(void **state)
 {
 	static const char *const fine[] = {
@@ -42,12 +50,20 @@ static void listed_devices_are_allowed(void **state)
 		"abcd:ef:1f.7",
 	};
 
-	for (unsigned i = 0; i < sizeof(fine) / sizeof(fine[0]); i++) {
-		struct err err = ERR_NONE;
+	for (unsigned i = 0; i < sizeof(fine) / sizeof(fine[0]); i++)
+		is_allowed(fine[i]);
+}
 
-		if (device_allow(fine[i], &err) < 0)
-			fail_msg("\"%s\": %s", fine[i], err.text);
-	}
+/* By who has rights for who has none. */
+static void no_way_to_root_is_allowed(void **state)
+{
+	device_allow_strict(true);
+	assert_refused("net_memif0,role=client,socket-abstract=no,socket=/run/lanyard/keeper.sock", "root's rights");
+	assert_refused("net_memif0", "--user root");
+	is_allowed("net_af_packet0,iface=eth0");
+	is_allowed("0000:03:00.0");
+	device_allow_strict(false);
+	is_allowed("net_memif0");
 }
 
 static void other_drivers_are_refused(void **state)
@@ -139,6 +155,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(listed_devices_are_allowed),
+		cmocka_unit_test(no_way_to_root_is_allowed),
 		cmocka_unit_test(other_drivers_are_refused),
 		cmocka_unit_test(arguments_that_do_more_are_refused),
 		cmocka_unit_test(values_have_their_form),

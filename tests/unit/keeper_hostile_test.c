@@ -52,7 +52,7 @@ static const char *file(const char *folder, const char *name)
 
 struct handed {
 	int own[64][2];
-	unsigned n_kicks;
+	unsigned n_kicks, n_arenas;
 };
 
 static void say(enum channel_type type, struct keep_key key, uint32_t kinds, int fd)
@@ -67,13 +67,14 @@ static void take_all(struct handed *h)
 	struct channel_msg m = {.type = CHANNEL_WARM, .number = CHANNEL_VERSION};
 
 	memset(h, -1, sizeof(*h));
-	h->n_kicks = 0;
+	h->n_kicks = h->n_arenas = 0;
 	channel_send(CHANNEL, &m);
 	while (channel_receive(CHANNEL, &m, true) > 0 && m.type != CHANNEL_GO)
 		for (unsigned i = 0; m.type == CHANNEL_HAND && i < m.n; i++) {
 			if (m.keys[i].kind == KEEP_PROCESS && m.keys[i].slot < 64 && m.keys[i].index < 2)
 				h->own[m.keys[i].slot][m.keys[i].index] = m.fds[i];
 			h->n_kicks += m.keys[i].kind == KEEP_KICK;
+			h->n_arenas += m.keys[i].kind == KEEP_ARENA;
 		}
 	m = (struct channel_msg){.type = CHANNEL_READY, .number = loop_now_ns()};
 	channel_send(CHANNEL, &m);
@@ -98,6 +99,8 @@ static bool is_whole(const struct handed *h, const char *folder)
 	socklen_t size = sizeof(int);
 	int listens = 0;
 
+	if (h->n_arenas)
+		return false;
 	for (unsigned i = 0; i < 2; i++)
 		if (stat(file(folder, i ? "lock1" : "lock0"), &lock) < 0 || fstat(h->own[OWN_LOCK][i], &is) < 0 ||
 		    lock.st_ino != is.st_ino)
@@ -135,6 +138,13 @@ static void garbage(const struct handed *h)
 }
 
 /* Messages that only a keeper sends. */
+/* A successor with more rights would map what a front end can still write to. */
+static void state_replaced(const struct handed *h)
+{
+	say(CHANNEL_PUT, (struct keep_key){KEEP_ARENA, 0, 0}, 0, memfd_create("a front end's", 0));
+	garbage(h);
+}
+
 static void keepers_own_words(const struct handed *h)
 {
 	struct channel_msg m = {.type = CHANNEL_GO, .go = {.end = ~0u, .keeper_pid = 1}};
@@ -231,6 +241,7 @@ static void (*const attacks[])(const struct handed *h) = {
 	lock_replaced,	   pulse_replaced,	    control_socket_dropped, locks_dropped_as_a_slot, garbage,
 	keepers_own_words, all_descriptors_used_up, flooded_from_the_grave, helper_asked_without_end,
 	answers_never_read, empty_messages,	    asking_ends_shut_down,  answers_stolen,
+	state_replaced,
 };
 #define N_ATTACKS (sizeof(attacks) / sizeof(attacks[0]))
 
