@@ -13,6 +13,7 @@
  *          only where its key's hash leads, to a port that there can be.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -139,11 +140,13 @@ uint32_t fdb_max_macs(const struct fdb *t)
 /* Reads the page behind the buckets; -EPROTO unless it belongs to a table like ours. */
 static int owner_read(int fd, struct owner_page *o)
 {
+	int seals = fcntl(fd, F_GET_SEALS);
 	struct stat st;
 
 	if (fstat(fd, &st) < 0)
 		return -errno;
-	if (st.st_size <= (off_t)sizeof(*o) ||
+	/* Nobody may cut it shorter while we have it. */
+	if (seals < 0 || !(seals & F_SEAL_SHRINK) || st.st_size <= (off_t)sizeof(*o) ||
 	    pread(fd, o, sizeof(*o), st.st_size - (off_t)sizeof(*o)) != sizeof(*o) ||
 	    memcmp(o->magic, magic, sizeof(magic)) || o->version != TABLE_VERSION ||
 	    o->bucket_bytes != sizeof(struct bucket) || o->max_macs < BRIDGE_MACS_MIN ||

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -199,7 +200,8 @@ static void memory_that_is_no_table_of_ours_is_refused(void **state)
 {
 	struct fdb *t = table(1024), *next;
 	unsigned n;
-	int empty_fd;
+	int empty_fd, unsealed_fd;
+	struct stat st;
 
 	assert_int_equal(adopt_with(0, 1), -EPROTO);	       /* magic */
 	assert_int_equal(adopt_with(1, 64ull << 32), -EPROTO); /* version 0 */
@@ -209,6 +211,11 @@ static void memory_that_is_no_table_of_ours_is_refused(void **state)
 	assert_int_equal(adopt_with(6, 3), -EPROTO); /* addresses */
 	assert_int_equal(adopt_with(6, 4096), -EPROTO);
 	assert_int_equal(ftruncate(fdb_fd(t), 0), -1); /* nobody cuts it under whoever maps it */
+	unsealed_fd = memfd_create("unsealed", MFD_CLOEXEC);
+	fstat(fdb_fd(t), &st);
+	assert_int_equal(write(unsealed_fd, t->buckets, (size_t)st.st_size), st.st_size);
+	assert_int_equal(fdb_adopt(unsealed_fd, AGEING_S, &next, &n), -EPROTO);
+	close(unsealed_fd);
 	empty_fd = memfd_sized("empty", 0);
 	assert_int_equal(fdb_adopt(empty_fd, AGEING_S, &next, &n), -EPROTO);
 	close(empty_fd);
