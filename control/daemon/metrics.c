@@ -201,7 +201,8 @@ static void on_message(void *arg, const char *fmt, va_list ap)
 
 	vsnprintf(text, sizeof(text), fmt, ap);
 	text[strcspn(text, "\n")] = '\0';
-	LOG_INFO_RL("metrics: %s", text);
+	/* Mostly, at each request, that sockets have no options where the process has no rights; it does without. */
+	LOG_DEBUG("metrics: %s", text);
 }
 
 /* ---- life ---- */

@@ -91,9 +91,8 @@ static int pid_check(struct rpc_call *call, const char *name, const json_t *para
 	if (!process_read(asked, &parent, &uid, &is_qemu))
 		return 0;
 	*pid = asked;
-	/* A supervisor that has adopted a QEMU is not its parent. */
-	if (asked == peer.pid || parent == peer.pid ||
-	    (uid == peer.uid && (peer.uid || is_qemu)))
+	/* A supervisor that has adopted a QEMU is not its parent, and root's runs as a user of its own. */
+	if (asked == peer.pid || parent == peer.pid || (peer.uid ? uid == peer.uid : is_qemu))
 		return 0;
 	LOG_INFO_RL("vm \"%s\": process %d reports the foreign process %d", name, (int)peer.pid,
 		    (int)asked);

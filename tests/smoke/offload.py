@@ -29,6 +29,8 @@ def qemu_without_offloads_for_plain(s):
     """The launcher has no word for a device's properties: a QEMU before the real one adds them."""
     folder = s.path("bin")
     os.mkdir(folder)
+    for path in (s.dir, folder):  # QEMU's user comes in
+        os.chmod(path, 0o711)
     with open(os.path.join(folder, "qemu-system-x86_64"), "w", encoding="ascii") as f:
         f.write("#!/bin/sh\ncase \"$*\" in\n*guest=plain*) set -- \"$@\" " +
                 " ".join(f"-global virtio-net-pci.{p}" for p in PLAIN.split(",")) +
