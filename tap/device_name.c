@@ -10,7 +10,6 @@
 #include <rte_bus.h>
 #include <rte_devargs.h>
 
-#include "base/socket_dirs.h"
 #include "switch/eal.h"
 #include "tap/device_allow.h"
 
@@ -129,22 +128,27 @@ void device_name_split(const char *text, struct device_name *d)
 		memcpy(d->iface, iface, n);
 }
 
-/* Its socket's file is made and removed with the rights of who opens the device. */
-static int memif_check(const struct device_name *d, struct err *err)
-{
-	size_t n_abstract = 0, n = 0;
-	const char *abstract = arg_find(d->args, "socket-abstract", &n_abstract);
-	const char *path = arg_find(d->args, "socket", &n);
-	char file[DEVICE_TEXT_MAX];
+/* What a process without rights may have opened for it, if the administrator has said so. */
+static char *const *only;
+static unsigned n_only;
 
-	if (!device_is(d, "net_memif") || !abstract || strncmp(abstract, "no", n_abstract))
+void device_names_only(char *const *names, unsigned n)
+{
+	only = names;
+	n_only = n;
+}
+
+static int listed_check(const struct device_name *d, struct err *err)
+{
+	const char *name = d->pci ? d->name : d->iface;
+
+	for (unsigned i = 0; i < n_only; i++)
+		if (!strcmp(only[i], name))
+			return 0;
+	if (!n_only || !name[0])
 		return 0;
-	snprintf(file, sizeof(file), "%.*s", path ? (int)n : 0, path ? path : "");
-	if (file[0] != '/' || strstr(file, "..")) {
-		err_set(err, -EINVAL, "a socket of net_memif with socket-abstract=no needs a whole path");
-		return err_hint(err, "socket=/run/lanyard/NAME");
-	}
-	return socket_dirs_check(file, err);
+	err_set(err, -EACCES, "%s is none of the devices that this switch may have for uplinks", name);
+	return err_hint(err, "start lanyard-switch with --uplink-device %s as well", name);
 }
 
 static int name_take(const struct rte_devargs *da, struct device_name *d, struct err *err)
@@ -188,7 +192,5 @@ int device_name_parse(const char *text, struct device_name *d, struct err *err)
 	free(da.data);
 	if (rc == 0)
 		rc = d->pci ? pci_check(d, err) : iface_check(d, err);
-	if (rc == 0)
-		rc = memif_check(d, err);
-	return rc;
+	return rc == 0 ? listed_check(d, err) : rc;
 }

@@ -40,6 +40,8 @@ static const struct param params[] = {
 	{"port_mode", PARAM_STRING, 0, 1, 16, "MODE", "the mode of ports' sockets (0660)"},
 	{"socket_dir", PARAM_LIST, 0, 0, 0, "DIR",
 	 "a folder in which ports' sockets may be, and what is beneath it; repeatable (the run dir)"},
+	{"uplink_device", PARAM_LIST, 0, 0, 0, "NAME",
+	 "an interface or PCI address that uplinks may have, and no other; repeatable (any)"},
 	{"view", PARAM_STRING, 0, 1, 1024, "WHO", "users and %groups who may look: alice,%staff"},
 	{"operate", PARAM_STRING, 0, 1, 1024, "WHO", "who may also set ports up and down, capture, flush addresses"},
 	{"admin", PARAM_STRING, 0, 1, 1024, "WHO", "who may do everything"},
@@ -172,23 +174,31 @@ static int takeover_check(const json_t *values, struct err *err)
 	return 0;
 }
 
-static int socket_dirs_take(const json_t *dirs, struct options *o, struct err *err)
+/* option: its name, for sentences. */
+static int texts_take(const json_t *list, const char *option, char **out, unsigned *n, unsigned max, struct err *err)
 {
-	const json_t *dir;
+	const json_t *text;
 	size_t i;
 
-	json_array_foreach (dirs, i, dir) {
-		const char *text = json_string_value(dir);
-
-		if (text[0] != '/')
-			return err_set(err, -EINVAL, "--socket-dir: \"%.60s\" does not begin with /", text);
-		if (i == SOCKET_DIRS_MAX)
-			return err_set(err, -EINVAL, "--socket-dir: more than %d folders", SOCKET_DIRS_MAX);
-		o->socket_dirs[o->n_socket_dirs] = strdup(text);
-		if (!o->socket_dirs[o->n_socket_dirs++])
+	json_array_foreach (list, i, text) {
+		if (i == max)
+			return err_set(err, -EINVAL, "--%s: more than %u", option, max);
+		out[i] = strdup(json_string_value(text));
+		if (!out[i])
 			return err_set(err, -ENOMEM, "out of memory");
+		(*n)++;
 	}
 	return 0;
+}
+
+static int socket_dirs_take(const json_t *dirs, struct options *o, struct err *err)
+{
+	int rc = texts_take(dirs, "socket-dir", o->socket_dirs, &o->n_socket_dirs, SOCKET_DIRS_MAX, err);
+
+	for (unsigned i = 0; rc == 0 && i < o->n_socket_dirs; i++)
+		if (o->socket_dirs[i][0] != '/')
+			rc = err_set(err, -EINVAL, "--socket-dir: \"%.60s\" does not begin with /", o->socket_dirs[i]);
+	return rc;
 }
 
 static int values_take(const json_t *values, struct options *o, struct err *err)
@@ -213,6 +223,9 @@ static int values_take(const json_t *values, struct options *o, struct err *err)
 				  text_of(values, "port_mode"), err);
 	if (rc == 0)
 		rc = socket_dirs_take(json_object_get(values, "socket_dir"), o, err);
+	if (rc == 0)
+		rc = texts_take(json_object_get(values, "uplink_device"), "uplink-device", o->uplink_devices,
+				&o->n_uplink_devices, UPLINK_DEVICES_MAX, err);
 	if (rc == 0 && metrics) {
 		o->serve_metrics = true;
 		rc = metrics_address_parse(metrics, &o->metrics, err);

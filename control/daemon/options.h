@@ -18,7 +18,8 @@
 #include "switch/eal.h"
 #include "switch/switch.h"
 
-#define WORKERS_MAX 64
+#define WORKERS_MAX	   64
+#define UPLINK_DEVICES_MAX 64
 
 struct options {
 	char run_dir[PATH_MAX], state_dir[PATH_MAX];
@@ -31,6 +32,8 @@ struct options {
 	struct unix_path_access ports; /* to their sockets */
 	char *socket_dirs[SOCKET_DIRS_MAX]; /* of --socket-dir */
 	unsigned n_socket_dirs;
+	char *uplink_devices[UPLINK_DEVICES_MAX]; /* of --uplink-device */
+	unsigned n_uplink_devices;
 	bool serve_metrics;
 	union metrics_address metrics; /* where to */
 	bool until_unused;

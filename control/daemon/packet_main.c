@@ -47,6 +47,7 @@
 #include "switch/quarantine.h"
 #include "tap/device_allow.h"
 #include "tap/device_early.h"
+#include "tap/device_name.h"
 #include "vhost-user/vu_mem.h"
 
 struct process {
@@ -466,6 +467,7 @@ int main(int argc, char **argv)
 	if (rc != 0)
 		return status;
 	device_allow_strict(p.options.run_as.change);
+	device_names_only(p.options.uplink_devices, p.options.n_uplink_devices);
 	p.d.run_dir = p.options.run_dir;
 	p.d.until_unused = p.options.until_unused;
 	rc = process_begin(&p, &err);

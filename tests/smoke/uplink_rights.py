@@ -106,7 +106,7 @@ def what_cannot_be_opened_changes_nothing():
         for device, text in (("net_af_packet1,iface=nope", 'port "u1": there is no interface "nope"'),
                              ("net_af_packet1,iface=v1,framecnt=9", "could not set PACKET_RX_RING"),
                              ("net_af_xdp1,iface=v1,xdp_prog=/tmp/x", '"xdp_prog" is no argument'),
-                             ("net_memif0,socket=/etc/memif.sock,socket-abstract=no", "is in no folder in which"),
+                             ("net_memif0,socket=/etc/memif.sock,socket-abstract=no", "would open its socket with root's rights"),
                              (f"net_pcap0,tx_pcap={s.path('made')}", "is no device that an uplink takes")):
             done = add(s, "1", device, check=False)
             assert done.returncode in (1, 2) and text in done.stderr, done
@@ -157,6 +157,22 @@ def saved_device_that_may_not_be_is_refused():
         assert not os.path.exists(s.path("made"))
 
 
+def devices_are_those_that_the_switch_may_have():
+    with Session("--uplink-device", "v1", "--uplink-device", "0000:03:00.0") as s:
+        s.cli("bridge", "add", "br0")
+        wire("1")
+        wire("2")
+        done = add(s, "2", check=False)
+        assert done.returncode and "v2 is none of the devices" in done.stderr, done
+        assert "--uplink-device v2" in done.stderr and traces("2") == (0, False, False), done
+        with channel(s.pid) as c:  # as a guest's process would, which asks nobody
+            c.send(open_message(1, "net_af_packet2,iface=v2"))
+            time.sleep(0.5)
+        assert traces("2") == (0, False, False)
+        add(s, "1")
+        assert s.port("u1")["state"] == "up", s.port("u1")
+
+
 def channel(pid):
     """The end of its channel that the process has: what we say there, it says."""
     pidfd = os.pidfd_open(pid)
@@ -178,7 +194,8 @@ def process_that_is_a_guests_gets_nothing_opened():
         s.await_spare()
         with channel(s.pid) as c:
             before = status(s)["successions"]["n"]
-            for device in (f"net_pcap0,tx_pcap={s.path('made')}", f"net_failsafe0,exec(touch {s.path('made')})",
+            for device in ("net_memif0,role=client,socket-abstract=no,socket=" + s.run_dir + "/keeper.sock",
+                           f"net_pcap0,tx_pcap={s.path('made')}", f"net_failsafe0,exec(touch {s.path('made')})",
                            "net_af_xdp1,iface=v1,xdp_prog=/bin/true", "net_tap0,iface=dtap0,remote=v1"):
                 c.send(open_message(1, device))
                 time.sleep(0.2)
@@ -222,4 +239,5 @@ out("sysctl", "-q", "-w", "net.ipv6.conf.default.disable_ipv6=1", check=False)
 nets = {i: Net("n" + i) for i in "12"}
 DRIVER = {"1": "net_af_packet", "2": "net_af_xdp"}
 run(*map(clean, (nobody_beside_it_loses_a_frame, interface_that_returns_heals, what_cannot_be_opened_changes_nothing,
-                 saved_device_that_may_not_be_is_refused, process_that_is_a_guests_gets_nothing_opened)))
+                 saved_device_that_may_not_be_is_refused, devices_are_those_that_the_switch_may_have,
+                 process_that_is_a_guests_gets_nothing_opened)))
