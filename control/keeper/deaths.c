@@ -138,10 +138,22 @@ void active_let_go(struct keeper *k)
 	k->dying = NULL;
 }
 
-static void death_say(const struct keeper *k, pid_t pid, const char *text, const char *meanwhile)
+struct obituary {
+	char text[256];
+};
+
+static struct obituary obituary(const struct keeper *k, const char *text, const char *meanwhile)
 {
-	LOG_ERR("switch: process %d, which forwarded, is gone: %s%s%s%s", (int)pid, k->hung,
-		k->hung[0] ? ", " : "", text, meanwhile);
+	struct obituary o;
+
+	snprintf(o.text, sizeof(o.text), "%s%s%s%s", k->hung, k->hung[0] ? ", " : "", text, meanwhile);
+	return o;
+}
+
+/* Said when the next one has all: a log on a busy disk takes its time. */
+static void death_say(pid_t pid, const struct obituary *o)
+{
+	LOG_ERR("switch: process %d, which forwarded, is gone: %s", (int)pid, o->text);
 }
 
 /* One that yielded and ended before we came to read it. */
@@ -158,6 +170,7 @@ void on_active_exit(void *arg, int fd, uint32_t events)
 	struct keeper *k = arg;
 	uint64_t now_ns = loop_now_ns();
 	struct packet was;
+	struct obituary o;
 	enum keep_end end;
 	char text[96];
 	int status;
@@ -175,11 +188,12 @@ void on_active_exit(void *arg, int fd, uint32_t events)
 		loop_stop(k->loop, k->status);
 		return;
 	}
-	death_say(k, was.pid, text, "");
+	o = obituary(k, text, "");
 	if (!k->was_ready)
 		keeper_fail(k);
 	else
 		died(k, &was, end, text, now_ns);
+	death_say(was.pid, &o);
 }
 
 /* What it sent has come: the next one need not wait for its funeral. */
@@ -187,6 +201,7 @@ void active_harmless(struct keeper *k, const char *meanwhile)
 {
 	uint64_t now_ns = loop_now_ns();
 	struct packet was = *k->active;
+	struct obituary o;
 	enum keep_end end;
 	char text[96];
 
@@ -200,9 +215,10 @@ void active_harmless(struct keeper *k, const char *meanwhile)
 	}
 	if (has_yielded(k))
 		return;
-	death_say(k, was.pid, text, meanwhile);
+	o = obituary(k, text, meanwhile);
 	active_let_go(k);
 	died(k, &was, end, text, now_ns);
+	death_say(was.pid, &o);
 }
 
 static void on_threads_dead(void *arg, int fd, uint32_t events)
