@@ -24,6 +24,7 @@
 #include "tests/unit/matrix_vlan.h"
 
 #define BIG	(70 * 1024)
+#define HELLO_SOURCE "\x02\0\0\0\x77" /* and who sends */
 
 enum { TRUNK, ACCESS, TUNNEL, TO_TRUNK, TO_ACCESS, N_FES };
 
@@ -35,7 +36,8 @@ static const unsigned sender_of[MATRIX_N_VLANS] = {
 static struct fe *fes[N_FES];
 static FILE *pcaps[N_FES];
 static struct digest digests[N_FES];
-static bool ended[N_FES]; /* by the frame that says so */
+static bool ended[N_FES];	 /* by the frame that says so */
+static bool heard[N_FES][N_FES]; /* by whom, whom: before it begins */
 
 static void fe_make(unsigned i, const char *dir)
 {
@@ -80,6 +82,8 @@ static void drain(unsigned i)
 	while ((n = fe_recv_hdr(fes[i], 0, &hdr, got, sizeof(got))) >= 0) {
 		uint32_t record[4] = {0, 0, (uint32_t)n, (uint32_t)n};
 
+		if (n >= 14 && !memcmp(got + 6, HELLO_SOURCE, 5) && got[11] < N_FES)
+			heard[i][got[11]] = true;
 		if (!pcaps[i] || ended[i] || n < 14 || memcmp(got + 6, DIGEST_SOURCE, 6))
 			continue;
 		ended[i] = !memcmp(got + 12, DIGEST_END, 2);
@@ -133,6 +137,25 @@ static void send_one(enum matrix_vlan vlan, enum matrix_layout layout, enum matr
 	taken_await(fe, pause_us);
 }
 
+/* Until all ports are up: what they send reaches whom it will reach. */
+static void all_up_await(void)
+{
+	uint64_t end_ns = loop_now_ns() + 30 * S_NS;
+	uint8_t f[60] = "\xff\xff\xff\xff\xff\xff" HELLO_SOURCE "\0\x88\xb6";
+
+	while (!heard[TO_TRUNK][TRUNK] || !heard[TO_TRUNK][ACCESS] || !heard[TO_TRUNK][TUNNEL] ||
+	       !heard[TO_ACCESS][ACCESS] || !heard[TO_ACCESS][TUNNEL]) {
+		if (loop_now_ns() > end_ns) {
+			fprintf(stderr, "matrix_pcap: not all ports are up within 30 s\n");
+			exit(1);
+		}
+		for (f[11] = TRUNK; f[11] <= TUNNEL; f[11]++) {
+			fe_send(fes[f[11]], 0, f, sizeof(f));
+			taken_await(fes[f[11]], 1000);
+		}
+	}
+}
+
 /* For who reads until then: by the trunk in VLAN 1, and in the access port's VLAN. */
 static void end_send(void)
 {
@@ -156,7 +179,7 @@ int main(int argc, char **argv)
 	dice_seed();
 	for (unsigned i = 0; i < N_FES; i++)
 		fe_make(i, argv[1]);
-	usleep(300000); /* until the last port is up */
+	all_up_await();
 	for (unsigned r = 0; r < rounds; r++)
 		for (unsigned vlan = 0; vlan < MATRIX_N_VLANS; vlan++)
 			for (unsigned layout = 0; layout < MATRIX_N_LAYOUTS; layout++)
