@@ -223,7 +223,7 @@ def bad_paths_are_refused_in_sentences():
                 (["--path", s.path("a"), "--peer", s.path("a")], "path and peer are the same"),
                 (["--path", s.path("x" * 120), "--peer", s.path("b")], "use a shorter --path"),
                 (["--path", s.path("run/none/a"), "--peer", s.path("b")], "cannot bind"),
-                (["--path", s.dir, "--peer", s.path("b")], "exists and is no socket"),
+                (["--path", s.path("switch.log"), "--peer", s.path("b")], "exists and is no socket"),
                 (["--path", s.path("run/switch.sock"), "--peer", s.path("b")], "already serves")):
             done = s.cli("port", "add", "p", "--bridge", "br0", "--type", "dgram", *words,
                          check=False)
