@@ -218,18 +218,21 @@ def try_send_from(sock, path):
 def bad_paths_are_refused_in_sentences():
     with Session() as s:
         s.cli("bridge", "add", "br0")
+        served = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        served.bind(s.path("served"))
         for words, text in (
                 (["--path", s.path("a")], "needs a path, its socket, and a peer"),
                 (["--path", s.path("a"), "--peer", s.path("a")], "path and peer are the same"),
                 (["--path", s.path("x" * 120), "--peer", s.path("b")], "use a shorter --path"),
                 (["--path", s.path("run/none/a"), "--peer", s.path("b")], "cannot bind"),
                 (["--path", s.path("switch.log"), "--peer", s.path("b")], "exists and is no socket"),
-                (["--path", s.path("run/switch.sock"), "--peer", s.path("b")], "already serves")):
+                (["--path", s.path("run/switch.sock"), "--peer", s.path("b")], "is controlled"),
+                (["--path", s.path("served"), "--peer", s.path("b")], "already serves")):
             done = s.cli("port", "add", "p", "--bridge", "br0", "--type", "dgram", *words,
                          check=False)
             assert done.returncode in (1, 2) and text in done.stderr, (words, done)
         assert s.json("port", "show") == []
-        assert os.path.exists(s.path("run/switch.sock"))
+        assert os.path.exists(s.path("run/switch.sock")) and os.path.exists(s.path("served"))
 
 
 def qemu_gets_through_with_an_e1000():
