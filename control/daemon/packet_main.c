@@ -212,7 +212,7 @@ static int handed_begin(struct process *p, struct err *err)
 	const struct channel_go *go;
 	int rc = 0;
 
-	/* The keeper has the same, and the last word on ports' sockets; ours is there for sentences, and for devices. */
+	/* The keeper has the same, and the last word; ours is there for sentences. */
 	if (p->options.run_as.change)
 		rc = socket_dirs_set(p->options.run_dir, p->options.socket_dirs, p->options.n_socket_dirs, err);
 	if (rc == 0)

@@ -169,18 +169,28 @@ int packet_bury(struct packet *p, enum keep_end *end, char *text, size_t size)
 #define EXIT_CODE_FIELD 52 /* of /proc/PID/stat, see proc(5); as waitpid(2) gives it */
 #define STATE_FIELD	3  /* the first one after the name, which may hold anything */
 
+/* A file of /proc/PID; empty when it cannot be read. */
+static void proc_read(const struct packet *p, const char *file, char *text, size_t size)
+{
+	char path[32];
+	ssize_t n = -1;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", (int)p->pid, file);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd >= 0) {
+		n = read(fd, text, size - 1);
+		close(fd);
+	}
+	text[n > 0 ? n : 0] = '\0';
+}
+
 bool packet_cause(const struct packet *p, enum keep_end *end, char *text, size_t size)
 {
-	char path[32], line[1024], *at;
-	int code = 0, fd;
-	ssize_t n;
+	char line[1024], *at;
+	int code = 0;
 
-	snprintf(path, sizeof(path), "/proc/%d/stat", (int)p->pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	n = fd < 0 ? -1 : read(fd, line, sizeof(line) - 1);
-	if (fd >= 0)
-		close(fd);
-	line[n > 0 ? n : 0] = '\0';
+	proc_read(p, "stat", line, sizeof(line));
 	at = strrchr(line, ')');
 	at = at ? at + 1 : NULL;
 	for (unsigned field = STATE_FIELD; at && field < EXIT_CODE_FIELD; field++)
@@ -200,15 +210,8 @@ bool packet_is_stopped(const struct packet *p)
 
 bool packet_is_dumping(const struct packet *p)
 {
-	char path[32], text[4096];
-	int fd;
-	ssize_t n;
+	char text[4096];
 
-	snprintf(path, sizeof(path), "/proc/%d/status", (int)p->pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
-	if (fd >= 0)
-		close(fd);
-	text[n > 0 ? n : 0] = '\0';
+	proc_read(p, "status", text, sizeof(text));
 	return strstr(text, "\nCoreDumping:\t1") != NULL;
 }
