@@ -110,14 +110,15 @@ static void texts_write(FILE *f, const json_t *list)
 	json_t *one;
 	size_t i;
 
+	fputc('[', f);
 	json_array_foreach ((json_t *)list, i, one) {
-		fputs(i ? ", " : "[", f);
+		fputs(i ? ", " : "", f);
 		text_write(f, json_string_value(one));
 	}
 	fputc(']', f);
 }
 
-static void value_write(FILE *f, const json_t *value)
+static void value_write(FILE *f, const json_t *value, const struct param *row)
 {
 	uint64_t set[VLAN_SET_WORDS];
 	char text[16384];
@@ -139,8 +140,8 @@ static void value_write(FILE *f, const json_t *value)
 		text_write(f, json_string_value(value));
 		break;
 	default:
-		/* Lists of texts are names of ports, all others VLANs. */
-		if (json_is_string(json_array_get(value, 0)))
+		/* Lists are of texts, or of VLANs. */
+		if (row->type == PARAM_LIST)
 			texts_write(f, value);
 		else if (vids_from_json(value, set, NULL) == 0) {
 			vids_to_text(set, text, sizeof(text));
@@ -166,7 +167,7 @@ static void settings_write(FILE *f, const json_t *settings, const struct method 
 		for (const char *c = p->name; *c; c++)
 			fputc(*c == '_' ? '-' : *c, f);
 		fputs(": ", f);
-		value_write(f, value);
+		value_write(f, value, p);
 		sep = ", ";
 	}
 	fputs("}\n", f);

@@ -114,7 +114,9 @@ static void what_is_written_reads_back_the_same(void **state)
 	static const char json[] =
 		"{\"bridges\":{\"b\":{\"ageing\":0.5,\"forward_reserved\":\"stp,lldp\"},\"no\":{}},"
 		"\"ports\":{\"p\":{\"bridge\":\"b\",\"type\":\"vhost-user\",\"path\":\"/a \\\"b\\\"#\","
-		"\"listen\":true,\"trunk\":[[1,4],[9,9]],\"native\":3,\"mtu\":9000}}}";
+		"\"listen\":true,\"trunk\":[[1,4],[9,9]],\"native\":3,\"mtu\":9000,"
+		"\"mirror\":[\"p 1\",\"p2\"]},"
+		"\"q\":{\"bridge\":\"b\",\"type\":\"vhost-user\",\"ip\":[],\"mirror\":[]}}}";
 	json_t *document = json_loads(json, 0, NULL);
 	char *text;
 	size_t size;
