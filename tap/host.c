@@ -19,26 +19,20 @@
 
 /* ---- directly ---- */
 
-static int socket_open(void)
+static int direct_netlink(int ns_fd, int fds[2], struct err *err)
 {
 	struct sockaddr_nl sa = {.nl_family = AF_NETLINK};
-	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE), rc;
+	int group = RTNLGRP_LINK, size = EVENTS_BUFFER, rc = 0;
 
-	if (fd < 0)
-		return -errno;
-	if (bind(fd, (struct sockaddr *)&sa, sizeof(sa)) == 0)
-		return fd;
-	rc = -errno;
-	close(fd);
-	return rc;
-}
-
-static int sockets_open(void *arg, struct err *err)
-{
-	int *fds = arg, group = RTNLGRP_LINK, size = EVENTS_BUFFER, rc = 0;
-
-	for (unsigned i = 0; i < 2 && rc >= 0; i++)
-		fds[i] = rc = socket_open();
+	fds[0] = fds[1] = -1;
+	for (unsigned i = 0; i < 2 && rc >= 0; i++) {
+		rc = fds[i] = netns_inside(ns_fd, NETNS_ROUTE, err);
+		if (rc < 0) {
+			fd_msg_close(fds, 2);
+			return rc;
+		}
+		rc = bind(fds[i], (struct sockaddr *)&sa, sizeof(sa)) < 0 ? -errno : 0;
+	}
 	if (rc >= 0 &&
 	    setsockopt(fds[1], SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, sizeof(group)) < 0)
 		rc = -errno;
@@ -50,12 +44,6 @@ static int sockets_open(void *arg, struct err *err)
 	}
 	fd_msg_close(fds, 2);
 	return err_set(err, rc, "cannot listen to changes of interfaces: %s", strerror(-rc));
-}
-
-static int direct_netlink(int ns_fd, int fds[2], struct err *err)
-{
-	fds[0] = fds[1] = -1;
-	return netns_run(ns_fd, sockets_open, fds, err);
 }
 
 static void direct_settle(void)

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/queue.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/fd_msg.h"
@@ -361,10 +362,11 @@ static const struct host_ops by_helper = {
 int host_ask_begin(struct loop *loop, int fd, const char *run_dir, struct err *err)
 {
 	char path[PATH_MAX];
+	struct stat st;
 	int rc;
 
 	snprintf(path, sizeof(path), "%s/host", run_dir);
-	ask.noted = access(path, F_OK) == 0;
+	ask.noted = stat(path, &st) == 0 && st.st_size > 0;
 	ask.loop = loop;
 	ask.fd = fd;
 	ask.said_hello = false;

@@ -13,9 +13,11 @@
 #include "base/boot_id.h"
 #include "base/log.h"
 
-#define LINES_MAX  64
+#define LINES_MAX  62
 #define HEADER_MAX 128
-#define FILE_BYTES (HEADER_MAX + LINES_MAX * HOST_NOTE_MAX)
+#define FILE_BYTES 4096 /* with all lines: one page, which is written whole or not at all */
+
+_Static_assert(HEADER_MAX + LINES_MAX * HOST_NOTE_MAX <= FILE_BYTES, "a note is not torn");
 
 struct line {
 	char text[HOST_NOTE_MAX]; /* "": free */
@@ -23,10 +25,12 @@ struct line {
 };
 
 static struct line lines[LINES_MAX];
-static int dir_fd = -1; /* the run dir */
+static int note_fd = -1;
+static int refused; /* -errno: why there is none */
+static char header[HEADER_MAX];
 
 /* "host BOOT_ID 4026531840": the running kernel and network namespace that the lines are about. */
-static void header_make(char *out, size_t size)
+static void header_make(void)
 {
 	char boot[BOOT_ID_BYTES];
 	struct stat st = {0};
@@ -34,7 +38,7 @@ static void header_make(char *out, size_t size)
 	boot_id(boot);
 	if (stat("/proc/self/ns/net", &st) < 0)
 		st.st_ino = 0;
-	snprintf(out, size, "host %s %llu\n", boot, (unsigned long long)st.st_ino);
+	snprintf(header, sizeof(header), "host %s %llu\n", boot, (unsigned long long)st.st_ino);
 }
 
 static struct line *find(const char *text)
@@ -55,63 +59,49 @@ static bool is_good(const char *text)
 	return true;
 }
 
-static int write_all(int fd, const char *text, size_t len)
-{
-	while (len) {
-		ssize_t n = write(fd, text, len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n < 0 ? -errno : -EIO;
-		text += n;
-		len -= (size_t)n;
-	}
-	return 0;
-}
-
+/* In place: whoever writes may be allowed no more than that (control/host/rights.h). */
 static int save(void)
 {
 	char text[FILE_BYTES];
+	bool any = false;
 	size_t len;
-	int fd, rc;
 
-	if (dir_fd < 0)
-		return 0;
-	header_make(text, HEADER_MAX);
-	len = strlen(text);
-	for (unsigned i = 0; i < LINES_MAX; i++)
-		if (lines[i].text[0])
-			len += (size_t)snprintf(text + len, sizeof(text) - len, "%s\n",
-						lines[i].text);
-	fd = openat(dir_fd, "host.new", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW,
-		    0600);
-	if (fd < 0)
-		return -errno;
-	rc = write_all(fd, text, len);
-	close(fd);
-	if (rc == 0 && renameat(dir_fd, "host.new", dir_fd, "host") < 0)
-		rc = -errno;
-	if (rc < 0)
-		unlinkat(dir_fd, "host.new", 0);
-	return rc;
+	if (note_fd < 0)
+		return refused;
+	len = (size_t)snprintf(text, HEADER_MAX, "%s", header);
+	for (unsigned i = 0; i < LINES_MAX; i++) {
+		if (!lines[i].text[0])
+			continue;
+		any = true;
+		len += (size_t)snprintf(text + len, sizeof(text) - len, "%s\n", lines[i].text);
+	}
+	if (!any)
+		return ftruncate(note_fd, 0) < 0 ? -errno : 0;
+	/* Empty lines over those of before. */
+	memset(text + len, '\n', sizeof(text) - len);
+	for (;;) {
+		ssize_t n = pwrite(note_fd, text, sizeof(text), 0);
+
+		if (n == (ssize_t)sizeof(text))
+			return 0;
+		if (n >= 0)
+			return -ENOSPC;
+		if (errno != EINTR)
+			return -errno;
+	}
 }
 
 static void load(void)
 {
-	char text[FILE_BYTES], header[HEADER_MAX], *line, *save;
-	int fd = openat(dir_fd, "host", O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	ssize_t n = fd < 0 ? 0 : read(fd, text, sizeof(text) - 1);
+	char text[FILE_BYTES + 1], *line, *next;
+	ssize_t n = pread(note_fd, text, sizeof(text) - 1, 0);
 	unsigned i = 0;
 
-	if (fd >= 0)
-		close(fd);
-	header_make(header, sizeof(header));
 	text[n > 0 ? n : 0] = '\0';
 	if (strncmp(text, header, strlen(header)))
 		return;
-	for (line = strtok_r(text + strlen(header), "\n", &save); line && i < LINES_MAX;
-	     line = strtok_r(NULL, "\n", &save)) {
+	for (line = strtok_r(text + strlen(header), "\n", &next); line && i < LINES_MAX;
+	     line = strtok_r(NULL, "\n", &next)) {
 		if (!is_good(line))
 			continue;
 		memcpy(lines[i].text, line, strlen(line) + 1);
@@ -119,22 +109,41 @@ static void load(void)
 	}
 }
 
+static bool is_plain(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_nlink == 1;
+}
+
 int host_note_open(const char *run_dir, struct err *err)
 {
+	int dir_fd = open(run_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
 	host_note_close();
-	dir_fd = open(run_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dir_fd < 0)
 		return err_set(err, -errno, "folder \"%s\" cannot be opened: %s", run_dir,
 			       strerror(errno));
-	load();
+	note_fd = openat(dir_fd, "host", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
+	refused = note_fd < 0 ? -errno : 0;
+	close(dir_fd);
+	if (note_fd >= 0 && !is_plain(note_fd)) {
+		close(note_fd);
+		note_fd = -1;
+		refused = -EEXIST;
+	}
+	header_make();
+	if (note_fd >= 0)
+		load();
 	return 0;
 }
 
 void host_note_close(void)
 {
-	if (dir_fd >= 0)
-		close(dir_fd);
-	dir_fd = -1;
+	if (note_fd >= 0)
+		close(note_fd);
+	note_fd = -1;
+	refused = 0;
 	memset(lines, 0, sizeof(lines));
 }
 
@@ -168,18 +177,13 @@ int host_note_add(const char *text, struct err *err)
 void host_note_del(const char *text)
 {
 	struct line *line = find(text);
-	bool any = false;
 
 	if (!line || !text[0])
 		return;
 	line->text[0] = '\0';
 	line->left = false;
-	for (unsigned i = 0; i < LINES_MAX; i++)
-		any = any || lines[i].text[0];
-	if (any && save() < 0)
+	if (save() < 0)
 		LOG_WARN_RL("switch: the note of what was changed of this host cannot be written");
-	if (!any && dir_fd >= 0)
-		unlinkat(dir_fd, "host", 0);
 }
 
 bool host_note_is_left(const char *text)

@@ -5,11 +5,13 @@
  * What     RUN_DIR/host has a line for each: "table lanyard-out", "forward". It is written before the
  *          change is made and loses the line once that is undone, so that after a crash the next switch of
  *          that run dir finds what is its own: what it makes again it takes over, the rest it undoes.
- * How      Written as a whole beside it and renamed. It is not made durable: the changes end with the
- *          running kernel, too. What is of another boot or network namespace is dropped.
+ * How      One page, written in place by a descriptor from the start: its writer has no rights on the run dir any more,
+ *          and whoever is killed has written all or nothing. The file is empty when there is nothing to note. It is not
+ *          made durable: the changes end with the running kernel, too. What is of another boot or network namespace
+ *          is dropped.
  * Threads  control only.
  * Trust    The run dir is this user's; lines that are none of ours are left out all the same.
- * Limits   64 lines. Without host_note_open() nothing is noted.
+ * Limits   62 lines. Without host_note_open() nothing is noted.
  */
 #ifndef TAP_HOST_NOTE_H
 #define TAP_HOST_NOTE_H

@@ -2,22 +2,18 @@
 #include "tap/host_server.h"
 
 #include <errno.h>
-#include <linux/magic.h>
-#include <linux/nsfs.h>
-#include <sched.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/ioctl.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "base/fd_msg.h"
 #include "base/log.h"
 #include "tap/host_direct.h"
 #include "tap/host_msg.h"
+#include "tap/netns.h"
 #include "tap/tun.h"
 #include "tap/xdp_program.h"
 
@@ -44,15 +40,6 @@ static const enum fd_kind needs[HOST_OPS] = {
 	[HOST_XDP_OFF] = PROGRAM,
 };
 
-/* setns(2) would also take a process's pidfd, for whatever namespace that is in. */
-static bool is_namespace(int fd)
-{
-	struct statfs st;
-
-	return fstatfs(fd, &st) == 0 && (unsigned long)st.f_type == NSFS_MAGIC &&
-	       ioctl(fd, NS_GET_NSTYPE) == CLONE_NEWNET;
-}
-
 static bool is_text(const char *text, size_t size)
 {
 	return memchr(text, '\0', size) != NULL;
@@ -62,7 +49,7 @@ static bool is_whole(const struct host_question *q, int size, const int *fds, un
 {
 	if (size != sizeof(*q) || !q->op || q->op >= HOST_OPS || n_fds != (needs[q->op] != NOTHING))
 		return false;
-	if (needs[q->op] == NAMESPACE && !is_namespace(fds[0]))
+	if (needs[q->op] == NAMESPACE && !netns_is_one(fds[0]))
 		return false;
 	if (needs[q->op] == TUN && !tun_is_one(fds[0]))
 		return false;

@@ -2,7 +2,7 @@
 #include "tap/link_change.h"
 
 #include <errno.h>
-#include <fcntl.h>
+#include <linux/ip.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <stdbool.h>
@@ -15,6 +15,7 @@
 #include <netlink/netlink.h>
 #include <netlink/route/addr.h>
 #include <netlink/route/link.h>
+#include <netlink/route/link/inet.h>
 
 #include "tap/netns.h"
 #include "tap/nle.h"
@@ -134,13 +135,16 @@ static struct rtnl_addr *address_object(unsigned index, struct nl_addr *a)
 	return out;
 }
 
-static int address_taken(unsigned holder, const char *text, struct err *err)
+static int address_taken(struct nl_sock *nl, unsigned holder, const char *text, struct err *err)
 {
-	char name[IFNAMSIZ];
+	struct rtnl_link *link = NULL;
+	const char *name = NULL;
 
-	if (!if_indextoname(holder, name))
-		snprintf(name, sizeof(name), "%u", holder);
-	err_set(err, -EADDRINUSE, "interface \"%s\" has address %s already", name, text);
+	if (rtnl_link_get_kernel(nl, (int)holder, NULL, &link) == 0)
+		name = rtnl_link_get_name(link);
+	err_set(err, -EADDRINUSE, "interface \"%s\" has address %s already", name ? name : "?", text);
+	if (link)
+		rtnl_link_put(link);
 	return err_hint(err, "choose another --address");
 }
 
@@ -153,7 +157,7 @@ static int address_add(struct job *j, struct nl_addr *a, struct err *err)
 	int rc = address_holder(j->nl, a, &holder);
 
 	if (rc == 0 && holder && holder != j->index)
-		return address_taken(holder, text, err);
+		return address_taken(j->nl, holder, text, err);
 	object = rc == 0 ? address_object(j->index, a) : NULL;
 	if (rc == 0)
 		rc = object ? rtnl_addr_add(j->nl, object, 0) : -NLE_NOMEM;
@@ -192,18 +196,14 @@ static int address_change(struct job *j, struct err *err)
 
 /* ---- the rest ---- */
 
+/* By netlink, and not in /proc/sys: that one shows the reader's namespace only. */
 static int announce(const struct job *j)
 {
-	char path[64 + IFNAMSIZ];
-	int fd;
+	struct rtnl_link *to = rtnl_link_alloc();
 
-	snprintf(path, sizeof(path), "/proc/sys/net/ipv4/conf/%s/arp_notify", j->name);
-	fd = open(path, O_WRONLY | O_CLOEXEC);
-	if (fd < 0)
-		return 0;
-	if (write(fd, "1", 1) < 0)
-		errno = 0;
-	close(fd);
+	if (to)
+		rtnl_link_inet_set_conf(to, IPV4_DEVCONF_ARP_NOTIFY, 1);
+	apply(j, to);
 	return 0;
 }
 
@@ -302,17 +302,29 @@ static int find(struct job *j, struct err *err)
 	return rc < 0 ? err_set(err, rc, "interface \"%s\" is no tap", j->name) : 0;
 }
 
-static int work(void *arg, struct err *err)
+/* A socket of libnl's, of the namespace. */
+static int connect_inside(struct job *j, int ns_fd, struct err *err)
 {
-	struct job *j = arg;
+	struct sockaddr_nl sa = {.nl_family = AF_NETLINK};
+	int fd = netns_inside(ns_fd, NETNS_ROUTE, err), rc;
+
+	if (fd < 0)
+		return fd;
+	rc = bind(fd, (struct sockaddr *)&sa, sizeof(sa)) < 0 ? -NLE_FAILURE : nl_socket_set_fd(j->nl, NETLINK_ROUTE, fd);
+	if (rc == 0)
+		return 0;
+	close(fd);
+	return nle_refuse(err, rc, "cannot change interfaces");
+}
+
+static int work(struct job *j, int ns_fd, struct err *err)
+{
 	int rc;
 
 	j->nl = nl_socket_alloc();
 	if (!j->nl)
 		return err_set(err, -ENOMEM, "out of memory");
-	rc = nl_connect(j->nl, NETLINK_ROUTE);
-	if (rc < 0)
-		rc = nle_refuse(err, rc, "cannot change interfaces");
+	rc = connect_inside(j, ns_fd, err);
 	if (rc == 0)
 		rc = find(j, err);
 	if (rc == 0)
@@ -334,7 +346,7 @@ int link_change(int tun_fd, const struct link_change *c, struct err *err)
 		rc = netns_open(NULL, &ns_fd, err);
 	if (rc < 0)
 		return rc;
-	rc = netns_run(ns_fd, work, &j, err);
+	rc = work(&j, ns_fd, err);
 	close(ns_fd);
 	return rc < 0 ? rc : j.there;
 }

@@ -4,7 +4,7 @@
  *
  * What     Whoever has a queue of a tap may have its interface changed, and no other: the descriptor says which
  *          one it is, and in which namespace. So nothing has to be remembered of who made what.
- * How      A socket made inside the namespace for each change.
+ * How      A socket made inside the namespace for each change (tap/netns.h).
  * Threads  control only.
  * Rights   CAP_NET_ADMIN, and CAP_SYS_ADMIN in another namespace.
  * Trust    The descriptor may be anything: what is no tap is refused before it is touched.

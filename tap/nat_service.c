@@ -108,24 +108,6 @@ static void on_rules_changed(void *arg)
 
 /* ---- which interface ---- */
 
-/* The table's rules are this namespace's: an interface of another one must not lend its name to ours. */
-static bool is_here(int tun_fd)
-{
-	int there = tun_netns(tun_fd), here;
-	struct stat a, b;
-	bool same;
-
-	if (there < 0) /* kernels before 5.2 do not tell */
-		return true;
-	same = netns_open(NULL, &here, NULL) == 0;
-	if (same) {
-		same = fstat(there, &a) == 0 && fstat(here, &b) == 0 && a.st_ino == b.st_ino;
-		close(here);
-	}
-	close(there);
-	return same;
-}
-
 static int ifname_take(int tun_fd, char ifname[IFNAMSIZ], struct err *err)
 {
 	int rc = tun_name(tun_fd, ifname);
@@ -138,7 +120,8 @@ static int ifname_take(int tun_fd, char ifname[IFNAMSIZ], struct err *err)
 				err, -EINVAL,
 				"\"%.40s\" is no interface name for a nat port: letters, digits, _ - and .",
 				ifname);
-	return is_here(tun_fd)
+	/* The table's rules are this namespace's: an interface of another one must not lend its name to ours. */
+	return tun_is_here(tun_fd)
 		       ? 0
 		       : err_set(err, -EXDEV, "interface \"%s\" is in another network namespace",
 				 ifname);

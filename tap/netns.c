@@ -3,17 +3,23 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
+#include <linux/netlink.h>
+#include <linux/nsfs.h>
 #include <sched.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "base/log.h"
 
-#define OWN "/proc/thread-self/ns/net"
+#define OWN	   "/proc/thread-self/ns/net"
+#define TUN_DEVICE "/dev/net/tun"
 
 int netns_open(const char *name, int *fd, struct err *err)
 {
@@ -38,7 +44,7 @@ int netns_open(const char *name, int *fd, struct err *err)
 	return err_hint(err, "`ip netns add %s` makes one, `ip netns list` shows them", name);
 }
 
-static bool same_file(int a, int b)
+bool netns_same(int a, int b)
 {
 	struct stat x, y;
 
@@ -46,27 +52,76 @@ static bool same_file(int a, int b)
 	       x.st_ino == y.st_ino;
 }
 
-int netns_run(int fd, int (*fn)(void *arg, struct err *err), void *arg, struct err *err)
+bool netns_is_one(int fd)
 {
-	int home = open(OWN, O_RDONLY | O_CLOEXEC), rc;
+	struct statfs st;
+
+	return fstatfs(fd, &st) == 0 && (unsigned long)st.f_type == NSFS_MAGIC &&
+	       ioctl(fd, NS_GET_NSTYPE) == CLONE_NEWNET;
+}
+
+/* ---- inside ---- */
+
+static int route_open(struct err *err)
+{
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+
+	return fd < 0 ? err_set(err, -errno, "cannot look at interfaces: %s", strerror(errno)) : fd;
+}
+
+static int tun_device_open(struct err *err)
+{
+	int fd = open(TUN_DEVICE, O_RDWR | O_NONBLOCK | O_CLOEXEC), rc = -errno;
+
+	if (fd >= 0)
+		return fd;
+	if (rc == -ENOENT || rc == -ENODEV) {
+		err_set(err, rc, "this host has no %s", TUN_DEVICE);
+		return err_hint(err, "load the kernel's module: modprobe tun");
+	}
+	err_set(err, rc, "cannot open %s: %s", TUN_DEVICE, strerror(-rc));
+	return err_hint(err, "run lanyard-switch as root");
+}
+
+static int enter(int ns_fd, struct err *err)
+{
+	if (setns(ns_fd, CLONE_NEWNET) == 0)
+		return 0;
+	if (errno != EPERM)
+		return err_set(err, -errno, "cannot enter the network namespace: %s", strerror(errno));
+	err_set(err, -EPERM, "cannot enter the network namespace: %s", strerror(EPERM));
+	return err_hint(err, "that needs CAP_SYS_ADMIN: run lanyard-switch as root");
+}
+
+static int inside_directly(int ns_fd, enum netns_thing thing, struct err *err)
+{
+	int home = open(OWN, O_RDONLY | O_CLOEXEC), rc = 0;
 	bool away;
 
 	if (home < 0)
 		return err_set(err, -errno, "cannot open %s: %s", OWN, strerror(errno));
-	away = !same_file(home, fd);
-	if (away && setns(fd, CLONE_NEWNET) < 0) {
-		rc = err_set(err, -errno, "cannot enter the network namespace: %s",
-			     strerror(errno));
-		if (rc == -EPERM)
-			err_hint(err, "that needs CAP_SYS_ADMIN: run lanyard-switch as root");
-		close(home);
-		return rc;
-	}
-	rc = fn(arg, err);
-	if (away && setns(home, CLONE_NEWNET) < 0) {
-		LOG_ERR("switch: cannot return from a network namespace: %s", strerror(errno));
-		abort();
+	away = !netns_same(home, ns_fd);
+	if (away)
+		rc = enter(ns_fd, err);
+	if (rc == 0) {
+		rc = thing == NETNS_TUN ? tun_device_open(err) : route_open(err);
+		if (away && setns(home, CLONE_NEWNET) < 0) {
+			LOG_ERR("switch: cannot return from a network namespace: %s", strerror(errno));
+			abort();
+		}
 	}
 	close(home);
 	return rc;
+}
+
+static netns_inside_fn inside = inside_directly;
+
+void netns_inside_by(netns_inside_fn fn)
+{
+	inside = fn ? fn : inside_directly;
+}
+
+int netns_inside(int ns_fd, enum netns_thing thing, struct err *err)
+{
+	return inside(ns_fd, thing, err);
 }

@@ -3,7 +3,6 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <linux/if_tun.h>
 #include <net/if.h>
 #include <stdio.h>
@@ -16,13 +15,13 @@
 #include "switch/vnet_hdr.h"
 #include "tap/netns.h"
 
-#define DEVICE	   "/dev/net/tun"
 #define OFFLOADS (TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN)
 #ifndef TUNGETDEVNETNS
 #define TUNGETDEVNETNS _IO('T', 227)
 #endif
 
 struct request {
+	int ns_fd;
 	const char *name;
 	bool exists;
 	int *fds;
@@ -42,20 +41,6 @@ int tun_name_check(const char *name, struct err *err)
 		err, -EINVAL,
 		"\"%.40s\" is no interface name: 1 to %d characters, no blank and none of / : %%",
 		name, IFNAMSIZ - 1);
-}
-
-static int device_open(struct err *err)
-{
-	int fd = open(DEVICE, O_RDWR | O_NONBLOCK | O_CLOEXEC);
-
-	if (fd >= 0)
-		return fd;
-	if (errno == ENOENT || errno == ENODEV) {
-		err_set(err, -errno, "this host has no %s", DEVICE);
-		return err_hint(err, "load the kernel's module: modprobe tun");
-	}
-	err_set(err, -errno, "cannot open %s: %s", DEVICE, strerror(errno));
-	return err_hint(err, "run lanyard-switch as root");
 }
 
 static int refuse(const struct request *r, struct err *err)
@@ -111,7 +96,7 @@ static bool persistent(int fd)
 static int queue_open(const struct request *r, unsigned i, struct err *err)
 {
 	const int flags = r->n > 1 ? IFF_MULTI_QUEUE : 0;
-	int hdr = VNET_HDR, fd = device_open(err), rc;
+	int hdr = VNET_HDR, fd = netns_inside(r->ns_fd, NETNS_TUN, err), rc;
 
 	if (fd < 0)
 		return fd;
@@ -134,10 +119,8 @@ static int queue_open(const struct request *r, unsigned i, struct err *err)
 	return 0;
 }
 
-static int queues_open(void *arg, struct err *err)
+static int queues_open(const struct request *r, struct err *err)
 {
-	struct request *r = arg;
-
 	for (unsigned i = 0; i < r->n; i++) {
 		int rc = queue_open(r, i, err);
 
@@ -149,12 +132,12 @@ static int queues_open(void *arg, struct err *err)
 
 int tun_open(int ns_fd, const char *name, bool exists, int *fds, unsigned n, struct err *err)
 {
-	struct request r = {.name = name, .exists = exists, .fds = fds, .n = n};
+	struct request r = {.ns_fd = ns_fd, .name = name, .exists = exists, .fds = fds, .n = n};
 	int rc;
 
 	for (unsigned i = 0; i < n; i++)
 		fds[i] = -1;
-	rc = netns_run(ns_fd, queues_open, &r, err);
+	rc = queues_open(&r, err);
 	for (unsigned i = 0; rc < 0 && i < n; i++)
 		if (fds[i] >= 0) {
 			close(fds[i]);
@@ -201,4 +184,20 @@ int tun_netns(int fd)
 	int ns = ioctl(fd, TUNGETDEVNETNS);
 
 	return ns < 0 ? -errno : ns;
+}
+
+bool tun_is_here(int fd)
+{
+	int there = tun_netns(fd), here;
+	bool same;
+
+	if (there < 0)
+		return true;
+	same = netns_open(NULL, &here, NULL) == 0;
+	if (same) {
+		same = netns_same(there, here);
+		close(here);
+	}
+	close(there);
+	return same;
 }

@@ -38,4 +38,7 @@ void tun_carrier(int fd, bool on);
 /* A descriptor of the namespace that the interface is in now, or -errno. */
 int tun_netns(int fd);
 
+/* Whether that is this process's own; kernels before 5.2 do not tell, nor does any without the right: true. */
+bool tun_is_here(int fd);
+
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Each system call that a confined process may make, and why; see control/daemon/calls.h. tests/robustness reads the
+ * Each system call that a confined process may make, and why; see base/calls.h. tests/robustness reads the
  * rows as they stand here, and counts them: 50 are the most.
  */
 #include <errno.h>
@@ -11,7 +11,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 
-#include "control/daemon/calls.h"
+#include "control/daemon/calls_table.h"
 
 /* Threads of the process, and in none but its own namespaces. */
 static const struct call_arg new_thread[] = {

@@ -16,10 +16,12 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/calls.h"
 #include "base/every_thread.h"
+#include "base/landlock.h"
 #include "base/log.h"
-#include "control/daemon/calls.h"
-#include "control/daemon/landlock.h"
+#include "control/daemon/calls_table.h"
+#include "switch/quarantine.h"
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define SANITIZED true
@@ -47,7 +49,7 @@ int confine_begin(struct confinement *c, const struct run_as *user, struct err *
 			return err_set(err, -EPERM,
 				       "cannot empty the set of capabilities that could come back");
 	}
-	return SANITIZED ? 0 : calls_make(&c->filter, err);
+	return SANITIZED ? 0 : calls_make(calls_table, &c->filter, err);
 }
 
 /* ---- what each thread does for itself; in a signal handler ---- */
@@ -153,7 +155,7 @@ int confine_enter(struct confinement *c, const char *state_dir, int keeper_pid, 
 		return rc;
 	c->no_capabilities = true;
 	if (c->filter) {
-		rc = calls_enter(c->filter);
+		rc = calls_enter(c->filter, "switch", quarantine_witness);
 		if (rc < 0 && rc != -EINVAL && rc != -ENOSYS)
 			return err_set(err, rc, "seccomp: %s", strerror(-rc));
 		c->calls = rc == 0;

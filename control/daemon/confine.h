@@ -2,8 +2,8 @@
 /*
  * Least privilege of the process that forwards: once it serves, whoever gets hold of it has hardly anything.
  *
- * What     Another user than root (run_as.h), no capability, no_new_privs, few system calls (calls.h), the state
- *          folder and next to nothing else of the file system (landlock.h). What the kernel cannot do
+ * What     Another user than root (run_as.h), no capability, no_new_privs, few system calls (base/calls.h), the state
+ *          folder and next to nothing else of the file system (base/landlock.h). What the kernel cannot do
  *          is left out and said; what it refuses to do ends the start.
  * How      confine_begin() first, before there are threads: what may be gone from then on, and what takes time
  *          to make. confine_enter() when all is open that needs a right (uplinks; everything else is opened

@@ -29,9 +29,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "control/daemon/calls.h"
+#include "base/landlock.h"
+#include "control/daemon/calls_table.h"
 #include "control/daemon/confine.h"
-#include "control/daemon/landlock.h"
 
 #ifdef __SANITIZE_ADDRESS__
 #define SANITIZED true

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The system calls that the process that forwards may make once it serves: a seccomp filter.
+ * The system calls that a process may make from now on: a seccomp filter.
  *
- * What     One table of calls, each with its reason (calls_table.c), from which docs/robustness.md is written, too.
+ * What     A table of calls, each with its reason, from which docs/robustness.md is written, too.
  *          A few more are answered with an error that their callers live with. Any other one ends the process
- *          by SIGSYS, after a line in the log that names it: the keeper starts the next one.
+ *          by SIGSYS, after a line in the log that names it: whoever has started it starts the next one.
  * How      The filter is made while nobody waits and entered when the last right is given up, by all threads at
  *          once.
- * Threads  control only; the signal's handler runs in the thread that made the call.
+ * Threads  one at first; the signal's handler runs in the thread that made the call. One filter a process.
  * Limits   Pointers cannot be looked behind: which files is Landlock's matter (landlock.h).
  */
-#ifndef CONTROL_DAEMON_CALLS_H
-#define CONTROL_DAEMON_CALLS_H
+#ifndef BASE_CALLS_H
+#define BASE_CALLS_H
 
 #include <stdbool.h>
 
@@ -34,14 +34,12 @@ struct call {
 		*args; /* NULL: any; else one of them holds, up to .mask and .value being 0 */
 };
 
-/* Ends with .name == NULL. */
-extern const struct call calls_table[];
-
-/* 0, or -errno with a sentence. */
-int calls_make(struct calls **out, struct err *err);
+/* Of a table that ends with .name == NULL. 0, or -errno with a sentence. */
+int calls_make(const struct call *table, struct calls **out, struct err *err);
 void calls_free(struct calls *c); /* accepts NULL */
 
-/* All threads from now on; they need no_new_privs. -errno. */
-int calls_enter(const struct calls *c);
+/* All threads from now on; they need no_new_privs. who: begins the line about a call that is not listed, and lasts;
+ * witness is called in the signal's handler then, or is NULL. -errno. */
+int calls_enter(const struct calls *c, const char *who, void (*witness)(void));
 
 #endif

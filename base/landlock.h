@@ -7,8 +7,8 @@
  * Threads  landlock_make(): control. landlock_enter(): each thread, of itself, also in a signal handler.
  * Limits   A kernel without Landlock (before 5.13, or started without it) has none: -ENOSYS, -EOPNOTSUPP.
  */
-#ifndef CONTROL_DAEMON_LANDLOCK_H
-#define CONTROL_DAEMON_LANDLOCK_H
+#ifndef BASE_LANDLOCK_H
+#define BASE_LANDLOCK_H
 
 #include <stdbool.h>
 
@@ -16,6 +16,7 @@ struct landlock_path {
 	const char *path;
 	bool write; /* also make, rename and remove what is in it */
 	bool drop;  /* write new files, but read none: core dumps */
+	bool device; /* requests of a device, too */
 };
 
 /* Of the running kernel; 0: none. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "control/daemon/calls.h"
+#include "base/calls.h"
 
 #include <errno.h>
 #include <linux/filter.h>
@@ -16,8 +16,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "switch/quarantine.h"
-
 #define NUMBERS 512 /* of system calls, for their names */
 
 struct calls {
@@ -26,6 +24,8 @@ struct calls {
 };
 
 static char names[NUMBERS][24]; /* a signal handler cannot look them up */
+static const char *who_is;
+static void (*be_witness)(void);
 
 /* ---- one that is not allowed ---- */
 
@@ -55,14 +55,17 @@ static void on_violation(int sig, siginfo_t *info, void *context)
 	struct sigaction sa = {.sa_handler = SIG_DFL};
 	char line[160], *at = line, *end = line + sizeof(line) - 1;
 
-	at = put(at, end, "err   switch: system call ");
+	at = put(at, end, "err   ");
+	at = put(at, end, who_is);
+	at = put(at, end, ": system call ");
 	at = put_number(at, end, nr < 0 ? 0 : nr);
 	at = put(at, end, " (");
 	at = put(at, end, nr >= 0 && nr < NUMBERS && names[nr][0] ? names[nr] : "unknown");
 	at = put(at, end, ") is not allowed, or not with these arguments; the process ends\n");
 	if (write(STDERR_FILENO, line, (size_t)(at - line)) < 0)
 		nr = 0; /* nobody reads it */
-	quarantine_witness();
+	if (be_witness)
+		be_witness();
 	sigaction(SIGSYS, &sa, NULL);
 	syscall(SYS_tgkill, getpid(), (pid_t)syscall(SYS_gettid), SIGSYS);
 }
@@ -135,12 +138,12 @@ static int export(scmp_filter_ctx ctx, struct calls **out)
 	return 0;
 }
 
-int calls_make(struct calls **out, struct err *err)
+int calls_make(const struct call *table, struct calls **out, struct err *err)
 {
 	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_TRAP);
 	int rc = ctx ? 0 : -ENOMEM;
 
-	for (const struct call *c = calls_table; rc == 0 && c->name; c++)
+	for (const struct call *c = table; rc == 0 && c->name; c++)
 		rc = row_add(ctx, c);
 	/* A tree in place of a chain of fifty comparisons. */
 	if (rc == 0)
@@ -164,11 +167,13 @@ void calls_free(struct calls *c)
 	free(c);
 }
 
-int calls_enter(const struct calls *c)
+int calls_enter(const struct calls *c, const char *who, void (*witness)(void))
 {
 	struct sigaction sa = {.sa_sigaction = on_violation, .sa_flags = SA_SIGINFO};
 	long rc;
 
+	who_is = who;
+	be_witness = witness;
 	if (sigaction(SIGSYS, &sa, NULL) < 0)
 		return -errno;
 	rc = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &c->prog);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "control/daemon/landlock.h"
+#include "base/landlock.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -22,7 +22,7 @@ struct ruleset {
 #define READ	(LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR)
 #define MAKE	(LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_MAKE_REG | FS_TRUNCATE)
 #define REMOVE	LANDLOCK_ACCESS_FS_REMOVE_FILE
-#define OF_FILE (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE | FS_TRUNCATE)
+#define OF_FILE (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE | FS_TRUNCATE | FS_IOCTL_DEV)
 
 int landlock_version(void)
 {
@@ -51,6 +51,8 @@ static int path_allow(int ruleset, const struct landlock_path *p, uint64_t known
 	struct stat st;
 	int rc = 0;
 
+	if (p->device)
+		may |= FS_IOCTL_DEV;
 	if (rule.parent_fd < 0)
 		return errno == ENOENT ? 0 : -errno;
 	if (fstat(rule.parent_fd, &st) == 0 && !S_ISDIR(st.st_mode))
