@@ -38,8 +38,8 @@ const struct method m_apply = {
 	METHOD_LOCAL,
 	"Bridges and ports that are not in the file are deleted; labs are not touched. The plan is "
 	"made before anything is changed, and what was changed is undone when a step fails.\n"
-	"With --confirm nothing is saved before `lanyard confirm` has come, so that a restart goes "
-	"back too."};
+	"With --confirm, `lanyard confirm` saves it. The time runs on while the switch is upgraded, crashes or "
+	"starts anew; a start of the machine goes back at once."};
 
 static const struct param diff_params[] = {FILE_PARAM, {.name = NULL}};
 const struct method m_diff = {

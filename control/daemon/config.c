@@ -69,8 +69,7 @@ json_t *config_document(struct daemon *d)
 	return json_pack("{soso}", "bridges", bridges, "ports", ports);
 }
 
-/* What runs, and what was kept out at start. */
-static json_t *config_to_save(struct daemon *d)
+json_t *config_to_save(struct daemon *d)
 {
 	static const char *const sections[] = {"bridges", "ports"};
 	json_t *document = config_document(d);
@@ -113,8 +112,7 @@ int config_save(struct daemon *d, struct err *err)
 	return rc;
 }
 
-/* What is saved, without what was never made. */
-static json_t *saved_document(struct daemon *d)
+json_t *config_saved(struct daemon *d)
 {
 	static const char *const sections[] = {"bridges", "ports"};
 	const char *name;
@@ -123,7 +121,7 @@ static json_t *saved_document(struct daemon *d)
 	if (store_saved(&d->store, &document) < 0)
 		return NULL;
 	for (unsigned i = 0; i < 2; i++)
-		json_object_foreach (json_object_get(d->kept_out, sections[i]), name, settings)
+		json_object_foreach (json_object_get(d->kept_saved, sections[i]), name, settings)
 			json_object_del(json_object_get(document, sections[i]), name);
 	return document;
 }
@@ -138,7 +136,7 @@ static void change_undo(struct daemon *d, struct err *err)
 	int rc;
 
 	config_kept_back(d);
-	saved = saved_document(d);
+	saved = config_saved(d);
 	rc = saved ? apply_plan(d, saved, &a, &why) : -ENOMEM;
 	json_decref(saved);
 	if (rc == 0)

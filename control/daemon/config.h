@@ -14,6 +14,11 @@
 /* What runs now; a new reference with copies of the settings. */
 json_t *config_document(struct daemon *d);
 
+/* The same and what was kept out at start; a new reference. */
+json_t *config_to_save(struct daemon *d);
+/* What is saved, without what was kept out of that; a new reference, or NULL. */
+json_t *config_saved(struct daemon *d);
+
 /* Saves it, and what was kept out at start. -errno with a sentence, and what was saved before still is; what runs is not touched. */
 int config_save(struct daemon *d, struct err *err);
 

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "control/daemon/apply.h"
 #include "control/daemon/config.h"
+#include "control/daemon/confirm.h"
 #include "control/daemon/events.h"
 #include "control/daemon/handlers.h"
 #include "control/daemon/opener.h"
@@ -14,7 +15,6 @@
 #define PAGE_OBJECTS   500
 #define PLAN_MAX_BYTES (150 * 1024)
 #define DEVICES_MAX    32 /* uplinks */
-#define RETRY_NS       (5 * S_NS) /* a configuration that could not be gone back to is tried again */
 
 int changes_allowed(const struct daemon *d, struct err *err)
 {
@@ -70,18 +70,6 @@ struct waiting {
 	struct err err;
 };
 
-static void go_back(void *arg);
-static json_t *confirm_end(struct daemon *d);
-
-static void confirm_await(struct daemon *d, json_t *before, double confirm_s)
-{
-	uint64_t wait_ns = (uint64_t)(confirm_s * 1e9);
-
-	d->before_apply = before;
-	d->confirm_due_ns = loop_now_ns() + wait_ns;
-	loop_timer_add(d->loop, wait_ns, go_back, d, &d->confirm_timer);
-}
-
 static void on_applied(void *arg, int rc, struct err *err);
 
 /* Back to what was before what cannot be saved. False when there is no way. */
@@ -118,8 +106,9 @@ static void on_applied(void *arg, int rc, struct err *err)
 	struct waiting *w = arg;
 
 	/* Before anything is said: what cannot be saved is undone as any other failure. */
-	if (rc == 0 && w->confirm_s <= 0 && !w->undone) {
-		rc = config_save(w->d, err);
+	if (rc == 0 && !w->undone) {
+		rc = w->confirm_s > 0 ? confirm_begin(w->d, json_incref(w->before), w->confirm_s, err)
+				      : config_save(w->d, err);
 		if (rc < 0 && undo_unsaved(w, err))
 			return;
 	}
@@ -133,9 +122,7 @@ static void on_applied(void *arg, int rc, struct err *err)
 	} else {
 		/* What is gone back to is what is saved; until then the timer stays armed. */
 		if (w->goes_back)
-			json_decref(confirm_end(w->d));
-		if (w->confirm_s > 0)
-			confirm_await(w->d, json_incref(w->before), w->confirm_s);
+			confirm_end(w->d);
 		events_publish(w->d->events, w->back ? "config.rollback" : "config.apply",
 			       "configuration",
 			       json_pack("{sOsO}", "changes",
@@ -217,11 +204,6 @@ static int apply_later(struct rpc_call *call, const json_t *document, bool back,
 	struct trial *t;
 	int rc;
 
-	if (confirm_s > 0) {
-		err_set(err, -ENOTSUP, "an apply that makes an uplink cannot wait for its confirmation: another "
-				       "process goes on for the uplink, and the way back is this one's");
-		return err_hint(err, "make the uplink first, or leave --confirm out");
-	}
 	t = calloc(1, sizeof(*t));
 	if (!t)
 		return err_set(err, -ENOMEM, "out of memory");
@@ -270,16 +252,6 @@ int do_config_apply(struct rpc_call *call, const json_t *params, json_t **result
 			  json_number_value(json_object_get(params, "confirm")), result, err);
 }
 
-/* Forgets what a confirmation is awaited for; the configuration before it, a new reference. */
-static json_t *confirm_end(struct daemon *d)
-{
-	json_t *before = d->before_apply;
-
-	loop_timer_del(d->confirm_timer);
-	d->before_apply = NULL;
-	return before;
-}
-
 int do_config_confirm(struct rpc_call *call, const json_t *params, json_t **result, struct err *err)
 {
 	struct daemon *d = rpc_ctx(call);
@@ -292,45 +264,9 @@ int do_config_confirm(struct rpc_call *call, const json_t *params, json_t **resu
 	rc = config_save(d, err);
 	if (rc < 0)
 		return rc; /* it waits on, and goes back when its time is over */
-	json_decref(confirm_end(d));
+	confirm_end(d);
 	events_publish(d->events, "config.confirm", "configuration", NULL);
 	return 0;
-}
-
-static void on_gone_back(void *arg, int rc, struct err *err)
-{
-	struct daemon *d = arg;
-
-	if (rc < 0) {
-		LOG_ERR("switch: cannot go back to the configuration before apply: %s", err->text);
-		loop_timer_add(d->loop, RETRY_NS, go_back, d, &d->confirm_timer);
-		return;
-	}
-	LOG_INFO("switch: back at the configuration before apply");
-	config_kept_back(d);
-	events_publish(d->events, "config.rollback", "configuration",
-		       json_pack("{ss}", "reason", "apply was not confirmed in time"));
-	json_decref(confirm_end(d));
-}
-
-/* Nobody confirmed in time. */
-static void go_back(void *arg)
-{
-	struct daemon *d = arg;
-	struct err err = ERR_NONE;
-	struct apply *a;
-	int rc;
-
-	if (d->apply) { /* a rollback is at it */
-		loop_timer_add(d->loop, RETRY_NS, go_back, d, &d->confirm_timer);
-		return;
-	}
-	rc = apply_plan(d, d->before_apply, &a, &err);
-	LOG_WARN("switch: apply was not confirmed in time");
-	if (rc < 0)
-		on_gone_back(d, rc, &err);
-	else
-		apply_start(a, on_gone_back, d);
 }
 
 int do_config_rollback(struct rpc_call *call, const json_t *params, json_t **result,

@@ -140,9 +140,6 @@ static void succession_try(void *arg)
 		return;
 	loop_timer_del(o->timer);
 	loop_timer_add(d->loop, AGAIN_NS, succession_try, o, &o->timer);
-	/* Its way back is here alone. */
-	if (d->confirm_timer)
-		return;
 	/* Who comes now shall find the device in its port. */
 	if (!d->yield_timer)
 		succession_ask_soon(d, "to have a device that this process has no right to open");

@@ -7,7 +7,7 @@
  *          as two can be in one interface (AF_PACKET): then these hardly notice the succession. Then whoever asked
  *          hears of it, and may answer a client; the next client waits for the process that has the device. What
  *          nobody needs after all is closed there, and nothing else happens.
- *          A succession that is refused, or asked for while an apply waits to be confirmed, is asked for again.
+ *          A succession that is refused is asked for again.
  * Threads  control only.
  */
 #ifndef CONTROL_DAEMON_OPENER_H

@@ -6,7 +6,8 @@
  *          answered for last. A slot of the predecessor's (switch/switch.h) that has such an object gives
  *          it back with what it had agreed with its other side; one that has an object that was never
  *          saved is dropped. Objects of labs and of VMs are in their slots alone.
- *          Where there is no whole newest configuration, the slots know better.
+ *          Where there is no whole newest configuration, the slots know better. What an apply tries, and
+ *          nobody has confirmed yet, comes before what is saved (control/daemon/confirm.h).
  * Threads  control only.
  * Trust    The settings of slots are checked as those of a file.
  */
@@ -16,6 +17,7 @@
 
 #include "base/log.h"
 #include "control/daemon/config.h"
+#include "control/daemon/confirm.h"
 #include "control/daemon/mirror.h"
 #include "control/daemon/objects.h"
 #include "control/daemon/owner.h"
@@ -174,7 +176,8 @@ int daemon_restore(struct daemon *d, struct err *err)
 {
 	struct err why = ERR_NONE;
 	bool adopting = switch_adopting(d->sw);
-	json_t *document = NULL, *warning;
+	json_t *document = NULL, *left, *warning;
+	const json_t *wanted;
 	size_t i;
 	int rc = 0;
 
@@ -184,23 +187,27 @@ int daemon_restore(struct daemon *d, struct err *err)
 		LOG_ERR("switch: %s", why.text);
 	json_array_foreach (d->warnings, i, warning)
 		LOG_WARN("switch: %s", json_string_value(warning));
+	left = confirm_left(d);
+	wanted = left ? confirm_tried(left) : document;
 	if (adopting)
-		slots_restore(d, d->store.behind ? NULL : document);
-	section_restore(d, document, "bridges", &m_bridge_add, bridge_make);
-	section_restore(d, document, "ports", &m_port_add, port_make);
+		slots_restore(d, d->store.behind && !left ? NULL : wanted);
+	section_restore(d, wanted, "bridges", &m_bridge_add, bridge_make);
+	section_restore(d, wanted, "ports", &m_port_add, port_make);
 	if (d->restored)
 		rc = d->restored(d->restored_arg, err);
 	/* Then a successor finds all as it was. */
-	if (rc < 0) {
-		json_decref(document);
-		return rc;
-	}
+	if (rc < 0)
+		goto out;
 	switch_adopt_end(d->sw);
 	config_kept_note(d);
 	/* Whole again where an older one had to be taken, or there is none. */
-	if (d->store.behind || (adopting && !document))
+	if (left)
+		confirm_go_on(d, left);
+	else if (d->store.behind || (adopting && !document))
 		config_save(d, &why);
+out:
 	json_decref(document);
-	return 0;
+	json_decref(left);
+	return rc;
 }
 

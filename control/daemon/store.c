@@ -10,9 +10,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/log.h"
+
 #define NEWEST	   "config.json"
 #define NEXT	   "config.json.new" /* being written */
 #define BEFORE	   "config.json.old" /* the newest but one, until it is moved back */
+#define TRIAL	   "config.trial.json"
+#define TRIAL_NEXT "config.trial.new"
 #define FORMAT	   1
 #define DUMP_FLAGS (JSON_COMPACT | JSON_SORT_KEYS | JSON_REAL_PRECISION(15))
 #define MAX_BYTES  (16 * 1024 * 1024) /* ten times the settings of 4096 ports */
@@ -51,11 +55,10 @@ static int write_all(int fd, const char *text, size_t len)
 	return 0;
 }
 
-/* Writes and syncs the file that is going to be the newest. */
-static int write_next(struct store *s, const char *text)
+static int write_file(struct store *s, const char *name, const char *text, bool sync)
 {
 	char head[96];
-	int fd = openat(s->dir_fd, NEXT, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
+	int fd = openat(s->dir_fd, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
 	int rc;
 
 	if (fd < 0)
@@ -68,7 +71,7 @@ static int write_next(struct store *s, const char *text)
 		rc = write_all(fd, text, strlen(text));
 	if (rc == 0)
 		rc = write_all(fd, "}\n", 2);
-	if (rc == 0 && fsync(fd) < 0)
+	if (rc == 0 && sync && fsync(fd) < 0)
 		rc = -errno;
 	if (close(fd) < 0 && rc == 0)
 		rc = -errno;
@@ -94,6 +97,7 @@ static void save_end(struct store *s)
 	struct stat newest, before;
 
 	unlinkat(s->dir_fd, NEXT, 0);
+	unlinkat(s->dir_fd, TRIAL_NEXT, 0);
 	if (fstatat(s->dir_fd, BEFORE, &before, AT_SYMLINK_NOFOLLOW) < 0)
 		return;
 	if (fstatat(s->dir_fd, NEWEST, &newest, AT_SYMLINK_NOFOLLOW) == 0 &&
@@ -164,7 +168,7 @@ int store_save(struct store *s, const json_t *document, struct err *err)
 		free(text);
 		return 0;
 	}
-	rc = write_next(s, text);
+	rc = write_file(s, NEXT, text, true);
 	if (rc == 0)
 		rc = replace_newest(s);
 	if (rc < 0) {
@@ -236,17 +240,13 @@ static int damaged(const char *name, const char *how, struct err *err)
 	return err_set(err, -EBADMSG, "the saved configuration %s is damaged: %s", name, how);
 }
 
-int store_read(struct store *s, unsigned n, json_t **document, struct err *err)
+static int read_file(struct store *s, const char *name, json_t **document, struct err *err)
 {
-	char name[32], want[24], *text = NULL;
+	char want[24], *text = NULL;
 	const char *sum;
 	json_t *doc, *inner;
-	int rc;
+	int rc = read_text(s, name, &text);
 
-	generation_name(n, name, sizeof(name));
-	rc = read_text(s, name, &text);
-	if (rc == -ENOENT)
-		return err_set(err, rc, "there is no saved configuration %u changes back", n);
 	if (rc < 0)
 		return err_set(err, rc, "cannot read the saved configuration %s: %s", name,
 			       strerror(-rc));
@@ -270,6 +270,48 @@ int store_read(struct store *s, unsigned n, json_t **document, struct err *err)
 		*document = inner;
 	return rc;
 }
+
+int store_read(struct store *s, unsigned n, json_t **document, struct err *err)
+{
+	char name[32];
+	int rc = read_file(s, generation_name(n, name, sizeof(name)), document, err);
+
+	return rc == -ENOENT ? err_set(err, rc, "there is no saved configuration %u changes back", n) : rc;
+}
+
+/* ---- what is tried ---- */
+
+int store_trial_save(struct store *s, const json_t *trial, struct err *err)
+{
+	char *text;
+	int rc;
+
+	if (s->dir_fd < 0)
+		return 0;
+	text = json_dumps(trial, DUMP_FLAGS);
+	rc = text ? write_file(s, TRIAL_NEXT, text, false) : -ENOMEM;
+	free(text);
+	if (rc == 0 && renameat(s->dir_fd, TRIAL_NEXT, s->dir_fd, TRIAL) < 0)
+		rc = -errno;
+	if (rc == 0)
+		return 0;
+	unlinkat(s->dir_fd, TRIAL_NEXT, 0);
+	err_set(err, rc, "what awaits its confirmation cannot be noted: %s", strerror(-rc));
+	return err_hint(err, "make room in the state folder, or mend its file system");
+}
+
+int store_trial_load(struct store *s, json_t **trial, struct err *err)
+{
+	return s->dir_fd < 0 ? -ENOENT : read_file(s, TRIAL, trial, err);
+}
+
+void store_trial_drop(struct store *s)
+{
+	if (s->dir_fd >= 0 && unlinkat(s->dir_fd, TRIAL, 0) < 0 && errno != ENOENT)
+		LOG_ERR("switch: %s cannot be removed from the state folder: %s", TRIAL, strerror(errno));
+}
+
+/* ---- the start ---- */
 
 static void loaded_note(struct store *s, const json_t *document, unsigned n)
 {

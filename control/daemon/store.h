@@ -2,10 +2,12 @@
 /*
  * The saved configuration: checksummed files in the state dir, the newest and those before it.
  *
- * What     config.json is the newest, config.1.json the one before, up to config.4.json.
+ * What     config.json is the newest, config.1.json the one before, up to config.4.json. config.trial.json is what an apply
+ *          tries until it is confirmed (control/daemon/confirm.h).
  * How      A new one is written beside, synced, renamed into place, and the folder synced:
  *          a crash at any moment leaves config.json whole, old or new. Only then the older ones move
  *          back, so a save that fails changes none of them.
+ *          A trial is only renamed into place: it has to outlive processes, and no start of the machine.
  * Threads  control only.
  * Trust    Files may be damaged: the checksum decides, and the next older one is tried.
  * Limits   STORE_GENERATIONS files.
@@ -43,5 +45,11 @@ int store_read(struct store *s, unsigned n, json_t **document, struct err *err);
 /* Reads the newest one that is whole. Damaged ones before it are appended to warnings, as texts.
  * *document is NULL when nothing was ever saved. */
 int store_load(struct store *s, json_t **document, json_t *warnings, struct err *err);
+
+/* What is tried: -errno with a sentence, and the one before is as it was. */
+int store_trial_save(struct store *s, const json_t *trial, struct err *err);
+/* -ENOENT, without a sentence of its own: nothing is. */
+int store_trial_load(struct store *s, json_t **trial, struct err *err);
+void store_trial_drop(struct store *s);
 
 #endif

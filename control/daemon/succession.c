@@ -71,10 +71,6 @@ void succession_yield(struct daemon *d, const char *reason)
 {
 	if (d->stop_timer || d->yield_timer)
 		return;
-	if (d->confirm_timer) {
-		refuse(d, "an apply waits for its confirmation: `lanyard confirm`, or `lanyard rollback`, first");
-		return;
-	}
 	LOG_INFO("switch: process yields to its successor: %s", reason);
 	d->yield_since_ns = loop_now_ns();
 	rpc_server_accept(d->server, false);

@@ -64,15 +64,6 @@ static int later(struct rpc_call *call, const json_t *params, const struct devic
 	return rc;
 }
 
-/* This process cannot yield while it has what would be gone back to. */
-static int may_yield(const struct daemon *d, struct err *err)
-{
-	if (!d->before_apply)
-		return 0;
-	err_set(err, -EBUSY, "an apply waits to be confirmed, and a device cannot be opened meanwhile");
-	return err_hint(err, "`lanyard confirm` keeps it, `lanyard rollback` undoes it");
-}
-
 int uplink_add_later(struct rpc_call *call, const json_t *params, struct err *err)
 {
 	const char *type = json_string_value(json_object_get(params, "type"));
@@ -85,8 +76,8 @@ int uplink_add_later(struct rpc_call *call, const json_t *params, struct err *er
 	    json_is_true(json_object_get(params, "down")) || strlen(device) >= sizeof(w.device))
 		return 0;
 	rc = port_make_check(d, params, err);
-	if (rc == 0)
-		rc = may_yield(d, err);
+	if (rc == 0 && !json_object_get(params, "lab") && !json_is_true(json_object_get(params, "transient")))
+		rc = changes_allowed(d, err);
 	if (rc == 0) {
 		rc = ethdev_free_check(device, err);
 		if (rc < 0)
@@ -102,10 +93,6 @@ int uplink_up_later(struct rpc_call *call, const json_t *params, struct port *p,
 {
 	struct daemon *d = rpc_ctx(call);
 	struct device_want w;
-	int rc;
 
-	if (!d->opener || !uplink_wants(p, &w))
-		return 0;
-	rc = may_yield(d, err);
-	return rc < 0 ? rc : later(call, params, &w, port_up_now, err);
+	return d->opener && uplink_wants(p, &w) ? later(call, params, &w, port_up_now, err) : 0;
 }

@@ -4,6 +4,7 @@
 it loses a frame, and no thread has a right afterwards; what may not be opened is refused there, whoever asks."""
 import ctypes
 import os
+import signal
 import socket
 import struct
 import time
@@ -110,24 +111,67 @@ def what_cannot_be_opened_changes_nothing():
                              (f"net_pcap0,tx_pcap={s.path('made')}", "is no device that an uplink takes")):
             done = add(s, "1", device, check=False)
             assert done.returncode in (1, 2) and text in done.stderr, done
-        with open(s.path("c.yaml"), "w", encoding="ascii") as f:
-            f.write("bridges: {br0: {}, br1: {}}\nports:\n  u1: {bridge: br1, type: uplink, "
-                    "device: 'net_af_packet1,iface=nope'}\n")
-        done = s.cli("apply", s.path("c.yaml"), check=False)
+        done = s.cli("apply", with_uplinks(s, "net_af_packet1,iface=nope"), check=False)
         assert done.returncode == 1 and 'no interface "nope"' in done.stderr, done
         assert s.json("port", "show") == [] and s.json("show", "config")["ports"] == {}
         assert [b["name"] for b in s.json("bridge", "show")] == ["br0"]
         assert s.pid == pid and status(s)["successions"] == {"n": 0}, status(s)
         assert traces("1") == (0, False, False) and not os.path.exists(s.path("made"))
         assert not os.path.exists("/etc/memif.sock")
-        with open(s.path("c.yaml"), encoding="ascii") as f:
-            text = f.read().replace("nope", "v1")
-        with open(s.path("c.yaml"), "w", encoding="ascii") as f:
-            f.write(text)
-        done = s.cli("apply", s.path("c.yaml"), "--confirm", "60s", check=False)
-        assert done.returncode and "cannot wait for its confirmation" in done.stderr, done
-        s.cli("apply", s.path("c.yaml"))
-        assert s.port("u1")["state"] == "up" and s.pid != pid, s.port("u1")
+
+
+def with_uplinks(s, *devices):
+    """A configuration with these; its file."""
+    ports = "".join(f"\n  u{d.partition(',')[0][-1]}: {{bridge: br1, type: uplink, device: '{d}'}}" for d in devices)
+    return s.write("c.yaml", f"bridges: {{br0: {{}}, br1: {{}}}}\nports:{ports or ' {}'}\n")
+
+
+def packet_killed(s):
+    pid = s.pid
+    os.kill(pid, signal.SIGKILL)
+    await_true("another one forwards", lambda: s.cli("status", check=False).returncode == 0 and s.pid != pid, 10)
+
+
+def are_up(s, *numbers):
+    return [p["name"] for p in s.json("port", "show") if p["state"] == "up"] == ["u" + i for i in numbers]
+
+
+def way_back_outlives_successions_and_deaths():
+    devices = [f"{DRIVER[i]}{i},iface=v{i}" for i in "12"]
+    with Session() as s:
+        s.cli("bridge", "add", "br0")
+        for i in "12":
+            wire(i)
+        # Made, and gone back from by whoever forwards then.
+        pid = s.pid
+        s.cli("apply", with_uplinks(s, *devices), "--confirm", "60s")
+        await_true("they are up", lambda: are_up(s, "1", "2"), 5)
+        assert s.pid != pid and status(s)["confirm_s"] > 40 and status(s)["restarts"] == {"n": 0}, status(s)
+        done = s.cli("bridge", "add", "br2", check=False)
+        assert "waits to be confirmed" in done.stderr, done
+        s.await_spare()
+        packet_killed(s)
+        await_true("they are up again", lambda: are_up(s, "1", "2"), 10)
+        s.cli("rollback")
+        assert s.json("port", "show") == [] and [b["name"] for b in s.json("bridge", "show")] == ["br0"]
+        assert [traces(i) for i in "12"] == [(0, False, False)] * 2 and status(s)["confirm_s"] is None
+        # Made, and confirmed by a switch that was started anew.
+        s.cli("apply", with_uplinks(s, *devices), "--confirm", "60s")
+        s.kill()
+        s.start()
+        await_true("they are up", lambda: are_up(s, "1", "2"), 10)
+        assert status(s)["confirm_s"] > 30, status(s)
+        s.cli("confirm")
+        assert status(s)["confirm_s"] is None and os.listdir(s.state_dir).count("config.trial.json") == 0
+        # One changed, one taken away, by a process that dies meanwhile: nobody confirms.
+        changed = "net_af_packet3,iface=v1"
+        s.cli("apply", with_uplinks(s, changed), "--confirm", "4s")
+        await_true("it is changed", lambda: are_up(s, "3"), 5)
+        packet_killed(s)
+        await_true("all is as before", lambda: are_up(s, "1", "2"), 15)
+        assert traces("1") == (1, False, False) and traces("2") == (1, False, True), (traces("1"), traces("2"))
+        assert status(s)["confirm_s"] is None and "u3" not in s.json("show", "config")["ports"]
+        rights_check(s.pid)
 
 
 def checksum(text):
@@ -239,5 +283,6 @@ out("sysctl", "-q", "-w", "net.ipv6.conf.default.disable_ipv6=1", check=False)
 nets = {i: Net("n" + i) for i in "12"}
 DRIVER = {"1": "net_af_packet", "2": "net_af_xdp"}
 run(*map(clean, (nobody_beside_it_loses_a_frame, interface_that_returns_heals, what_cannot_be_opened_changes_nothing,
+                 way_back_outlives_successions_and_deaths,
                  saved_device_that_may_not_be_is_refused, devices_are_those_that_the_switch_may_have,
                  process_that_is_a_guests_gets_nothing_opened)))

@@ -154,6 +154,21 @@ static void unconfirmed_apply_is_not_saved(void **state)
 	json_decref(document);
 }
 
+static void apply_whose_way_back_cannot_be_noted_is_undone(void **state)
+{
+	struct fixture *f = *state;
+	int dir_fd = f->d.store.dir_fd;
+
+	BRIDGE("b");
+	f->d.store.dir_fd = open("/proc", O_RDONLY | O_DIRECTORY); /* where nobody makes files */
+	expect(f, "config.apply", DOCUMENT("\"c\":{}", "") ",\"confirm\":60}",
+	       "nothing was changed: what awaits its confirmation cannot be noted");
+	close(f->d.store.dir_fd);
+	f->d.store.dir_fd = dir_fd;
+	expect(f, "bridge.list", "{}", "\"name\":\"b\"");
+	BRIDGE("d");
+}
+
 static void rollback_that_fails_leaves_the_confirmation_awaited(void **state)
 {
 	struct fixture *f = *state;
@@ -295,6 +310,7 @@ int main(void)
 		TEST(apply_refuses_a_wrong_document_before_it_changes_anything),
 		TEST(unconfirmed_apply_goes_back),
 		TEST(unconfirmed_apply_is_not_saved),
+		TEST(apply_whose_way_back_cannot_be_noted_is_undone),
 		TEST(rollback_that_fails_leaves_the_confirmation_awaited),
 		TEST(rollback_goes_back_one_change),
 		TEST(saved_objects_come_back),
