@@ -2,6 +2,9 @@
 #include "control/daemon/config.h"
 
 #include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
@@ -18,6 +21,17 @@ json_t *config_params(const char *name, const json_t *settings)
 	return params;
 }
 
+/* Of as many digits as are written, so that what is read back is the same. Whole ones as integers. */
+static json_t *duration_normal(double seconds)
+{
+	char text[32];
+	double s;
+
+	snprintf(text, sizeof(text), "%.15g", seconds);
+	s = strtod(text, NULL);
+	return s == floor(s) && s < 1e9 ? json_integer((json_int_t)s) : json_real(s);
+}
+
 json_t *settings_normal(const json_t *settings)
 {
 	json_t *out = json_object(), *value;
@@ -29,6 +43,8 @@ json_t *settings_normal(const json_t *settings)
 			continue;
 		if (!strcmp(key, "trunk") && vids_from_json(value, set, NULL) == 0)
 			json_object_set_new(out, key, vids_to_json(set));
+		else if (json_is_real(value))
+			json_object_set_new(out, key, duration_normal(json_real_value(value)));
 		else
 			json_object_set(out, key, value);
 	}

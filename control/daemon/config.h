@@ -30,7 +30,7 @@ void config_kept_back(struct daemon *d);
 json_t *config_params(const char *name, const json_t *settings);
 
 /* A copy of settings in the one form they are kept and compared in: no flags that are false, VLANs
- * as pairs. */
+ * as pairs, durations of 15 digits, whole seconds as integers. */
 json_t *settings_normal(const json_t *settings);
 
 /* The same for all settings of a document that apply was given. */

@@ -34,6 +34,16 @@ static void apply_makes_the_hand_made_part_equal(void **state)
 	expect(f, "bridge.list", "{}", "\"ageing_s\":10");
 }
 
+static void seconds_are_kept_as_they_are_shown(void **state)
+{
+	struct fixture *f = *state;
+
+	ok(f, "bridge.add", "{\"name\":\"a\",\"ageing\":10.0}");
+	ok(f, "bridge.add", "{\"name\":\"b\",\"ageing\":2.50000000000000044}");
+	expect(f, "config.apply", DOCUMENT("\"a\":{\"ageing\":10},\"b\":{\"ageing\":2.5}", "") "}",
+	       "\"n_changes\":0");
+}
+
 static void apply_keeps_a_port_that_changes_in_place(void **state)
 {
 	struct fixture *f = *state;
@@ -302,6 +312,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(dry_run_changes_nothing),
 		TEST(apply_makes_the_hand_made_part_equal),
+		TEST(seconds_are_kept_as_they_are_shown),
 		TEST(apply_keeps_a_port_that_changes_in_place),
 		TEST(apply_undoes_what_it_did_when_a_step_fails),
 		TEST(vm_that_comes_during_an_apply_saves_no_half_of_it),
