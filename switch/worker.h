@@ -5,15 +5,13 @@
  * What     One lcore each. Polls the active rings of its part of the view (switch/active.h), forwards
  *          each burst to its end, and says to QSBR after every round that it holds nothing.
  * How      Kick descriptors are in an epoll set, edge-triggered, so that nothing has to be read from
- *          them. Adaptive mode: while rings are quiet it asks epoll every LOOK_US which of them were
- *          kicked, so a frame on a quiet ring waits for LOOK_US and one round at most while others
- *          are busy. After some idle microseconds it makes all rings quiet, goes offline for QSBR and
- *          sleeps in epoll. How many they are follows from how long it slept before: few where
- *          sleeps are long, up to SPIN_MAX_US where polling on would have spared the sleep.
- *          Poll mode: all rings are active, always.
- * Threads  worker_create, worker_destroy, worker_watch, worker_unwatch, worker_wake,
- *          worker_room_make: control;
- *          worker_run: the lcore. The others: control, from counters the worker writes.
+ *          them. Adaptive mode: while some rings are busy it asks epoll every LOOK_US
+ *          (switch/worker_run.c) which of the quiet ones were kicked, so a frame on a quiet ring waits
+ *          for LOOK_US and one round at most. After some idle microseconds it makes all rings quiet,
+ *          goes offline for QSBR and sleeps in epoll. How many microseconds follows from how long it
+ *          slept before: few where sleeps are long, up to WORKER_SPIN_MAX_US where polling on would
+ *          have spared the sleep. Poll mode: all rings are active, always.
+ * Threads  worker_run(): the lcore. All others: control, which reads counters that the worker writes.
  */
 #ifndef SWITCH_WORKER_H
 #define SWITCH_WORKER_H
