@@ -1,15 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/*
- * The learning bridge over fake ports.
- */
-#include "tests/unit/lab.h"
-
+/* What the learning bridge delivers where, over fake ports: floods, bursts, full rings, what is dropped and why. */
 #include <stdio.h>
-#include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "switch/internal.h"
+#include "tests/unit/lab.h"
 
 static void unknown_unicast_floods_all_but_ingress(void **state)
 {
@@ -19,33 +15,6 @@ static void unknown_unicast_floods_all_but_ingress(void **state)
 	lab_send(lab, 0, 9, 1, -1);
 	assert_n_out(lab, 0, 0);
 	assert_n_out(lab, 1, 1);
-	assert_n_out(lab, 2, 1);
-}
-
-static void learned_address_gets_unicast(void **state)
-{
-	struct lab *lab = *state;
-
-	lab_ports(lab, 3);
-	lab_send(lab, 1, 0xff, 2, -1);
-	fake_clear(lab->port[0]);
-	fake_clear(lab->port[2]);
-	lab_send(lab, 0, 2, 1, -1);
-	assert_n_out(lab, 1, 1);
-	assert_n_out(lab, 2, 0);
-}
-
-static void learned_mac_moves_to_new_port(void **state)
-{
-	struct lab *lab = *state;
-
-	lab_ports(lab, 3);
-	lab_send(lab, 1, 0xff, 2, -1);
-	lab_send(lab, 2, 0xff, 2, -1);
-	for (int i = 0; i < 3; i++)
-		fake_clear(lab->port[i]);
-	lab_send(lab, 0, 2, 1, -1);
-	assert_n_out(lab, 1, 0);
 	assert_n_out(lab, 2, 1);
 }
 
@@ -114,133 +83,6 @@ static void ring_that_stays_full_gets_no_second_try(void **state)
 	assert_int_equal(lab_counters(lab, 1).tx_drops[TX_RING_FULL], 50);
 }
 
-/* 0 and 1 have talked just now: what was decided for them is still known. */
-static void two_talk(struct lab *lab)
-{
-	lab_ports(lab, 3);
-	lab_send(lab, 1, 0xff, 2, -1);
-	for (int i = 0; i < 3; i++)
-		lab_send(lab, 0, 2, 1, -1);
-	assert_n_out(lab, 1, 3);
-	for (int i = 0; i < 3; i++)
-		fake_clear(lab->port[i]);
-}
-
-static void talk_follows_a_mac_that_moves_at_once(void **state)
-{
-	struct lab *lab = *state;
-
-	two_talk(lab);
-	lab_send(lab, 2, 0xff, 2, -1);
-	fake_clear(lab->port[1]);
-	lab_send(lab, 0, 2, 1, -1);
-	assert_n_out(lab, 1, 0);
-	assert_n_out(lab, 2, 1);
-}
-
-static void talk_is_flooded_at_once_when_its_mac_is_flushed(void **state)
-{
-	struct lab *lab = *state;
-
-	two_talk(lab);
-	bridge_fdb_flush(lab->br, NULL);
-	lab_send(lab, 0, 2, 1, -1);
-	assert_n_out(lab, 1, 1);
-	assert_n_out(lab, 2, 1);
-}
-
-static void talk_ends_at_once_when_a_port_leaves_the_vlan(void **state)
-{
-	struct vlan_policy other = vlan_access(20);
-	struct lab *lab = *state;
-
-	two_talk(lab);
-	assert_int_equal(port_vlan_set(fake_port(lab->port[1]), &other, NULL), 0);
-	lab_send(lab, 0, 2, 1, -1);
-	assert_n_out(lab, 1, 0);
-}
-
-/* The sender's own address moves while what it sends is known: the way back has to follow. */
-static void sender_is_learned_again_on_its_new_port(void **state)
-{
-	struct lab *lab = *state;
-
-	two_talk(lab);
-	lab_send(lab, 2, 2, 1, -1);
-	lab_send(lab, 1, 1, 2, -1);
-	assert_n_out(lab, 2, 1);
-	lab_send(lab, 0, 2, 1, -1); /* and back */
-	fake_clear(lab->port[0]);
-	lab_send(lab, 1, 1, 2, -1);
-	assert_n_out(lab, 0, 1);
-	assert_n_out(lab, 2, 1);
-}
-
-static void addresses_are_learned_per_vlan(void **state)
-{
-	struct lab *lab = *state;
-
-	lab_ports(lab, 3);
-	lab_send(lab, 1, 0xff, 2, 10);
-	lab_send(lab, 2, 0xff, 2, 20);
-	for (int i = 0; i < 3; i++)
-		fake_clear(lab->port[i]);
-	lab_send(lab, 0, 2, 1, 10);
-	assert_n_out(lab, 1, 1);
-	assert_n_out(lab, 2, 0);
-	lab_send(lab, 0, 2, 1, 20);
-	assert_n_out(lab, 1, 1);
-	assert_n_out(lab, 2, 1);
-}
-
-static void expired_address_is_flooded(void **state)
-{
-	struct lab *lab = *state;
-	struct bridge_opts o = *bridge_opts(lab->br);
-
-	o.ageing_s = 1;
-	assert_int_equal(bridge_set(lab->br, &o, NULL), 0);
-	lab_ports(lab, 3);
-	lab_send(lab, 1, 0xff, 2, -1);
-	usleep(2100000); /* ages are whole seconds: more than one, whatever the phase */
-	fake_clear(lab->port[2]);
-	lab_send(lab, 0, 2, 1, -1);
-	assert_n_out(lab, 2, 1);
-}
-
-/* Runs the loop until the timer of the sweep is there, or gone. */
-static void sweep_await(struct lab *lab, bool planned)
-{
-	uint64_t end_ns = loop_now_ns() + 20 * S_NS;
-
-	while ((lab->sw->sweep_timer != NULL) != planned) {
-		assert_true(loop_now_ns() < end_ns);
-		assert_int_equal(loop_once(lab->loop, 100), 0);
-	}
-}
-
-static void timer_ticks_only_while_addresses_can_expire(void **state)
-{
-	struct lab *lab = *state;
-	struct bridge_opts o = *bridge_opts(lab->br);
-	const uint8_t mac[6] = {2, 0, 0, 0, 0, 9};
-
-	o.ageing_s = 1;
-	assert_int_equal(bridge_set(lab->br, &o, NULL), 0);
-	lab_ports(lab, 2);
-	assert_int_equal(bridge_fdb_add(lab->br, mac, 1, fake_port(lab->port[1]), NULL), 0);
-	for (unsigned i = 0; i < 5; i++)
-		loop_once(lab->loop, 20);
-	assert_null(lab->sw->sweep_timer);
-	for (unsigned again = 0; again < 2; again++) {
-		lab_send(lab, 0, 9, 1, -1);
-		sweep_await(lab, true);
-		assert_int_equal(bridge_n_macs(lab->br), 2);
-		sweep_await(lab, false);
-		assert_int_equal(bridge_n_macs(lab->br), 1);
-	}
-}
-
 static void frame_to_own_port_is_dropped(void **state)
 {
 	struct lab *lab = *state;
@@ -251,41 +93,6 @@ static void frame_to_own_port_is_dropped(void **state)
 	lab_send(lab, 0, 1, 2, -1);
 	assert_n_out(lab, 1, 0);
 	assert_int_equal(lab_counters(lab, 0).rx_drops[RX_SAME_PORT], 1);
-}
-
-static void static_address_never_moves(void **state)
-{
-	struct lab *lab = *state;
-	const uint8_t mac[6] = {2, 0, 0, 0, 0, 2};
-
-	lab_ports(lab, 3);
-	assert_int_equal(bridge_fdb_add(lab->br, mac, 1, fake_port(lab->port[1]), NULL), 0);
-	lab_send(lab, 2, 0xff, 2, -1);
-	for (int i = 0; i < 3; i++)
-		fake_clear(lab->port[i]);
-	lab_send(lab, 0, 2, 1, -1);
-	assert_n_out(lab, 1, 1);
-	assert_n_out(lab, 2, 0);
-}
-
-static void smaller_table_loses_no_static_address(void **state)
-{
-	struct bridge_opts o = {.ageing_s = 300, .max_macs = BRIDGE_MACS_MIN};
-	struct lab *lab = *state;
-	struct err err = ERR_NONE;
-
-	lab_ports(lab, 1);
-	for (unsigned i = 0; i < 100; i++) {
-		const uint8_t mac[6] = {2, 0, 0, 0, 1, (uint8_t)i};
-
-		assert_int_equal(bridge_fdb_add(lab->br, mac, 1, fake_port(lab->port[0]), NULL), 0);
-	}
-	assert_int_equal(bridge_set(lab->br, &o, &err), -ENOSPC);
-	assert_non_null(strstr(err.text, "static addresses do not fit into max-macs 16"));
-	assert_int_equal(bridge_n_macs(lab->br), 100);
-	o.max_macs = 1000;
-	assert_int_equal(bridge_set(lab->br, &o, &err), 0);
-	assert_int_equal(bridge_n_macs(lab->br), 100);
 }
 
 static void every_size_is_delivered_byte_for_byte(void **state)
@@ -453,20 +260,6 @@ static void helpers_are_summed_and_the_scratch_block_is_not(void **state)
 	assert_int_equal(lab_counters(lab, 1).tx_drops[TX_HOST_REFUSED], PORT_HELPERS_MAX);
 }
 
-static void deleted_port_is_forgotten(void **state)
-{
-	struct lab *lab = *state;
-
-	lab_ports(lab, 3);
-	lab_send(lab, 1, 0xff, 2, -1);
-	assert_int_equal(port_del(fake_port(lab->port[1]), NULL), 0);
-	lab_port(lab, 3, lab->br, NULL); /* takes the free id */
-	fake_clear(lab->port[2]);
-	lab_send(lab, 0, 2, 1, -1);
-	assert_n_out(lab, 2, 1); /* flooded: unknown */
-	assert_n_out(lab, 3, 1);
-}
-
 /* Frames in one burst share a decision only while everything it looks at is the same. */
 static void neighbours_in_a_burst_are_told_apart(void **state)
 {
@@ -543,21 +336,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(unknown_unicast_floods_all_but_ingress),
-		T(learned_address_gets_unicast),
-		T(learned_mac_moves_to_new_port),
 		T(full_ring_is_tried_again_once),
 		T(full_ring_is_tried_again_where_a_helper_counts),
 		T(ring_that_stays_full_gets_no_second_try),
-		T(talk_follows_a_mac_that_moves_at_once),
-		T(talk_is_flooded_at_once_when_its_mac_is_flushed),
-		T(talk_ends_at_once_when_a_port_leaves_the_vlan),
-		T(sender_is_learned_again_on_its_new_port),
-		T(addresses_are_learned_per_vlan),
-		T(expired_address_is_flooded),
-		T(timer_ticks_only_while_addresses_can_expire),
 		T(frame_to_own_port_is_dropped),
-		T(static_address_never_moves),
-		T(smaller_table_loses_no_static_address),
 		T(every_size_is_delivered_byte_for_byte),
 		T(order_is_kept_over_bursts),
 		T(invalid_sources_are_dropped),
@@ -568,10 +350,8 @@ int main(void)
 		T(lone_port_counts_no_port),
 		T(flood_reaches_more_ports_than_are_staged_at_once),
 		T(helpers_are_summed_and_the_scratch_block_is_not),
-		T(deleted_port_is_forgotten),
 		T(neighbours_in_a_burst_are_told_apart),
-		cmocka_unit_test_setup_teardown(two_workers_keep_each_flow_in_order,
-						lab_setup_2_workers, lab_teardown),
+		cmocka_unit_test_setup_teardown(two_workers_keep_each_flow_in_order, lab_setup_2_workers, lab_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, lab_group_setup, NULL);
