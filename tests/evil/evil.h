@@ -66,7 +66,7 @@ struct evil_group {
 };
 
 extern const struct evil_case evil_rings[], evil_races[], evil_frames[], evil_protocol[],
-	evil_memory[], evil_network[], evil_fds[], evil_control[], evil_qemu[];
+	evil_connections[], evil_memory[], evil_network[], evil_fds[], evil_control[], evil_qemu[];
 
 /* Ends the case with a sentence. */
 void __attribute__((noreturn, format(printf, 2, 3)))

@@ -28,9 +28,16 @@
 #define FDS_WAIT_NS  (5 * S_NS)
 
 static const struct evil_group groups[] = {
-	{"rings", evil_rings},	     {"races", evil_races},	{"frames", evil_frames},
-	{"protocol", evil_protocol}, {"fds", evil_fds},		{"memory", evil_memory},
-	{"network", evil_network},   {"control", evil_control}, {"qemu", evil_qemu},
+	{"rings", evil_rings},
+	{"races", evil_races},
+	{"frames", evil_frames},
+	{"protocol", evil_protocol},
+	{"connections", evil_connections},
+	{"fds", evil_fds},
+	{"memory", evil_memory},
+	{"network", evil_network},
+	{"control", evil_control},
+	{"qemu", evil_qemu},
 	{0},
 };
 

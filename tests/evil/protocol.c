@@ -1,43 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Front ends whose messages are wrong, late, too many, or in the wrong order.
+ * Front ends whose messages are wrong, or come in the wrong order.
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
-#include <stdio.h>
-#include <string.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
 
 #include "tests/evil/raw.h"
 
 #define REQUESTS 42 /* 0 to 41: all that the specification has, and one on each side */
-
-static struct fe *connected(struct scene *s)
-{
-	return evil_attacker(s, (struct fe_opts){.no_handshake = true});
-}
-
-static void bytes_send(struct scene *s, struct fe *fe, const void *bytes, size_t n)
-{
-	if (send(fe->fd, bytes, n, MSG_NOSIGNAL) != (ssize_t)n)
-		evil_fail(s, "send: %s", strerror(errno));
-}
-
-/* True when the switch closes the connection within 5 s. */
-static bool is_closed(struct fe *fe)
-{
-	uint8_t bytes[4096];
-	struct pollfd p = {.fd = fe->fd, .events = POLLIN};
-
-	while (poll(&p, 1, 5000) == 1)
-		if (recv(fe->fd, bytes, sizeof(bytes), 0) <= 0)
-			return true;
-	return false;
-}
 
 /* ---- one header that is wrong ---- */
 
@@ -53,153 +25,10 @@ static void header(struct scene *s)
 		[H_UNKNOWN] = {0xdeadbeef, VU_VERSION, 0},
 		[H_GARBAGE] = {0x6f5d2a11, 0x8c3e9f0a, 0xffd01c77},
 	};
-	struct fe *fe = connected(s);
+	struct fe *fe = raw_connect(s);
 
-	bytes_send(s, fe, headers[s->c->arg], 12);
-	if (s->c->arg != H_UNKNOWN && !is_closed(fe))
-		evil_fail(s, "the socket is still open");
-}
-
-/* ---- time ---- */
-
-static void silence(struct scene *s)
-{
-	const uint32_t h[3] = {VU_SET_FEATURES, VU_VERSION, 8};
-	struct fe *fe = connected(s);
-
-	bytes_send(s, fe, h, s->c->arg);
-	if (!is_closed(fe)) /* 5 s are over at about the same time */
-		evil_await(s, "errored", NULL);
-}
-
-static void byte_a_second(struct scene *s)
-{
-	static const uint8_t h[20] = {VU_SET_FEATURES, 0, 0, 0, VU_VERSION, 0, 0, 0, 8};
-	struct fe *fe = connected(s);
-
-	for (unsigned i = 0; i < sizeof(h); i++) {
-		struct pollfd p = {.fd = fe->fd, .events = POLLIN};
-
-		if (send(fe->fd, h + i, 1, MSG_NOSIGNAL) < 0 || poll(&p, 1, 1000) > 0)
-			return;
-	}
-	evil_fail(s, "a message of 20 seconds was taken");
-}
-
-static void replies_unread(struct scene *s)
-{
-	struct fe *fe = evil_attacker(s, (struct fe_opts){.no_rings = true});
-	uint64_t end_ns = loop_now_ns() + 10 * S_NS;
-
-	while (fe_msg_send(fe, VU_GET_FEATURES, 0, NULL, 0, NULL, 0) == 0)
-		if (loop_now_ns() > end_ns)
-			evil_fail(s, "the switch goes on answering");
-}
-
-/* As many messages as there can be, answers read: others must be answered too. */
-static void flood(struct scene *s)
-{
-	struct fe *fe = evil_attacker(s, (struct fe_opts){.no_rings = true});
-	uint64_t end_ns = loop_now_ns() + S_NS, n = 0, asked_ns = 0, worst_ns = 0;
-	uint8_t replies[65536];
-
-	fcntl(fe->fd, F_SETFL, O_NONBLOCK);
-	while (loop_now_ns() < end_ns) {
-		while (recv(fe->fd, replies, sizeof(replies), 0) > 0)
-			;
-		for (unsigned i = 0; i < 40; i++)
-			n += fe_msg_send(fe, VU_GET_FEATURES, 0, NULL, 0, NULL, 0) == 0;
-		if (loop_now_ns() - asked_ns > 100 * MS_NS) {
-			asked_ns = loop_now_ns();
-			json_decref(evil_call(s, "daemon.status", NULL));
-			if (loop_now_ns() - asked_ns > worst_ns)
-				worst_ns = loop_now_ns() - asked_ns;
-		}
-	}
-	if (worst_ns > S_NS)
-		evil_fail(s, "`status` took %lu ms meanwhile", (unsigned long)(worst_ns / MS_NS));
-	while (recv(fe->fd, replies, sizeof(replies), 0) > 0)
-		;
-}
-
-/* ---- connections ---- */
-
-static int connect_try(const struct scene *s)
-{
-	struct sockaddr_un sun = {.sun_family = AF_UNIX};
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
-
-	memcpy(sun.sun_path, s->path, strlen(s->path) + 1);
-	if (connect(fd, (struct sockaddr *)&sun, sizeof(sun)) == 0)
-		return fd;
-	close(fd);
-	return -1;
-}
-
-static void thousand_connects(struct scene *s)
-{
-	int fds[1000];
-	unsigned n = 0;
-
-	for (unsigned i = 0; i < 1000; i++)
-		n += (fds[i] = connect_try(s)) >= 0;
-	if (n < 2)
-		evil_fail(s, "only %u of 1,000 connections were taken", n);
-	for (unsigned i = 0; i < 1000; i++)
-		if (fds[i] >= 0)
-			close(fds[i]);
-	/* Those in the backlog are all looked at, and then the next one is served. */
-	evil_await(s, "waiting", NULL);
-	evil_attacker(s, (struct fe_opts){0});
-}
-
-static void thousand_hang_ups(struct scene *s)
-{
-	unsigned n = 0;
-
-	for (uint64_t end_ns = loop_now_ns() + 10 * S_NS; n < 1000 && loop_now_ns() < end_ns;) {
-		int fd = connect_try(s);
-
-		if (fd < 0) {
-			usleep(100);
-			continue;
-		}
-		if (n % 2)
-			send(fd, "\1\0\0", 3, MSG_NOSIGNAL);
-		close(fd);
-		n++;
-	}
-	if (n < 1000)
-		evil_fail(s, "only %u connections in 10 s", n);
-	evil_await(s, "waiting", NULL);
-}
-
-/* The attacker owns the socket: accepts and hangs up, as fast as the switch comes back. */
-static void accept_and_hang_up(struct scene *s)
-{
-	struct err err = ERR_NONE;
-	int fd = fe_listen(s->path, &err);
-	struct pollfd p = {.fd = fd, .events = POLLIN};
-	uint64_t end_ns = loop_now_ns() + S_NS;
-	unsigned n = 0;
-
-	while (loop_now_ns() < end_ns)
-		if (poll(&p, 1, 100) == 1) {
-			close(accept(fd, NULL, NULL));
-			n++;
-		}
-	if (n < 2 || n > 100)
-		evil_fail(s, "the switch came %u times in a second", n);
-	close(fd);
-}
-
-static void half_closed(struct scene *s)
-{
-	struct fe *fe = connected(s);
-
-	shutdown(fe->fd, s->c->arg ? SHUT_WR : SHUT_RD);
-	fe_msg_send(fe, VU_GET_FEATURES, 0, NULL, 0, NULL, 0);
-	if (!is_closed(fe) && s->c->arg)
+	raw_bytes_send(s, fe, headers[s->c->arg], 12);
+	if (s->c->arg != H_UNKNOWN && !raw_is_closed(fe))
 		evil_fail(s, "the socket is still open");
 }
 
@@ -210,7 +39,7 @@ static void num(struct scene *s)
 	struct fe *fe = evil_attacker(s, (struct fe_opts){.no_rings = true});
 
 	fe_set_state(fe, VU_SET_VRING_NUM, 1, s->c->arg);
-	if (!is_closed(fe))
+	if (!raw_is_closed(fe))
 		evil_fail(s, "the socket is still open");
 }
 
@@ -219,7 +48,7 @@ static void num_running(struct scene *s)
 	struct fe *fe = evil_attacker(s, (struct fe_opts){0});
 
 	fe_set_state(fe, s->c->arg, 1, 128);
-	if (!is_closed(fe))
+	if (!raw_is_closed(fe))
 		evil_fail(s, "the socket is still open");
 }
 
@@ -254,7 +83,7 @@ static void base_beyond(struct scene *s)
 	struct fe *fe = evil_attacker(s, (struct fe_opts){.no_rings = true});
 
 	fe_set_state(fe, VU_SET_VRING_BASE, 1, s->c->arg);
-	if (!is_closed(fe))
+	if (!raw_is_closed(fe))
 		evil_fail(s, "the socket is still open");
 }
 
@@ -316,7 +145,7 @@ static struct fe *in_state(struct scene *s, unsigned state)
 	struct fe *fe;
 
 	if (state == S_NEW || state == S_OWNED) {
-		fe = connected(s);
+		fe = raw_connect(s);
 		if (state == S_OWNED)
 			fe_msg_send(fe, VU_SET_OWNER, 0, NULL, 0, NULL, 0);
 		return fe;
@@ -408,7 +237,7 @@ static void features(struct scene *s)
 
 	fe_set_u64(fe, VU_SET_FEATURES,
 		   s->c->arg ? fe_features_default(1) & ~VU_BIT(VIRTIO_NET_F_MRG_RXBUF) : ~0ull);
-	if (!is_closed(fe))
+	if (!raw_is_closed(fe))
 		evil_fail(s, "the socket is still open");
 }
 
@@ -430,26 +259,6 @@ const struct evil_case evil_protocol[] = {
 	{"garbage-server", "random bytes from a front end that owns the socket",
 	 "the socket is closed", header, "errored", "protocol violation, socket closed", H_GARBAGE,
 	 true},
-	{"header-then-silence", "a header, and then nothing", "the socket is closed after 5 s",
-	 silence, "errored", "a message did not end within 5 s", 12},
-	{"byte-a-second", "a message that comes a byte a second", "the socket is closed after 5 s",
-	 byte_a_second, "errored", "a message did not end within 5 s"},
-	{"replies-unread", "questions without end, answers never read",
-	 "the socket is closed and says so", replies_unread, "errored",
-	 "the front end does not read its replies"},
-	{"flood", "as many messages as there can be for a second", "others are served too", flood,
-	 "negotiating", NULL},
-	{"thousand-connects", "1,000 connections at once",
-	 "one is served after the other, and then who means well", thousand_connects, "up", NULL},
-	{"thousand-hang-ups", "1,000 connections one after the other that hang up at once",
-	 "the port waits for the next one", thousand_hang_ups, "waiting", NULL},
-	{"accept-and-hang-up", "a front end's socket that accepts and hangs up",
-	 "the switch comes back slower and slower", accept_and_hang_up, "connecting", NULL, 0,
-	 true},
-	{"half-closed-reading", "a front end that has closed its reading half",
-	 "its connection ends", half_closed, NULL, NULL, 0},
-	{"half-closed-writing", "a front end that has closed its writing half",
-	 "its connection ends", half_closed, "waiting", NULL, 1},
 	{"num-0", "a ring of 0 entries", "the socket is closed, the size named", num, "errored",
 	 "SET_VRING_NUM: a ring of 0 entries; a power of two up to 32768 is needed", 0},
 	{"num-3", "a ring of 3 entries", "the socket is closed, the size named", num, "errored",

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "tests/evil/raw.h"
 
+#include <errno.h>
+#include <poll.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 void raw_desc(struct fe *fe, unsigned ring, unsigned i, uint64_t gpa, uint32_t len, unsigned flags,
@@ -56,4 +59,26 @@ void raw_send(struct scene *s, struct fe *fe, unsigned len)
 
 	if (!fe_send(fe, 0, f, len))
 		evil_fail(s, "the neighbour's ring is full");
+}
+
+struct fe *raw_connect(struct scene *s)
+{
+	return evil_attacker(s, (struct fe_opts){.no_handshake = true});
+}
+
+void raw_bytes_send(struct scene *s, struct fe *fe, const void *bytes, size_t n)
+{
+	if (send(fe->fd, bytes, n, MSG_NOSIGNAL) != (ssize_t)n)
+		evil_fail(s, "send: %s", strerror(errno));
+}
+
+bool raw_is_closed(struct fe *fe)
+{
+	uint8_t bytes[4096];
+	struct pollfd p = {.fd = fe->fd, .events = POLLIN};
+
+	while (poll(&p, 1, 5000) == 1)
+		if (recv(fe->fd, bytes, sizeof(bytes), 0) <= 0)
+			return true;
+	return false;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Rings written by hand, for cases that do what no driver does.
+ * Rings and messages written by hand, for cases that do what no driver does and no front end.
  *
  * Threads  the case's.
  */
@@ -36,5 +36,14 @@ bool raw_used(struct fe *fe, unsigned ring);
 
 /* A broadcast frame of len bytes from a well-behaved front end. */
 void raw_send(struct scene *s, struct fe *fe, unsigned len);
+
+/* Connects to port "evil" and says nothing. */
+struct fe *raw_connect(struct scene *s);
+
+/* Sends n bytes as they are; the case fails when the socket does not take them. */
+void raw_bytes_send(struct scene *s, struct fe *fe, const void *bytes, size_t n);
+
+/* True when the switch closes the connection within 5 s. */
+bool raw_is_closed(struct fe *fe);
 
 #endif

@@ -7,12 +7,12 @@
 
 #include <cmocka.h>
 #include <errno.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "tests/unit/folder.h"
 #include "vm-launcher/file.h"
 #include "vm-launcher/host_memory.h"
 #include "vm-launcher/lock_file.h"
@@ -35,16 +35,6 @@ static void warn(const char *text)
 	snprintf(warning, sizeof(warning), "%s", text);
 }
 
-static int delete_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	return remove(path);
-}
-
-static void delete_all(const char *dir)
-{
-	nftw(dir, delete_one, 16, FTW_DEPTH | FTW_PHYS);
-}
-
 static int set_up(void **state)
 {
 	struct host *h = calloc(1, sizeof(*h));
@@ -63,7 +53,7 @@ static int tear_down(void **state)
 {
 	struct host *h = *state;
 
-	delete_all(h->dir);
+	folder_remove(h->dir);
 	free(h);
 	return 0;
 }
@@ -109,7 +99,7 @@ static void definition_outlives_the_run_dir(void **state)
 	define(h, "b");
 	define(h, "a");
 	assert_string_equal(seen(h), "a=stopped b=stopped");
-	delete_all(h->run_dir);
+	folder_remove(h->run_dir);
 	assert_string_equal(seen(h), "a=stopped b=stopped");
 	assert_int_equal(vm_client_spec(h->run_dir, "a", &s, &err), 0);
 	assert_string_equal(s.nics[0].bridge, "sw1");
@@ -126,7 +116,7 @@ static void deleted_vm_stays_deleted(void **state)
 	define(h, "b");
 	assert_string_equal(seen(h), "a=stopped b=stopped");
 	assert_int_equal(vm_client_remove(h->run_dir, h->state_dir, "a", &err), 0);
-	delete_all(h->run_dir);
+	folder_remove(h->run_dir);
 	assert_string_equal(seen(h), "b=stopped");
 }
 
