@@ -11,7 +11,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/discard.h"
 #include "base/log.h"
 #include "control/rpc/conn.h"
 #include "control/rpc/suggest.h"
@@ -156,9 +155,6 @@ static void finish(struct rpc_call *call, int rc, json_t *result, const struct e
 		json_decref(result);
 	if (c && call->id && rc < 0)
 		send_error(c, call->id, err);
-	for (unsigned i = 0; i < call->n_fds; i++)
-		if (call->fds[i] >= 0)
-			discard_fd(call->server ? call->server->bin : NULL, call->fds[i]);
 	if (call->given_fd >= 0)
 		close(call->given_fd);
 	json_decref(call->id);
@@ -358,9 +354,6 @@ void call_line(struct rpc_conn *c, const char *line, size_t len)
 	call->server = c->server;
 	call->ctx = c->server->ctx;
 	call->id = json_incref(json_object_get(doc, "id"));
-	memcpy(call->fds, c->fds, sizeof(call->fds));
-	call->n_fds = c->n_fds;
-	c->n_fds = 0;
 	dispatch(call, json_string_value(json_object_get(doc, "method")),
 		 json_object_get(doc, "params"));
 	json_decref(doc);
@@ -468,15 +461,4 @@ int rpc_give_fd(struct rpc_call *call, int fd)
 		close(call->given_fd);
 	call->given_fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 	return call->given_fd < 0 ? -errno : 0;
-}
-
-int rpc_take_fd(struct rpc_call *call, unsigned i)
-{
-	int fd;
-
-	if (i >= call->n_fds)
-		return -1;
-	fd = call->fds[i];
-	call->fds[i] = -1;
-	return fd;
 }

@@ -18,7 +18,6 @@
 
 #define TIMEOUT_MS     30000
 #define LINE_MAX_BYTES (1024 * 1024) /* four times what the server sends at most */
-#define FDS_MAX	       4
 #define PAGES_MAX      100000 /* a server whose cursor never ends must not hold us */
 #define EVENTS_MAX     4096
 #define OTHERS_MAX     64 /* lines between two events */
@@ -145,21 +144,14 @@ static int lost(struct err *err)
 	return err_set(err, -EPIPE, "the connection was lost");
 }
 
-/* Sends text, the descriptors with its first byte. */
-static int send_all(struct rpc_client *c, const char *text, size_t len, const int *fds,
-		    unsigned n_fds, uint64_t deadline_ns)
+static int send_all(struct rpc_client *c, const char *text, size_t len, uint64_t deadline_ns)
 {
-	union fd_msg_control control;
 	size_t at = 0;
 
 	while (at < len) {
-		struct iovec iov = {.iov_base = (char *)text + at, .iov_len = len - at};
-		struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
-		ssize_t n;
+		ssize_t n = send(c->fd, text + at, len - at, MSG_NOSIGNAL);
 		int rc;
 
-		fd_msg_attach(&msg, &control, fds, at ? 0 : n_fds);
-		n = sendmsg(c->fd, &msg, MSG_NOSIGNAL);
 		if (n >= 0) {
 			at += (size_t)n;
 			continue;
@@ -322,8 +314,7 @@ static int read_answer(struct rpc_client *c, json_int_t id, json_t **result, uin
 }
 
 /* Sends request (stolen) as a line. */
-static int send_request(struct rpc_client *c, json_t *request, const int *fds, unsigned n_fds,
-			uint64_t deadline_ns, struct err *err)
+static int send_request(struct rpc_client *c, json_t *request, uint64_t deadline_ns, struct err *err)
 {
 	char *text = request ? json_dumps(request, DUMP_FLAGS) : NULL;
 	size_t len;
@@ -334,7 +325,7 @@ static int send_request(struct rpc_client *c, json_t *request, const int *fds, u
 		return err_set(err, -ENOMEM, "out of memory");
 	len = strlen(text);
 	text[len] = '\n'; /* in the place of the final zero */
-	rc = send_all(c, text, len + 1, fds, n_fds, deadline_ns);
+	rc = send_all(c, text, len + 1, deadline_ns);
 	free(text);
 	if (rc == -ETIMEDOUT)
 		err_set(err, rc, "the request was not taken in time");
@@ -346,7 +337,7 @@ int rpc_tell(struct rpc_client *c, const char *method, json_t *params, struct er
 	int rc = send_request(c,
 			      json_pack("{ss ss so}", "jsonrpc", "2.0", "method", method, "params",
 					params ? params : json_object()),
-			      NULL, 0, deadline_in(c->timeout_ms), err);
+			      deadline_in(c->timeout_ms), err);
 
 	return rc == -EPIPE || rc == -ECONNRESET ? lost(err) : rc;
 }
@@ -378,20 +369,15 @@ int rpc_event_next(struct rpc_client *c, int timeout_ms, json_t **event, struct 
 	}
 }
 
-static int call(struct rpc_client *c, const char *method, json_t *params, const int *fds, unsigned n_fds,
-		json_t **result, struct err *err)
+static int call(struct rpc_client *c, const char *method, json_t *params, json_t **result, struct err *err)
 {
 	uint64_t deadline_ns = deadline_in(c->timeout_ms);
 	int rc;
 
-	if (n_fds > FDS_MAX) {
-		json_decref(params);
-		return err_set(err, -EINVAL, "more than %d descriptors in one call", FDS_MAX);
-	}
 	rc = send_request(c,
 			  json_pack("{ss sI ss so}", "jsonrpc", "2.0", "id", ++c->last_id, "method",
 				    method, "params", params ? params : json_object()),
-			  fds, n_fds, deadline_ns, err);
+			  deadline_ns, err);
 	if (rc == -ETIMEDOUT || rc == -ENOMEM)
 		return rc;
 	/* A server that refuses us says why before it hangs up: its words may lie there. */
@@ -421,7 +407,7 @@ static int connect_again(struct rpc_client *c, struct err *err)
 	close(c->fd);
 	c->fd = fd;
 	c->in_len = 0;
-	return c->lease ? call(c, "lease.hold", json_incref(c->lease), NULL, 0, NULL, err) : 0;
+	return c->lease ? call(c, "lease.hold", json_incref(c->lease), NULL, err) : 0;
 }
 
 void rpc_reconnects(struct rpc_client *c)
@@ -429,8 +415,8 @@ void rpc_reconnects(struct rpc_client *c)
 	c->reconnects = true;
 }
 
-int rpc_call_fds(struct rpc_client *c, const char *method, json_t *params, const int *fds, unsigned n_fds,
-		 json_t **result, struct err *err)
+int rpc_call(struct rpc_client *c, const char *method, json_t *params, json_t **result,
+	     struct err *err)
 {
 	json_t *again = json_incref(params);
 	int rc = 0;
@@ -438,23 +424,17 @@ int rpc_call_fds(struct rpc_client *c, const char *method, json_t *params, const
 	if (c->reconnects && has_ended(c))
 		rc = connect_again(c, err);
 	if (rc == 0)
-		rc = call(c, method, params, fds, n_fds, result, err);
+		rc = call(c, method, params, result, err);
 	else
 		json_decref(params);
 	if (rc == -ECONNRESET && c->reconnects && connect_again(c, err) == 0)
-		rc = call(c, method, json_incref(again), fds, n_fds, result, err);
+		rc = call(c, method, json_incref(again), result, err);
 	if (rc == 0 && !strcmp(method, "lease.hold")) {
 		json_decref(c->lease);
 		c->lease = json_incref(again);
 	}
 	json_decref(again);
 	return rc;
-}
-
-int rpc_call(struct rpc_client *c, const char *method, json_t *params, json_t **result,
-	     struct err *err)
-{
-	return rpc_call_fds(c, method, params, NULL, 0, result, err);
 }
 
 int rpc_call_all(struct rpc_client *c, const char *method, json_t *params, json_t **items,

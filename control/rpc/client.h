@@ -38,10 +38,6 @@ int rpc_call(struct rpc_client *c, const char *method, json_t *params, json_t **
 int rpc_call_all(struct rpc_client *c, const char *method, json_t *params, json_t **items,
 		 struct err *err);
 
-/* As rpc_call(), and sends n_fds (at most 4) descriptors with it. */
-int rpc_call_fds(struct rpc_client *c, const char *method, json_t *params, const int *fds,
-		 unsigned n_fds, json_t **result, struct err *err);
-
 /* The descriptor that came last with an answer, the caller's from now on; -1: none. */
 int rpc_client_take_fd(struct rpc_client *c);
 

@@ -69,13 +69,6 @@ int conn_create(struct rpc_server *s, int fd, enum role role, uid_t uid)
 	return 0;
 }
 
-static void fds_drop(struct rpc_conn *c)
-{
-	for (unsigned i = 0; i < c->n_fds; i++)
-		discard_fd(c->server->bin, c->fds[i]);
-	c->n_fds = 0;
-}
-
 void conn_close(struct rpc_conn *c, bool told)
 {
 	struct rpc_call *call;
@@ -87,7 +80,6 @@ void conn_close(struct rpc_conn *c, bool told)
 	loop_timer_del(c->stall);
 	loop_fd_del(c->watch);
 	discard_socket(c->server->bin, c->fd);
-	fds_drop(c);
 	if (c->out_fd >= 0)
 		close(c->out_fd);
 	LIST_REMOVE(c, link);
@@ -305,7 +297,6 @@ static void lines_run(struct rpc_conn *c)
 		if (!line_empty(c->in + at, len)) {
 			c->n_requests++;
 			call_line(c, c->in + at, len);
-			fds_drop(c); /* those of a request that never became a call */
 			n++;
 		}
 		over = n == LINES_A_TURN || loop_now_ns() >= end_ns;
@@ -356,17 +347,14 @@ void conn_resume(struct rpc_conn *c)
 		loop_timer_add(c->server->loop, 0, on_again, c, &c->again);
 }
 
-static void fds_take(struct rpc_conn *c, struct msghdr *msg)
+/* No request has descriptors: those that come are thrown away. */
+static void fds_discard(struct rpc_conn *c, struct msghdr *msg)
 {
 	int fds[FD_MSG_WIRE];
 	unsigned n = fd_msg_detach(msg, fds, FD_MSG_WIRE);
 
-	for (unsigned i = 0; i < n; i++) {
-		if (c->n_fds < FDS_MAX)
-			c->fds[c->n_fds++] = fds[i];
-		else
-			discard_fd(c->server->bin, fds[i]);
-	}
+	for (unsigned i = 0; i < n; i++)
+		discard_fd(c->server->bin, fds[i]);
 }
 
 static bool room_make(struct rpc_conn *c)
@@ -387,7 +375,8 @@ static bool room_make(struct rpc_conn *c)
 /* One read. False when the connection was closed. */
 static bool fill(struct rpc_conn *c)
 {
-	/* All of them: what there is no room for the kernel would close here and now. */
+	/* Room for all descriptors that can come with a message. The kernel would close the others here and now, and
+	 * to close a stranger's descriptor may take long (base/discard.h). */
 	union fd_msg_control control;
 	struct iovec iov;
 	struct msghdr msg = {.msg_iov = &iov,
@@ -411,7 +400,7 @@ static bool fill(struct rpc_conn *c)
 		conn_close(c, true);
 		return false;
 	}
-	fds_take(c, &msg);
+	fds_discard(c, &msg);
 	if (n == 0)
 		c->eof = true;
 	c->in_len += (size_t)n;

@@ -17,7 +17,6 @@
 #include "control/rpc/server.h"
 
 #define REQUEST_MAX_BYTES (1024 * 1024)
-#define FDS_MAX		  4
 #define GONE_MAX	  4
 
 struct rpc_server {
@@ -51,8 +50,7 @@ struct rpc_conn {
 	size_t out_len, out_size, out_at;
 	int out_fd; /* goes with the byte at out[out_fd_at]; -1: none */
 	size_t out_fd_at;
-	int fds[FDS_MAX]; /* came in, and belong to the next request */
-	unsigned n_fds, n_calls;
+	unsigned n_calls;
 	LIST_HEAD(, rpc_call) calls; /* deferred ones */
 	struct loop_timer *again;    /* whole lines wait for their turn */
 	struct loop_timer *stall;    /* the client does not read */
@@ -75,8 +73,6 @@ struct rpc_call {
 	const struct rpc_method *method;
 	void *ctx;
 	json_t *id; /* NULL: a notification, never answered */
-	int fds[FDS_MAX];
-	unsigned n_fds;
 	int given_fd;	   /* goes with the answer; -1: none */
 	unsigned n_gone_was; /* of the connection, before the call */
 };

@@ -79,6 +79,7 @@ void rpc_server_accept(struct rpc_server *s, bool on);
  * that is read late does not count. */
 bool rpc_server_at_rest(struct rpc_server *s);
 
+/* rpc_server_opts.ctx. */
 void *rpc_ctx(const struct rpc_call *call);
 
 /* Answer a deferred call, once; the call is gone afterwards. result is stolen. A client that has
@@ -119,11 +120,6 @@ struct rpc_conn *rpc_stream(struct rpc_call *call);
 /* Sends one line, a JSON-RPC notification. False, and nothing sent, when with it more than
  * RPC_NOTIFY_MAX_BYTES would wait for this client. May call disconnect functions. */
 bool rpc_notify(struct rpc_conn *c, const char *line, size_t len);
-
-/* Descriptors that came with the request (SCM_RIGHTS), up to 4; the call closes what nobody took.
- * They belong to the first request that is whole after they came: a client that sends descriptors
- * awaits each answer before its next request. Returns the fd and gives it to the caller, or -1. */
-int rpc_take_fd(struct rpc_call *call, unsigned i);
 
 /* Sends a copy of fd with the result of this call (SCM_RIGHTS, with its first byte). One a call, which its
  * handler answers at once. -errno. Where the result cannot be sent after all, the client hears that instead,

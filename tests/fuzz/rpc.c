@@ -9,7 +9,6 @@
  *          one line of JSON-RPC, and there are as many as requests that want one.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -71,7 +70,6 @@ static int fail(const json_t *params, struct err *err)
 static int do_any(struct rpc_call *call, const json_t *params, json_t **result, struct err *err)
 {
 	uint8_t what = script[n_calls++ % sizeof(script)];
-	int fd;
 
 	params_check(call->method->method, params);
 	switch (what % 8) {
@@ -83,11 +81,6 @@ static int do_any(struct rpc_call *call, const json_t *params, json_t **result, 
 		deferred[n_deferred++] = call;
 		return RPC_DEFERRED;
 	case 2:
-		fd = rpc_take_fd(call, what >> 4);
-		FUZZ_CHECK(fd < 0 || fcntl(fd, F_GETFD) == FD_CLOEXEC, "%d", fd);
-		if (fd >= 0)
-			close(fd);
-		return 0;
 	case 3:
 		rpc_give_fd(call, STDERR_FILENO);
 		return 0;
