@@ -377,12 +377,7 @@ int unix_path_check(const char *path, const char *option, struct err *err)
 	return err_hint(err, "use a shorter %s", option);
 }
 
-int unix_path_bind(const char *path, int type, int *fd, struct err *err)
-{
-	return ops->bind(path, type, NULL, fd, err);
-}
-
-int unix_path_bind_for(const char *path, int type, const struct unix_path_words *whose, int *fd, struct err *err)
+int unix_path_bind(const char *path, int type, const struct unix_path_words *whose, int *fd, struct err *err)
 {
 	return ops->bind(path, type, whose, fd, err);
 }

@@ -57,9 +57,8 @@ int unix_path_mode_check(const char *mode, struct err *err);
 int unix_path_check(const char *path, const char *option, struct err *err);
 
 /* A socket of this type, SOCK_STREAM (which listens) or SOCK_DGRAM, at path; it never waits. -EEXIST: there is
- * something else; -EADDRINUSE: somebody serves it. */
-int unix_path_bind(const char *path, int type, int *fd, struct err *err);
-int unix_path_bind_for(const char *path, int type, const struct unix_path_words *whose, int *fd, struct err *err);
+ * something else; -EADDRINUSE: somebody serves it. whose NULL: as all sockets are. */
+int unix_path_bind(const char *path, int type, const struct unix_path_words *whose, int *fd, struct err *err);
 
 /* A stream socket that is connected, and never waits, or -errno. */
 int unix_path_connect(const char *path);

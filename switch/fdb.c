@@ -195,12 +195,8 @@ bool fdb_learn_slow(struct fdb *t, uint64_t key, uint64_t hash, uint16_t port, u
 	return done;
 }
 
-uint16_t fdb_lookup(const struct fdb *t, uint64_t key, uint64_t hash, uint32_t now_s)
-{
-	return fdb_lookup_inline(t, key, hash, now_s);
-}
-
 void fdb_learn(struct fdb *t, uint64_t key, uint64_t hash, uint16_t port, uint32_t now_s)
 {
-	fdb_learn_inline(t, key, hash, port, now_s);
+	if (!fdb_refresh(t, key, hash, port, now_s))
+		fdb_learn_slow(t, key, hash, port, now_s);
 }

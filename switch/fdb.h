@@ -11,13 +11,14 @@
  *          The table is address space for max_macs at load 0.4 from the start; pages that nobody
  *          looked at cost no memory. Where both buckets are full an entry that is in its first one is
  *          moved to its second: so a table holds max_macs addresses, whatever they are.
- * Fairness When that finds no room either, the entry that makes room is one of the port with most
- *          entries in those buckets, and never one of a port that holds fewer in the table than
- *          the learner: a guest that invents MACs pushes out only its own. When the table is
- *          full, a port below its fair share (max_macs over the ports that hold any) makes room
- *          only at the cost of ports above it, and where its buckets hold none it goes a
- *          little beyond max_macs; a port at its share gets no more. Who finds no room is counted
- *          in n_full.
+ * Fairness Where that finds no room either, an entry has to go. It is one of the port that has most
+ *          entries in those buckets, and never one of a port that holds fewer entries in the table
+ *          than the learner does: a guest that invents MACs pushes out only its own.
+ *          The table is full with max_macs entries. A port's fair share of it is max_macs divided by
+ *          the ports that hold any. A port that has its share learns no more then. A port below
+ *          its share takes the place of an entry of a port above its own; where the two buckets hold
+ *          none of those, the table goes a little beyond max_macs. An address that found no
+ *          room is counted in n_full.
  * Threads  fdb_learn(), fdb_lookup(): any worker. Per bucket a sequence word: readers retry, a
  *          learner that loses the race gives up (the next frame learns). fdb_add, fdb_del,
  *          fdb_flush, fdb_sweep, fdb_read: control, which waits for the bucket instead. create
@@ -84,10 +85,7 @@ static inline uint64_t fdb_hash(uint64_t key)
 			fdb_secret[0] | 1);
 }
 
-/* The port of key, or FDB_NO_PORT when unknown or expired. now_s: switch_now_s(). */
-uint16_t fdb_lookup(const struct fdb *t, uint64_t key, uint64_t hash, uint32_t now_s);
-
-/* Learns or refreshes that key is on port. */
+/* Learns or refreshes that key is on port. now_s: switch_now_s(). To look up is fdb_lookup() of switch/fdb_hot.h. */
 void fdb_learn(struct fdb *t, uint64_t key, uint64_t hash, uint16_t port, uint32_t now_s);
 
 /* ---- control ---- */
@@ -114,6 +112,7 @@ void fdb_listen(struct fdb *t, struct fdb_listener *l);
  * how many moves found no room to be noted, all in all. */
 unsigned fdb_moves_take(struct fdb *t, struct fdb_move out[FDB_MOVES_KEPT], uint64_t *n_left_out);
 
+/* Seconds after which a learned address that was not seen is forgotten. */
 void fdb_ageing_set(struct fdb *t, uint32_t ageing_s);
 /* A static entry; moves one that exists. -ENOSPC when its buckets hold static entries only. */
 int fdb_add(struct fdb *t, uint64_t key, uint16_t port, uint32_t now_s);

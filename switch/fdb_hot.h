@@ -147,7 +147,8 @@ static inline uint16_t bucket_lookup(const struct fdb *t, const struct bucket *b
 	}
 }
 
-static inline uint16_t fdb_lookup_inline(const struct fdb *t, uint64_t key, uint64_t hash, uint32_t now_s)
+/* The port of key, or FDB_NO_PORT when unknown or expired. now_s: switch_now_s(). */
+static inline uint16_t fdb_lookup(const struct fdb *t, uint64_t key, uint64_t hash, uint32_t now_s)
 {
 	bool overflow;
 	uint16_t port = bucket_lookup(t, first_bucket(t, hash), key, now_s, &overflow);
@@ -181,7 +182,7 @@ static inline bool refresh(struct bucket *b, uint64_t key, uint16_t port, uint32
 bool fdb_learn_slow(struct fdb *t, uint64_t key, uint64_t hash, uint16_t port, uint32_t now_s);
 
 /* True when key is known on this port, or static: there is nothing to learn. */
-static inline bool fdb_refresh_inline(struct fdb *t, uint64_t key, uint64_t hash, uint16_t port, uint32_t now_s)
+static inline bool fdb_refresh(struct fdb *t, uint64_t key, uint64_t hash, uint16_t port, uint32_t now_s)
 {
 	struct bucket *b = first_bucket(t, hash);
 
@@ -189,13 +190,6 @@ static inline bool fdb_refresh_inline(struct fdb *t, uint64_t key, uint64_t hash
 		return true;
 	return relaxed_load(&b->seq) & SEQ_OVERFLOW &&
 	       refresh(second_bucket(t, hash), key, port, now_s);
-}
-
-/* False when it was not learned: another worker was in the bucket, or there is no room. */
-static inline bool fdb_learn_inline(struct fdb *t, uint64_t key, uint64_t hash, uint16_t port, uint32_t now_s)
-{
-	return fdb_refresh_inline(t, key, hash, port, now_s) ||
-	       fdb_learn_slow(t, key, hash, port, now_s);
 }
 
 #endif

@@ -36,7 +36,7 @@ static uint8_t learn(struct forward *fw, const struct view_port *in, uint64_t ke
 	bool done;
 
 	WATCH(if (fw->trace) return traced_learn(fw, in, key);)
-	done = fdb_refresh_inline(in->bridge->fdb, key, hash, in->id, fw->now_s);
+	done = fdb_refresh(in->bridge->fdb, key, hash, in->id, fw->now_s);
 	if (!done) {
 		drop = learn_refused(fw->view, in, key);
 		if (drop != FRAME_NO_DROP)
@@ -239,7 +239,7 @@ static void bridge_forward(struct forward *fw, struct journey *j, const struct v
 		flood(fw, j, in, s, depth);
 		return;
 	}
-	id = fdb_lookup_inline(in->bridge->fdb, fdb_key(f->head, s.vid), dst_hash, fw->now_s);
+	id = fdb_lookup(in->bridge->fdb, fdb_key(f->head, s.vid), dst_hash, fw->now_s);
 	if (id == FDB_NO_PORT && in->bridge->owners) {
 		vp = owner_of(fw->view, in->bridge, fdb_key(f->head, s.vid));
 		id = vp ? vp->id : FDB_NO_PORT;
@@ -328,7 +328,7 @@ static bool known_unicast(struct forward *fw, const struct view_port *in, const 
 
 	if (unlikely(f->head[0] & 1))
 		return false;
-	id = fdb_lookup_inline(in->bridge->fdb, run->dst_key, run->dst_hash, fw->now_s);
+	id = fdb_lookup(in->bridge->fdb, run->dst_key, run->dst_hash, fw->now_s);
 	WATCH(id = traced_lookup(fw, in, f, run->shape.vid, id);)
 	vp = likely(id != FDB_NO_PORT) ? fw->view->by_id[id] : NULL;
 	if (unlikely(!vp || vp == in || vp->bridge != in->bridge || vp->peer ||

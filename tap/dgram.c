@@ -278,7 +278,7 @@ int dgram_port_add(struct switch_ *sw, const struct dgram_opts *opts, struct por
 	dg->fd = -1;
 	rc = paths_take(dg, opts, err);
 	if (rc == 0 && !socket_take(dg, sw, &opts->port))
-		rc = unix_path_bind_for(dg->path, SOCK_DGRAM, &opts->whose, &dg->fd, err);
+		rc = unix_path_bind(dg->path, SOCK_DGRAM, &opts->whose, &dg->fd, err);
 	if (rc == 0) {
 		rc = host_queue_create(&dg->queue, &dg->port, &dgram_format);
 		if (rc < 0)

@@ -243,7 +243,7 @@ static void begin(struct vu_port *vp, bool adopt)
 
 static int socket_listen(struct vu_port *vp, const struct vu_port_opts *opts, struct err *err)
 {
-	int rc = unix_path_bind_for(vp->path, SOCK_STREAM, &opts->whose, &vp->listen_fd, err);
+	int rc = unix_path_bind(vp->path, SOCK_STREAM, &opts->whose, &vp->listen_fd, err);
 
 	if (rc == -EADDRINUSE)
 		err_hint(err, "choose another --path, or leave out --listen to connect to it");

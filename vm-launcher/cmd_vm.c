@@ -97,7 +97,8 @@ int cmd_vm_name(struct cli *cli, const json_t *params, char full[VM_NAME_BYTES],
 			      full, err);
 }
 
-void cmd_vm_complete(struct cli *cli, const char *param)
+/* Prints names of VMs, one a line, to complete the parameter "name". */
+static void name_complete(struct cli *cli, const char *param)
 {
 	json_t *list;
 
@@ -336,20 +337,20 @@ static const struct method m_facts = {
 
 const struct cli_command vm_commands[] = {
 	{&m_cli_vm_start, cmd_vm_start, NULL, NULL},
-	{&m_stop, run_stop, NULL, cmd_vm_complete},
-	{&m_kill, run_kill, NULL, cmd_vm_complete},
-	{&m_reset, run_reset, NULL, cmd_vm_complete},
-	{&m_pause, run_pause, NULL, cmd_vm_complete},
-	{&m_resume, run_resume, NULL, cmd_vm_complete},
-	{&m_rm, run_rm, NULL, cmd_vm_complete},
+	{&m_stop, run_stop, NULL, name_complete},
+	{&m_kill, run_kill, NULL, name_complete},
+	{&m_reset, run_reset, NULL, name_complete},
+	{&m_pause, run_pause, NULL, name_complete},
+	{&m_resume, run_resume, NULL, name_complete},
+	{&m_rm, run_rm, NULL, name_complete},
 	{&m_list, run_list, print_list, NULL},
-	{&m_show, run_show, print_show, cmd_vm_complete},
-	{&m_wait, run_wait, NULL, cmd_vm_complete},
-	{&m_log, run_log, print_log, cmd_vm_complete},
+	{&m_show, run_show, print_show, name_complete},
+	{&m_wait, run_wait, NULL, name_complete},
+	{&m_log, run_log, print_log, name_complete},
 	{&m_cli_nic_up, cmd_nic_up, NULL, cmd_nic_complete},
 	{&m_cli_nic_down, cmd_nic_down, NULL, cmd_nic_complete},
-	{&m_console, cmd_console, NULL, cmd_vm_complete},
-	{&m_exec, cmd_exec, cmd_exec_print, cmd_vm_complete},
+	{&m_console, cmd_console, NULL, name_complete},
+	{&m_exec, cmd_exec, cmd_exec_print, name_complete},
 	{&m_facts, cmd_vm_facts, NULL, NULL},
 	{NULL, NULL, NULL, NULL},
 };

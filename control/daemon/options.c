@@ -259,7 +259,8 @@ static int values_take(const json_t *values, struct options *o, struct err *err)
 	return 0;
 }
 
-int options_parse(int argc, char **argv, struct options *o, struct err *err)
+/* 0: go on; 1: something was printed that was asked for; -EINVAL with a sentence. */
+static int parse(int argc, char **argv, struct options *o, struct err *err)
 {
 	struct args args = {params, NULL, json_object(), NULL};
 	int rc = args_parse(&args, argc - 1, argv + 1, err);
@@ -287,7 +288,7 @@ int options_parse(int argc, char **argv, struct options *o, struct err *err)
 int options_main(int argc, char **argv, struct options *o, int *status)
 {
 	struct err err = ERR_NONE;
-	int rc = options_parse(argc, argv, o, &err);
+	int rc = parse(argc, argv, o, &err);
 
 	*status = rc < 0 ? 2 : 0;
 	if (rc < 0)

@@ -48,10 +48,7 @@ struct options {
 	bool verbose;
 };
 
-/* For main(): options_parse(), with errors said. 0: go on; else end with *status. */
+/* For main(). 0: go on; else --help, --version or the man page was printed, or an error said: end with *status. */
 int options_main(int argc, char **argv, struct options *o, int *status);
-
-/* 0: go on; 1: --help, --version or the man page was printed; -EINVAL with a sentence. */
-int options_parse(int argc, char **argv, struct options *o, struct err *err);
 
 #endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "control/daemon/succession.h"
 
-#include <errno.h>
 #include <stdio.h>
 
 #include "base/log.h"
@@ -11,16 +10,6 @@
 #define APPLY_MAX (1500 * MS_NS)
 #define HOLD_MAX  (500 * MS_NS)
 #define LOOK_NS	  (500 * 1000ull) /* between looks */
-
-int succession_ask(struct daemon *d, const char *reason, struct err *err)
-{
-	if (!d->keeper.ask) {
-		err_set(err, -ENOTSUP, "there is no keeper that could start another process");
-		return err_hint(err, "leave --no-keeper out");
-	}
-	d->keeper.ask(d->keeper.arg, reason);
-	return 0;
-}
 
 static void hold_end(void *arg)
 {
@@ -32,9 +21,11 @@ static void hold_end(void *arg)
 
 void succession_ask_soon(struct daemon *d, const char *reason)
 {
+	if (!d->keeper.ask)
+		return;
+	d->keeper.ask(d->keeper.arg, reason);
 	loop_timer_del(d->hold_timer);
-	if (succession_ask(d, reason, NULL) == 0 &&
-	    loop_timer_add(d->loop, HOLD_MAX, hold_end, d, &d->hold_timer) == 0)
+	if (loop_timer_add(d->loop, HOLD_MAX, hold_end, d, &d->hold_timer) == 0)
 		rpc_server_accept(d->server, false);
 }
 

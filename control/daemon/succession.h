@@ -16,14 +16,10 @@
 #define DAEMON_YIELDS 1 /* what loop_run() returns */
 
 /*
- * Asks that another process, which is warm, go on in the place of this one: one that still has the rights of the
- * start, say. reason is for the log. 0: it was asked for, and happens within a second or so unless the log
- * says why not; a configuration that is saved until then is the successor's. -ENOTSUP with a sentence where there
- * is no keeper.
+ * Asks the keeper, where there is one, that another process go on in the place of this one: a warm one that still has
+ * the rights of the start. reason is for the log. It happens within a second or so, unless the log says why not; what
+ * is saved until then is the successor's. New clients wait for that one, for HOLD_MAX at most.
  */
-int succession_ask(struct daemon *d, const char *reason, struct err *err);
-
-/* The same for something that is ready in the other process: new clients wait for that one, for a moment. */
 void succession_ask_soon(struct daemon *d, const char *reason);
 
 /* The keeper asks for it. Answers by d->keeper.refuse() if it cannot be. */

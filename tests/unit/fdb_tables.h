@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-#include "switch/fdb.h"
+#include "switch/fdb_hot.h"
 
 #define AGEING_S 300
 

@@ -55,7 +55,7 @@ static int bind_ok(const char *path)
 	struct err err = ERR_NONE;
 	int fd = -1;
 
-	assert_int_equal(unix_path_bind(path, SOCK_STREAM, &fd, &err), 0);
+	assert_int_equal(unix_path_bind(path, SOCK_STREAM, NULL, &fd, &err), 0);
 	return fd;
 }
 
@@ -143,7 +143,7 @@ static void refused(const char *path, int code)
 	struct err err = ERR_NONE;
 	int fd = -1;
 
-	assert_int_equal(unix_path_bind(path, SOCK_STREAM, &fd, &err), code);
+	assert_int_equal(unix_path_bind(path, SOCK_STREAM, NULL, &fd, &err), code);
 	assert_int_equal(fd, -1);
 	assert_non_null(strstr(err.text, path));
 }
@@ -251,15 +251,15 @@ static void asked(void)
 	int fd, conn, dgram, other;
 
 	MUST(geteuid() || access(folder, W_OK) == 0);
-	MUST(unix_path_bind(in_folder("a"), SOCK_STREAM, &fd, &err) == 0);
-	MUST(unix_path_bind(in_folder("a"), SOCK_STREAM, &conn, &err) == -EADDRINUSE);
+	MUST(unix_path_bind(in_folder("a"), SOCK_STREAM, NULL, &fd, &err) == 0);
+	MUST(unix_path_bind(in_folder("a"), SOCK_STREAM, NULL, &conn, &err) == -EADDRINUSE);
 	MUST(strstr(err.text, "somebody already serves") && err.hint[0]);
 	conn = unix_path_connect(in_folder("a"));
 	MUST(conn >= 0);
 	MUST(accept(fd, NULL, NULL) >= 0);
 	MUST(unix_path_connect(in_folder("none")) == -ENOENT);
-	MUST(unix_path_bind(in_folder("d"), SOCK_DGRAM, &dgram, &err) == 0);
-	MUST(unix_path_bind(in_folder("e"), SOCK_DGRAM, &other, &err) == 0);
+	MUST(unix_path_bind(in_folder("d"), SOCK_DGRAM, NULL, &dgram, &err) == 0);
+	MUST(unix_path_bind(in_folder("e"), SOCK_DGRAM, NULL, &other, &err) == 0);
 	MUST(unix_path_peer(dgram, in_folder("e")) == 0);
 	MUST(send(dgram, "x", 1, 0) == 1);
 	MUST(unix_path_is_there(dgram));
