@@ -160,7 +160,8 @@ static bool bucket_empty(const struct bucket *b)
 	return true;
 }
 
-static unsigned flush_once(struct fdb *t, uint16_t port, bool statics)
+/* Drops the entries for which goes() says so of their port, with STATIC_BIT. Returns how many. */
+static unsigned entries_drop(struct fdb *t, bool (*goes)(const void *arg, uint16_t port), const void *arg)
 {
 	unsigned n = 0;
 
@@ -171,10 +172,7 @@ static unsigned flush_once(struct fdb *t, uint16_t port, bool statics)
 			continue;
 		bucket_lock(b);
 		for (int i = 0; i < FDB_WAYS; i++) {
-			uint16_t p = relaxed_load(&b->port[i]);
-
-			if (!relaxed_load(&b->key[i]) || (p & STATIC_BIT && !statics) ||
-			    (port != FDB_NO_PORT && PORT_OF(p) != port))
+			if (!relaxed_load(&b->key[i]) || !goes(arg, relaxed_load(&b->port[i])))
 				continue;
 			way_clear(t, b, i);
 			n++;
@@ -182,39 +180,48 @@ static unsigned flush_once(struct fdb *t, uint16_t port, bool statics)
 		bucket_unlock(b);
 	}
 	return n;
+}
+
+struct flush {
+	uint16_t port; /* or FDB_NO_PORT: all */
+	bool statics;
+};
+
+static bool is_flushed(const void *arg, uint16_t port)
+{
+	const struct flush *f = arg;
+
+	return (f->statics || !(port & STATIC_BIT)) && (f->port == FDB_NO_PORT || f->port == PORT_OF(port));
 }
 
 unsigned fdb_flush(struct fdb *t, uint16_t port, bool statics)
 {
+	const struct flush f = {port, statics};
 	uint32_t before = relaxed_load(&t->n_displaced);
-	unsigned n = flush_once(t, port, statics);
+	unsigned n = entries_drop(t, is_flushed, &f);
 
 	/* A learner may have moved an entry to a bucket that had been looked at. It is in its second one
 	 * now, and is moved no more. */
 	if (relaxed_load(&t->n_displaced) != before)
-		n += flush_once(t, port, statics);
+		n += entries_drop(t, is_flushed, &f);
 	return n;
+}
+
+struct stay {
+	bool (*there)(const void *arg, uint16_t port);
+	const void *arg;
+};
+
+static bool is_gone(const void *arg, uint16_t port)
+{
+	const struct stay *stay = arg;
+
+	return !stay->there(stay->arg, PORT_OF(port));
 }
 
 unsigned fdb_keep(struct fdb *t, bool (*there)(const void *arg, uint16_t port), const void *arg)
 {
-	unsigned n = 0;
-
-	for (uint64_t at = 0; (at = fdb_page_next(t, at)) <= t->mask; at++) {
-		struct bucket *b = &t->buckets[at];
-
-		if (bucket_empty(b))
-			continue;
-		bucket_lock(b);
-		for (int i = 0; i < FDB_WAYS; i++) {
-			if (!relaxed_load(&b->key[i]) || there(arg, PORT_OF(relaxed_load(&b->port[i]))))
-				continue;
-			way_clear(t, b, i);
-			n++;
-		}
-		bucket_unlock(b);
-	}
-	return n;
+	return entries_drop(t, is_gone, &(struct stay){there, arg});
 }
 
 /* Drops what has expired in a locked bucket; returns the seconds until the next one does. */

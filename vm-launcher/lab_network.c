@@ -25,13 +25,20 @@ static char *lock_path(char *path, size_t size, const char *run_dir, const char 
 	return path;
 }
 
+/* The folder of the labs' files. */
+static int folder_make(const char *run_dir, struct err *err)
+{
+	char path[512];
+
+	snprintf(path, sizeof(path), "%.400s/lab", run_dir);
+	return dir_make(path, 0755, err);
+}
+
 int lab_lock_take(const char *run_dir, const char *lab, struct err *err)
 {
 	char path[512];
-	int rc;
+	int rc = folder_make(run_dir, err);
 
-	snprintf(path, sizeof(path), "%.400s/lab", run_dir);
-	rc = dir_make(path, 0755, err);
 	if (rc < 0)
 		return rc;
 	rc = lock_file_take(lock_path(path, sizeof(path), run_dir, lab), LOCK_TRIES);
@@ -68,10 +75,8 @@ int lab_file_load(const char *run_dir, const char *lab, json_t **doc, struct err
 int lab_file_save(const char *run_dir, const char *lab, const json_t *doc, struct err *err)
 {
 	char path[512];
-	int rc;
+	int rc = folder_make(run_dir, err);
 
-	snprintf(path, sizeof(path), "%.400s/lab", run_dir);
-	rc = dir_make(path, 0755, err);
 	if (rc < 0)
 		return rc;
 	return file_write_json(lab_file_path(path, sizeof(path), run_dir, lab), doc, err);
