@@ -141,22 +141,108 @@ static __attribute__((noinline)) unsigned measured(unsigned from)
 	return burst.n;
 }
 
+struct scenario {
+	bool push, pop, flood, macs, guard, tso, cut;
+	enum fe_layout layout;
+};
+
+/* False: there is no such scenario. */
+static bool scenario_parse(const char *name, struct scenario *s)
+{
+	*s = (struct scenario){
+		.push = !strcmp(name, "push"),
+		.pop = !strcmp(name, "pop"),
+		.flood = !strcmp(name, "flood8"),
+		.macs = !strcmp(name, "macs"),
+		.guard = !strcmp(name, "guard"),
+		.tso = !strcmp(name, "tso"),
+		.cut = !strcmp(name, "tso-cut"),
+		.layout = !strcmp(name, "two")	    ? FE_TWO :
+			  !strcmp(name, "indirect") ? FE_INDIRECT : FE_ONE,
+	};
+	return s->push || s->pop || s->flood || s->macs || s->guard || s->tso || s->cut || s->layout ||
+	       !strcmp(name, "unicast");
+}
+
+static void lab_make(const struct scenario *s, unsigned n_ports)
+{
+	fdb_create(65536, 300, &bridge.fdb);
+	for (unsigned i = 0; i < n_ports; i++)
+		node_make(i, (s->push && i == 0) || (s->pop && i == 1) ? VLAN_ACCESS : VLAN_TRUNK,
+			  (struct fe_opts){
+				  .layout = s->layout,
+				  .buf_size = (s->tso || s->cut) && i == 0 ? 65536 : 0, /* a sender's */
+				  .features = fe_features_default(1) |
+					      (s->tso || (s->cut && i == 0) ? VU_OFFLOADS : 0),
+				  .ring_size = 1024,
+			  });
+	if (s->guard) {
+		view_ports[0].guarded = true;
+		view_ports[0].guard = (struct guard){.checks = GUARD_MAC, .mac = {2, 0, 0, 0, 0, 1}};
+	}
+	bridge.members = members;
+	bridge.n_members = n_ports;
+	fw.view = &view;
+	fw.decided = aligned_alloc(64, DECIDED_SETS * sizeof(*fw.decided));
+	memset(fw.decided, 0, DECIDED_SETS * sizeof(*fw.decided));
+}
+
+/* Puts a burst on the transmit ring of node `from`; large: frames that ask for segmentation. */
+static void burst_send(const struct scenario *s, unsigned from, bool large)
+{
+	static uint8_t f[TSO_LEN];
+	const struct vnet_hdr plain = {0};
+	struct vnet_hdr hdr;
+
+	frame_make(f, s->flood ? 0xff : (uint8_t)(2 - from), (uint8_t)(1 + from), from ? s->push : s->pop);
+	for (unsigned i = 0; i < (large ? TSO_BURST : BURST_MAX); i++) {
+		/* Another pair of addresses in each frame of a burst. */
+		f[4] = f[10] = s->macs ? (uint8_t)i : 0;
+		if (large) {
+			tso_make(f, &hdr);
+			fe_send_hdr(nodes[from].fe, 0, &hdr, f, TSO_LEN);
+		} else {
+			fe_send_hdr(nodes[from].fe, 0, &plain, f, LEN);
+		}
+	}
+}
+
+/* As measured(), and not counted: where the address of node `from` is learned. */
+static void teach(unsigned from)
+{
+	burst.n_segs = 0;
+	burst.n = node_rx(&nodes[from].port, 0, &burst);
+	forward_burst(&fw, &view_ports[from], 0);
+	node_rx_done(&nodes[from].port, 0, &burst);
+}
+
+static void receive_all(unsigned n_ports)
+{
+	static uint8_t got[65536 + 64];
+
+	for (unsigned i = 0; i < n_ports; i++)
+		while (fe_recv(nodes[i].fe, 0, got, sizeof(got)) >= 0)
+			;
+}
+
+static bool any_dropped(unsigned n_ports)
+{
+	for (unsigned i = 0; i < n_ports; i++)
+		for (unsigned k = 0; k < N_TX_DROPS; k++)
+			if (nodes[i].counters.tx_drops[k])
+				return true;
+	return false;
+}
+
 int main(int argc, char **argv)
 {
-	const char *what = argc == 4 ? argv[1] : "", *isa = argc == 4 ? argv[3] : "";
-	unsigned rounds = argc == 4 ? (unsigned)strtoul(argv[2], NULL, 10) : 0, n_ports = 2;
-	bool push = !strcmp(what, "push"), pop = !strcmp(what, "pop"), flood = !strcmp(what, "flood8");
-	bool macs = !strcmp(what, "macs"), guard = !strcmp(what, "guard");
-	enum fe_layout layout = !strcmp(what, "two")      ? FE_TWO :
-				!strcmp(what, "indirect") ? FE_INDIRECT : FE_ONE;
-	bool tso = !strcmp(what, "tso"), cut = !strcmp(what, "tso-cut");
-	const struct vnet_hdr plain = {0};
-	static uint8_t f[TSO_LEN], got[65536 + 64];
-	struct vnet_hdr hdr;
+	const char *isa = argc == 4 ? argv[3] : "";
+	unsigned rounds = argc == 4 ? (unsigned)strtoul(argv[2], NULL, 10) : 0, n_ports;
+	struct scenario s;
 	unsigned long n = 0;
+	bool large;
 
-	if (!rounds || !(push || pop || flood || macs || guard || layout || tso || cut ||
-			 !strcmp(what, "unicast"))) {
+	if (!rounds || !scenario_parse(argv[1], &s)) {
 		fprintf(stderr, "usage: instructions unicast|guard|macs|two|indirect|push|pop|flood8|tso|tso-cut "
 				"ROUNDS portable|v3|v4\n");
 		return 2;
@@ -166,59 +252,19 @@ int main(int argc, char **argv)
 		fprintf(stderr, "instructions: this CPU does not run %s\n", isa);
 		return 77;
 	}
-	if (flood)
-		n_ports = 9;
-	fdb_create(65536, 300, &bridge.fdb);
-	for (unsigned i = 0; i < n_ports; i++)
-		node_make(i, (push && i == 0) || (pop && i == 1) ? VLAN_ACCESS : VLAN_TRUNK,
-			  (struct fe_opts){
-				  .layout = layout,
-				  .buf_size = (tso || cut) && i == 0 ? 65536 : 0, /* a sender's */
-				  .features = fe_features_default(1) |
-					      (tso || (cut && i == 0) ? VU_OFFLOADS : 0),
-				  .ring_size = 1024,
-			  });
-	if (guard) {
-		view_ports[0].guarded = true;
-		view_ports[0].guard = (struct guard){.checks = GUARD_MAC, .mac = {2, 0, 0, 0, 0, 1}};
+	n_ports = s.flood ? 9 : 2;
+	large = s.tso || s.cut;
+	lab_make(&s, n_ports);
+	for (unsigned from = 0; from < 2; from++) {
+		burst_send(&s, from, false);
+		teach(from);
+		receive_all(n_ports);
 	}
-	bridge.members = members;
-	bridge.n_members = n_ports;
-	fw.view = &view;
-	fw.decided = aligned_alloc(64, DECIDED_SETS * sizeof(*fw.decided));
-	memset(fw.decided, 0, DECIDED_SETS * sizeof(*fw.decided));
-	for (unsigned r = 0; r < rounds + 2; r++) {
-		/* The first rounds teach both addresses. */
-		unsigned from = r < 2 ? r : 0;
-
-		frame_make(f, flood ? 0xff : (uint8_t)(2 - from), (uint8_t)(1 + from),
-			   from ? push : pop);
-		for (unsigned i = 0; i < BURST_MAX; i++) {
-			/* Another pair of addresses in each frame of a burst. */
-			f[4] = f[10] = macs ? (uint8_t)i : 0;
-			if ((tso || cut) && r >= 2 && i < TSO_BURST) {
-				tso_make(f, &hdr);
-				fe_send_hdr(nodes[from].fe, 0, &hdr, f, TSO_LEN);
-			} else if (!(tso || cut) || r < 2) {
-				fe_send_hdr(nodes[from].fe, 0, &plain, f, LEN);
-			}
-		}
-		if (r < 2) {
-			burst.n_segs = 0;
-			burst.n = node_rx(&nodes[from].port, 0, &burst);
-			forward_burst(&fw, &view_ports[from], 0);
-			node_rx_done(&nodes[from].port, 0, &burst);
-		} else {
-			n += measured(from);
-		}
-		for (unsigned i = 0; i < n_ports; i++)
-			while (fe_recv(nodes[i].fe, 0, got, sizeof(got)) >= 0)
-				;
+	for (unsigned r = 0; r < rounds; r++) {
+		burst_send(&s, 0, large);
+		n += measured(0);
+		receive_all(n_ports);
 	}
 	printf("%lu\n", n);
-	for (unsigned i = 0; i < n_ports; i++)
-		for (unsigned k = 0; k < N_TX_DROPS; k++)
-			if (nodes[i].counters.tx_drops[k])
-				return 1;
-	return n == (unsigned long)rounds * (tso || cut ? TSO_BURST : BURST_MAX) ? 0 : 1;
+	return n == (unsigned long)rounds * (large ? TSO_BURST : BURST_MAX) && !any_dropped(n_ports) ? 0 : 1;
 }
