@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Which start of the kernel this is: what a file says of processes and interfaces holds for one only.
+ * The identity of this boot of the kernel. What a file says of processes and interfaces is true only until the next
+ * boot, so such files note it.
  *
  * Threads  any.
  */

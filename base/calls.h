@@ -2,11 +2,11 @@
 /*
  * The system calls that a process may make from now on: a seccomp filter.
  *
- * What     A table of calls, each with its reason, from which docs/robustness.md is written, too.
- *          A few more are answered with an error that their callers live with. Any other one ends the process
- *          by SIGSYS, after a line in the log that names it: whoever has started it starts the next one.
- * How      The filter is made while nobody waits and entered when the last right is given up, by all threads at
- *          once.
+ * What     A table of calls that are allowed, each with its reason; docs/robustness.md is written from it, too.
+ *          A few others fail with an error that their callers can live with. Any other call ends the process by
+ *          SIGSYS, after a line in the log that names the call; whoever started the process starts the next one.
+ * How      The filter is made early, while nobody waits for this process, and entered by all threads at once when
+ *          the last right is given up.
  * Threads  one at first; the signal's handler runs in the thread that made the call. One filter a process.
  * Limits   Pointers cannot be looked behind: which files is Landlock's matter (landlock.h).
  */

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A thread that nobody waits for, for what may take as long as somebody else likes.
+ * A thread that nobody joins: for work that may take as long as somebody else likes.
  *
  * Threads  any.
- * Limits   DETACHED_STACK_BYTES of stack. No signal is the thread's, but for those that each thread is asked
- *          (base/every_thread.h) or gets for what it does itself (SIGSYS).
+ * Limits   DETACHED_STACK_BYTES of stack. All signals are blocked in it but two: the one by which every thread is
+ *          asked to do its part (base/every_thread.h), and SIGSYS, which a thread gets for its own calls.
  */
 #ifndef BASE_DETACHED_H
 #define BASE_DETACHED_H

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Letting go of what others can make slow to let go of: descriptors and memory that came over a socket.
+ * A bin for descriptors and memory that came over a socket: to close or unmap them may take long, by the doing of
+ * whoever sent them.
  *
  * What     close(2) of somebody else's descriptor takes as long as they like: a TCP socket that lingers, a
  *          file whose FUSE daemon does not answer. The last munmap(2) of a guest's memory frees all of
@@ -24,10 +25,14 @@ struct discard *discard_create(void);
 /* What is in the bin is still let go of. */
 void discard_destroy(struct discard *d);
 
+/* Closes fd, soon. */
 void discard_fd(struct discard *d, int fd);
+
 /* A connected Unix socket: hung up at once, closed by the thread if something in it was not read, which
  * may have descriptors with it. */
 void discard_socket(struct discard *d, int fd);
+
+/* Unmaps memory, soon: until then it counts in the process's address space. */
 void discard_map(struct discard *d, void *at, size_t size);
 
 /* How many are not yet gone. */

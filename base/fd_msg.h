@@ -42,6 +42,7 @@ int fd_msg_send(int sock, const void *data, size_t size, const int *fds, unsigne
 int fd_msg_receive(int sock, void *data, size_t size, int *fds, unsigned max, unsigned *n,
 		   int timeout_ms);
 
+/* Closes n descriptors, of which some may be -1, and makes all of them -1. */
 void fd_msg_close(int *fds, unsigned n);
 
 #endif

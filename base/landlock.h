@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What of the file system the process may still touch: nothing but the listed folders and files.
+ * Landlock: takes from the process all of the file system but the listed folders and files.
  *
  * What     Everything that the running kernel's Landlock knows is forbidden: files, devices' requests, TCP,
  *          signals to others, their abstract sockets. Descriptors that are open stay what they are.

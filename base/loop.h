@@ -21,13 +21,13 @@ struct loop_timer;
 typedef void (*loop_fd_fn)(void *arg, int fd, uint32_t events);
 typedef void (*loop_fn)(void *arg);
 
-int loop_create(struct loop **out);
+int loop_create(struct loop **out);  /* 0 or -errno */
 void loop_destroy(struct loop *l); /* accepts NULL; frees all watches and timers */
 
 /* Watches fd (which stays the caller's to close, after loop_fd_del). 0 or -errno. */
 int loop_fd_add(struct loop *l, int fd, uint32_t events, loop_fd_fn fn, void *arg,
 		struct loop_fd **out);
-int loop_fd_mod(struct loop_fd *w, uint32_t events);
+int loop_fd_mod(struct loop_fd *w, uint32_t events); /* 0 or -errno */
 void loop_fd_del(struct loop_fd *w); /* accepts NULL */
 
 /* Calls fn once after delay_ns. The timer frees itself after fn has run: *slot, where
@@ -40,8 +40,8 @@ void loop_timer_del(struct loop_timer *t); /* accepts NULL; clears its slot */
 int loop_run(struct loop *l);
 void loop_stop(struct loop *l, int result);
 
-/* *since_ns says from now on since when the loop has been busy with what was ready, and 0 while it
- * waits: for whoever watches from another process. */
+/* From now on keeps *since_ns up to date for whoever watches from another process: loop_now_ns() of the moment when the
+ * loop last woke up, 0 while it sleeps. */
 void loop_pulse(struct loop *l, _Atomic uint64_t *since_ns);
 
 /* Handles what is ready, waiting at most timeout_ms (-1: until something is). For tests. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Standard input, output and error that somebody closed before they started us (`lanyard-switch 2>&-`): without
- * another in their place, the next file that is opened gets the number, and the log is written into it.
+ * Puts something in the place of standard input, output or error where whoever started us had closed them
+ * (`lanyard-switch 2>&-`). Otherwise the next file that is opened would get that number, and the log be written to it.
  *
  * Threads  before there are any.
  */

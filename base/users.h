@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Users that are nobody's: numbers for processes that shall have no more rights than their own.
+ * User numbers that belong to nobody, for processes that shall be able to touch nothing but their own.
  *
  * What     Numbers of systemd's range for DynamicUser=, of which no package takes one. The switch and the VMs have
  *          parts of it that do not overlap, so neither finds the other's while it is not running.

@@ -38,6 +38,7 @@ struct balance_move {
 	unsigned ring, to;
 };
 
+/* The worker with the least load, of those alike the one with the fewest rings; n_workers is 1 or more. */
 unsigned balance_place(const struct balance_worker *w, unsigned n_workers);
 
 /* False: all may stay as it is. */

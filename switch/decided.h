@@ -8,8 +8,9 @@
  * How      Sets of two entries in a cache line, the newer one first. An entry counts while the epoch
  *          is the one in which it was made: it ends with the second, so that addresses are
  *          refreshed and age, with the view (ports, VLANs, bridges), and when any address of the
- *          bridge's table moves or goes. Whoever makes frames that share a set, or moves addresses
- *          all the time, makes frames of his bridge cost what they cost without this.
+ *          bridge's table moves or goes. A guest can send frames that displace each other from a set,
+ *          or move addresses all the time: frames of its bridge then cost as much as if nothing were
+ *          kept, and no more.
  * Threads  a worker's own.
  */
 #ifndef SWITCH_DECIDED_H

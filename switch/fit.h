@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Whether this build can go on with all that a running process of another one has: asked before that one ends.
+ * Whether this build can go on with all that a running process of another build has: asked before that one ends.
  *
- * How      What is looked at is what would be taken over, where it lies, by the build that would take it. It is
- *          being written meanwhile: a name may be half of another one, and what a guest agrees later is
- *          looked at again by who takes over.
+ * How      This build looks at the very memory that it would take over, where it lies. The running process writes
+ *          it meanwhile, so a name that is read may be half an old one and half a new one; and a guest may
+ *          agree something new afterwards, which is why it is all checked once more when it is taken over.
  * Threads  control only; nothing is changed.
  * Trust    as arena_adopt().
  */

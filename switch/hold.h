@@ -4,11 +4,12 @@
  *
  * What     hold_or_drop() keeps deliveries of the burst, which so stays on its sender's ring until
  *          hold_retry(); then what still finds no room is counted as TX_RING_FULL.
- * How      Only for a receiver that took frames within the last millisecond, so that one that sleeps
- *          holds up nobody, and for HOLDS_MAX bursts a round. The sender's ring is not polled
- *          again meanwhile: the order of its frames stays.
+ * How      Only for a receiver that took frames within the last millisecond, so that a guest which
+ *          sleeps holds up nobody, and for at most HOLDS_MAX bursts in a round. The sender's ring
+ *          is not polled again meanwhile: the order of its frames stays.
  * Threads  the worker that has the burst.
- * Trust    a receiver that makes room frame by frame costs each sender one more try a round.
+ * Trust    A receiver may make room for one frame at a time, on purpose: that costs each of its senders
+ *          one more try in a round.
  */
 #ifndef SWITCH_HOLD_H
 #define SWITCH_HOLD_H

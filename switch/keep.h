@@ -69,6 +69,7 @@ struct keep_ops {
 	int (*take)(void *arg, struct keep_key key);
 };
 
+/* The functions of keep_ops for this switch. Without any: 0, and -1 from keep_take(). */
 int keep_put(struct switch_ *sw, struct keep_key key, int fd);
 void keep_drop(struct switch_ *sw, struct keep_key key);
 void keep_drop_slot(struct switch_ *sw, uint16_t slot, uint32_t kinds);

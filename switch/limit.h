@@ -2,10 +2,11 @@
 /*
  * HOT PATH: ports with a rate: what exceeds it stays on the sender's ring.
  *
- * How      A ring is not polled while its port has a debt, and is asked for no more frames than there are
- *          tokens for, by the length of its last ones. What it gave is then paid for by its bytes. Time
- *          without frames counts for LIMIT_DEPTH_US at most. A worker with nothing else to do sleeps until the
- *          debt is paid; the guest meanwhile is not asked for kicks.
+ * How      A ring is not polled while its port has a debt. Otherwise it is asked for as many frames as there
+ *          are tokens for, if they are as long as its last ones; what it gave is then paid for, byte by
+ *          byte, which may make a debt. A port that sends nothing saves up tokens for LIMIT_DEPTH_US and no
+ *          longer. A worker with nothing else to do sleeps until the debt is paid, and does not ask the guest
+ *          for kicks meanwhile.
  * Threads  any workers at once: the meter is the port's.
  */
 #ifndef SWITCH_LIMIT_H

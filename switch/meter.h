@@ -4,9 +4,9 @@
  *
  * What     meter_take() lets through as many of n equal things as there are tokens for; meter_open() and
  *          meter_pay() are for what is paid for once its size is known, and may leave a debt.
- * How      A token bucket kept as one moment: when all that was taken will have been earned. That moment lies
- *          in the past while there are tokens, at most `depth` of them. Everything is in TSC cycles,
- *          so that nothing has to be refilled.
+ * How      A token bucket that is kept as one moment: when all that was taken will have been earned. While that
+ *          moment lies in the past there are tokens, as many as have been earned since, but at most `depth`.
+ *          Tokens are counted in TSC cycles, so nothing has to be refilled.
  * Threads  any workers at once: one atomic word.
  */
 #ifndef SWITCH_METER_H

@@ -11,8 +11,8 @@
  *          What somebody else killed counts for nobody.
  * Threads  quarantine_judge(), quarantine_lift(): control. quarantine_thread(): each thread, of itself.
  *          quarantine_witness(): any thread, also in a signal handler.
- * Limits   It is the sender who is shut out. Whose receive rings the crash was about is not noted, nor what
- *          threads beside workers and control were at.
+ * Limits   The port that sent the burst is shut out, also where the crash was about the rings of a receiver.
+ *          Threads beside workers and control note nothing.
  */
 #ifndef SWITCH_QUARANTINE_H
 #define SWITCH_QUARANTINE_H

@@ -3,14 +3,15 @@
  * HOT PATH: how much of its worker a ring gets while others want it too.
  *
  * What     Rings that all have frames get equal shares of the worker's cycles, whatever a frame of each costs:
- *          a burst of large ones to be cut takes a thousand times what 32 short ones take. Who asks for less
- *          than its share gets that, and the others have the rest: no cycle is kept for anybody.
- * How      Start-time fair queueing. Each ring has a sum of the cycles spent on it, which starts where the
- *          others are when it comes back from a pause. `floor` is the least of those that had much to give
- *          in the last round; who is more than a slack above it is passed over for a round. A ring that
- *          gave few frames is empty now and has all it wanted: nobody waits for it. When nobody has
- *          frames all debts are forgotten. A ring whose bursts take long is asked for fewer frames
- *          while others are active, so that nobody waits for long, and no ring of 256 entries fills up.
+ *          a burst of large ones to be cut takes a thousand times what 32 short ones take. A ring that wants
+ *          less than its share gets what it wants, and the others have the rest: no cycle is kept for anybody.
+ * How      Start-time fair queueing. Each ring has a sum of the cycles spent on it. A ring that comes back from
+ *          a pause starts with the sum that the others have. `floor` is the least sum of those rings that
+ *          gave many frames in the last round; a ring whose sum is more than a slack above it is passed
+ *          over for a round. A ring that gave few frames is empty now and has got all it wanted, so nobody
+ *          waits for it. When no ring has frames, all debts are forgotten. A ring whose bursts take long is
+ *          asked for fewer frames while others are active, so that these do not wait for long and no ring
+ *          of 256 entries fills up meanwhile.
  * Threads  a worker's own.
  * Limits   a single frame is not divided: what it takes is a debt, of SHARE_DEBT_US at most.
  */

@@ -59,6 +59,7 @@ bool switch_settled(const struct switch_ *sw);
  * can have; their other sides notice nothing. After this nothing but the end of the process comes. */
 void switch_yield(struct switch_ *sw);
 
+/* What switch_opts said. */
 struct loop *switch_loop(struct switch_ *sw);
 enum switch_mode switch_mode(const struct switch_ *sw);
 
@@ -83,13 +84,14 @@ struct bridge_opts {
 #define BRIDGE_MACS_MIN	    16
 #define BRIDGE_MACS_MAX	    (16 * 1024 * 1024)
 
+/* 0, or -errno with a sentence: nothing was made. */
 int bridge_add(struct switch_ *sw, const char *name, const struct bridge_opts *opts,
 	       struct bridge **out, struct err *err);
 /* -EBUSY while ports are on it. */
 int bridge_del(struct bridge *br, struct err *err);
 int bridge_set(struct bridge *br, const struct bridge_opts *opts, struct err *err);
 
-struct bridge *bridge_find(struct switch_ *sw, const char *name);
+struct bridge *bridge_find(struct switch_ *sw, const char *name); /* NULL: there is none */
 struct bridge *bridge_next(struct switch_ *sw, struct bridge *after); /* NULL: the first */
 const char *bridge_name(const struct bridge *br);
 const struct bridge_opts *bridge_opts(const struct bridge *br);
@@ -141,10 +143,11 @@ struct port_info {
 	bool carrier;	   /* whether whoever is there shall see a link */
 };
 
-const char *port_name(const struct port *p);
-struct port *port_find(struct switch_ *sw, const char *name);
+const char *port_name(const struct port *p); /* good while the port lives */
+struct port *port_find(struct switch_ *sw, const char *name); /* NULL: there is none */
 struct port *port_next(struct switch_ *sw, struct port *after); /* NULL: the first */
 void port_info(const struct port *p, struct port_info *info);
+/* The sum over all threads that count for it. */
 void port_counters_read(const struct port *p, struct port_counters *sum);
 void port_user_set(struct port *p, void *user);
 void *port_user(const struct port *p);
@@ -157,9 +160,10 @@ int switch_arena_fd(const struct switch_ *sw);
 int bridge_settings_set(struct bridge *br, const char *text);
 int port_settings_set(struct port *p, const char *text); /* of a link: its first end's */
 
+/* All of them: 0, or -errno with a sentence, and the port is as it was. Of a link: both ends. */
 int port_del(struct port *p, struct err *err);
 int port_vlan_set(struct port *p, const struct vlan_policy *vlan, struct err *err);
-int port_mtu_set(struct port *p, uint32_t mtu, struct err *err);
+int port_mtu_set(struct port *p, uint32_t mtu, struct err *err); /* bytes; 0: none given any more */
 int port_admin_set(struct port *p, bool up, struct err *err); /* up also heals `errored` */
 
 /* A link is two ports, `name` on opts->bridge and the other end `name~peer` on peer_bridge, with one

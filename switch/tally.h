@@ -2,12 +2,12 @@
 /*
  * The memory of all ports' counters, which a successor goes on counting from.
  *
- * What     For each port there can be: a block a worker, one a helper thread, one with what the processes before
- *          counted, and last one that is in no sum (trace).
+ * What     For each port there can be: one block for each worker, one for each helper thread, one with what the
+ *          processes before this one counted, and last one that is in no sum (trace).
  * How      A memfd, kept under KEEP_ARENA, index 1. The successor sums what its predecessor's holds for each
  *          port of the arena into a memory of its own, whose number of workers may be another, and has that
- *          kept instead. A crash between two counters of one burst leaves a sum open: rx_frames is what makes
- *          it close.
+ *          kept instead. A crash between two counters of one burst leaves a sum that does not add up (see
+ *          switch/counters.h); the successor then corrects rx_frames so that it does.
  * Threads  control only; the blocks as switch/counters.h says.
  * Trust    A predecessor's memory is read, never mapped: it may lie about everything, and gets wrong numbers.
  * Limits   SWITCH_PORTS_MAX ports; what no port uses takes no memory.

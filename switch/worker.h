@@ -41,6 +41,7 @@ void worker_wake(struct worker *w);
 /* Its busy share of the last one to two seconds, in 1/1000. */
 unsigned worker_busy_permille(const struct worker *w);
 
+/* Any time: counters that are read one by one, and so may differ by a round. */
 void worker_stats_read(const struct worker *w, struct worker_stats *out);
 
 #endif

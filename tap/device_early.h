@@ -17,11 +17,13 @@
 
 #define DEVICE_EARLY_MAX 32
 
+/* -ENOSPC, -EINVAL, or what the device says, with a sentence. */
 int device_early_open(const struct device_want *w, struct err *err);
 
 /* Into *e, if it is there and still what is wanted; events are then told by on_event. */
 bool device_early_take(const struct device_want *w, struct ethdev *e, void (*on_event)(void *arg), void *arg);
 
+/* Closes those that no port has taken. */
 void device_early_close(void);
 
 #endif

@@ -29,6 +29,7 @@ struct device_name {
 /* From now on interfaces and PCI addresses only that are among names, which stay the caller's. n 0: any. */
 void device_names_only(char *const *names, unsigned n);
 
+/* 0, or -errno with a sentence that says what is wrong with text. */
 int device_name_parse(const char *text, struct device_name *d, struct err *err);
 
 /* The same of a text that has been allowed, without a look at the system: for a process without rights. */

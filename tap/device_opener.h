@@ -2,8 +2,8 @@
 /*
  * Opening a device in another process, which has the rights and is about to go on in the place of this one.
  *
- * What     The table by which an uplink of a process without rights has its device opened; who does it, it does not
- *          know.
+ * What     The table of functions by which an uplink, in a process without rights, has its device opened. Who is behind
+ *          the table the uplink does not know.
  * Threads  control only.
  */
 #ifndef TAP_DEVICE_OPENER_H
@@ -38,6 +38,7 @@ struct device_opener {
 	void *arg;
 };
 
+/* Whether one open device serves both. */
 bool device_want_same(const struct device_want *a, const struct device_want *b);
 
 #endif

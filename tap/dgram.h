@@ -26,6 +26,7 @@ struct dgram_opts {
 	struct unix_path_words whose; /* the file of ours */
 };
 
+/* 0, or -errno with a sentence, and there is no port. */
 int dgram_port_add(struct switch_ *sw, const struct dgram_opts *opts, struct port **out,
 		   struct err *err);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * That a driver which sends by sockets never keeps its caller.
+ * Sees to it that a driver which sends by sockets never keeps its caller waiting.
  *
  * What     ethdev_sockets_set() gives the driver's sockets so much room to send that none of its waits
  *          comes about, or says why that cannot be. A worker that waits in a driver holds up its
@@ -24,6 +24,7 @@
 
 #include "tap/ethdev.h"
 
+/* e's driver is one of these two. -errno with a sentence: the device must not be used. */
 int ethdev_sockets_set(const struct ethdev *e, struct err *err);
 
 #endif

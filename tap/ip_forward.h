@@ -24,6 +24,7 @@ void ip_forward_unlock(int lock);
 /* Whether forwarding was off before the first that needs it. */
 bool ip_forward_was_off(void);
 
+/* Switches it on, if it is off. -errno with a sentence: it is as it was. */
 int ip_forward_take(struct err *err);
 void ip_forward_give(void); /* once for each take that succeeded; the table has gone before */
 

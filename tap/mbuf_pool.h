@@ -2,8 +2,9 @@
 /*
  * Buffers of one device, made with it and freed with it.
  *
- * How      For drivers that copy or pin (a vdev) in memory of their own, one piece, which the
- * system has back afterwards; for those that do DMA or share EAL's memory with others, in EAL's.
+ * How      A vdev's driver copies or pins its buffers: they lie in one piece of memory of their own, which goes
+ *          back to the system with the pool. Drivers that do DMA, or that share EAL's memory with other
+ *          processes, have them in EAL's memory.
  * Threads  control only.
  */
 #ifndef TAP_MBUF_POOL_H
@@ -25,6 +26,7 @@ struct mbuf_pool_opts {
 	bool cached;   /* workers keep some at hand: for devices that are fast */
 };
 
+/* -ENOMEM or -errno with a sentence. */
 int mbuf_pool_create(const struct mbuf_pool_opts *opts, struct rte_mempool **out, struct err *err);
 void mbuf_pool_destroy(struct rte_mempool *mp); /* accepts NULL; all mbufs must be back */
 

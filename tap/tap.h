@@ -59,6 +59,7 @@ struct tap {
 	char note[PORT_REASON_MAX]; /* what is to be said while it is up */
 };
 
+/* 0, or -errno with a sentence, and there is neither port nor interface. */
 int tap_port_add(struct switch_ *sw, const struct tap_opts *opts, struct port **out,
 		 struct err *err);
 

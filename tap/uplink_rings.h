@@ -55,6 +55,7 @@ static inline struct uplink *uplink_of(struct port *p)
 /* Control, while the queue does not run: what was missed so far does not count. */
 void uplink_missed_reset(struct uplink *u, unsigned q);
 
+/* The slots of struct port_ops (switch/port.h) that workers call. */
 unsigned uplink_rx_burst(struct port *p, unsigned q, struct burst *b);
 void uplink_rx_done(struct port *p, unsigned q, struct burst *b);
 unsigned uplink_tx_burst(struct port *p, unsigned q, const struct frame *frames,

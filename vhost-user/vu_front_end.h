@@ -6,7 +6,7 @@
  *          one front end at a time; the next one waits in the backlog.
  * How      A protocol violation closes the socket; the next front end is let in after VIOLATION_MIN,
  *          doubling to VIOLATION_MAX until one gets to up. Delays between tries begin anew after a
- *          connection that got to up, too. Who comes to a port that is down is hung up on.
+ *          connection that got to up, too. While the port is down, whoever connects is hung up on at once.
  * Threads  control only.
  * Trust    The front end is hostile; see vu_proto.h, vu_conn.h.
  */

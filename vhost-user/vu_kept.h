@@ -5,9 +5,9 @@
  *
  * How      The slot is where the device's protocol state lies, not a copy; descriptors are kept (switch/keep.h)
  *          as they come, before the message that brought them is answered. While a message is being read or
- *          handled, and until its reply has left, the stage says busy: what a crash left then may be
- *          anything between before and after, and the one connection is closed. A front end that
- *          has sent nothing meanwhile notices nothing.
+ *          handled, and until its reply has left, the stage says busy. After a crash at such a moment
+ *          nobody knows how far it got, so the successor closes that connection. A front end of which no
+ *          message was under way notices nothing of a crash.
  * Threads  control only.
  * Trust    A successor may find a slot that another build wrote, or memory run amok: vu_kept_check() lets
  *          through what vu_step() could have made, and nothing else.

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What this build offers to the front ends of new ports. Ports that there are keep what they were made with.
+ * The features that this build offers to the front ends of new ports. A port that a successor takes over goes on offering
+ * what it was made with.
  *
  * Threads  any.
  */

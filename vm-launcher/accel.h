@@ -20,7 +20,7 @@ struct accel_choice {
 	char reason[512]; /* why it is this one, for people */
 };
 
-const char *accel_name(enum accel accel);
+const char *accel_name(enum accel accel); /* "kvm", "tcg" */
 
 /*
  * want: "auto", "kvm" or "tcg". Fails (-ENOTSUP) only when "kvm" is wanted and was disproved.

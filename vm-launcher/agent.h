@@ -41,9 +41,8 @@ void agent_destroy(struct agent *a); /* accepts NULL; no more calls */
 void agent_port_opened(struct agent *a);
 void agent_port_closed(struct agent *a);
 
-bool agent_is_ready(const struct agent *a);
-
-struct loop *agent_loop(struct agent *a);
+bool agent_is_ready(const struct agent *a); /* between ready() and lost() */
+struct loop *agent_loop(struct agent *a);   /* of agent_create() */
 
 /* args is stolen, may be NULL; fn may be NULL. -EAGAIN through fn when the agent is not ready. */
 void agent_call(struct agent *a, const char *command, json_t *args, int timeout_ms, agent_fn fn,

@@ -19,6 +19,7 @@ int file_read_text(const char *path, char *buf, size_t size);
 /* Reads all of path, refused beyond max (-EFBIG). *data is the caller's to free, NUL-terminated. */
 int file_read_all(const char *path, size_t max, char **data, size_t *len, struct err *err);
 
+/* The same, parsed: *doc is a new reference. -EINVAL: it is no JSON, or names a key twice. */
 int file_read_json(const char *path, size_t max, json_t **doc, struct err *err);
 
 /* Writes beside path and renames. Mode 0600. */

@@ -34,8 +34,9 @@ struct lab {
 	json_t *checks;	 /* [{name, kind: ping|no-ping, from, address, target|null, within}] */
 };
 
+/* 0, or -errno with a sentence, and *lab is empty. */
 int lab_read(const struct yaml_doc *doc, struct lab *lab, struct err *err);
-void lab_free(struct lab *lab);
+void lab_free(struct lab *lab); /* *lab is empty afterwards */
 
 /* Kernels, initrds and disks are named relative to the lab's file: puts its folder before those that
  * are not absolute. Once, after lab_read(). -ENAMETOOLONG. */

@@ -16,6 +16,7 @@
 #include "base/err.h"
 #include "control/rpc/client.h"
 
+/* The path of the lab's file, into path. */
 char *lab_file_path(char *path, size_t size, const char *run_dir, const char *lab);
 /* -ENOENT when there is no such lab. *doc is a new reference. */
 int lab_file_load(const char *run_dir, const char *lab, json_t **doc, struct err *err);

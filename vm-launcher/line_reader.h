@@ -25,6 +25,7 @@ struct line_reader {
  */
 typedef int (*line_fn)(void *arg, char *line, size_t len);
 
+/* Sets skip_long false; no memory is taken before the first bytes come. */
 void line_reader_init(struct line_reader *r, size_t max_bytes);
 void line_reader_free(struct line_reader *r);
 

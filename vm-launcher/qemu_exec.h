@@ -24,6 +24,7 @@ struct qemu_exec {
 	unsigned n_threads; /* at most; 0: no limit */
 };
 
+/* After fork(2), in the child. Whatever fails is said to err_fd, and the child ends. */
 void qemu_exec(const struct qemu_exec *x) __attribute__((noreturn));
 
 #endif

@@ -18,6 +18,7 @@
 #define VM_FILE_BYTES 512
 #define VM_NAME_IN_FOLDER 32
 
+/* The <id> of a VM. */
 void vm_id(const char *full_name, char id[VM_ID_BYTES]);
 
 /* Returns path. A run dir that is too long is cut off, and no file found there. */

@@ -75,6 +75,7 @@ void vm_spec_number(struct vm_spec *s);
 /* The last part of the full name: the guest's host name. */
 const char *vm_spec_host(const struct vm_spec *s);
 
+/* As it is saved, and read again: 0, or -EINVAL with a sentence for what vm_spec_to_json() cannot have written. */
 json_t *vm_spec_to_json(const struct vm_spec *s);
 int vm_spec_from_json(struct vm_spec *s, const json_t *doc, struct err *err);
 

@@ -5,7 +5,7 @@
  * What     Where root starts a VM, a number that is nobody's and this VM's alone (base/users.h), so that a guest that
  *          gets out of one QEMU finds nothing that it may open, not even another guest's. Or the user of --user.
  *          Else whoever starts it.
- * How      A number is the VM's as long as its lock file in USERS_DIR is held, by QEMU and its supervisor, like
+ * How      A number is the VM's as long as its lock file in VM_USERS_DIR is held, by QEMU and its supervisor, like
  *          that of vm_store_lock(). It follows from the VM's name, so that it is mostly the same one.
  * Threads  one.
  */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Tables for people, on libsmartcols: print_table() of an array of objects.
+ * Tables for people: table_print() shows an array of JSON objects, one a line, by libsmartcols.
  */
 #ifndef CONTROL_CLI_TABLE_H
 #define CONTROL_CLI_TABLE_H
