@@ -83,23 +83,28 @@ int cmd_exec(struct cli *cli, const json_t *params, json_t **result, struct err 
 	return !rc && json_is_true(json_object_get(*result, "truncated")) ? EXIT_EXEC_FAILED : rc;
 }
 
-static void write_stream(int fd, const json_t *encoded)
+/* -errno where it has not all arrived. */
+static int write_stream(int fd, const json_t *encoded)
 {
 	char *data;
 	size_t len;
+	int rc;
 
 	if (base64_decode(json_string_value(encoded), &data, &len) < 0)
-		return;
-	/* A reader that has gone, as in `| head`, wants no complaint. */
-	if (file_write_fd(fd, data, len) < 0)
-		len = 0;
+		return -EBADMSG;
+	rc = file_write_fd(fd, data, len);
 	free(data);
+	return rc;
 }
 
 void cmd_exec_print(struct cli *cli, const json_t *params, const json_t *result)
 {
+	int rc;
+
 	fflush(stdout);
-	write_stream(STDOUT_FILENO, json_object_get(result, "stdout_base64"));
+	rc = write_stream(STDOUT_FILENO, json_object_get(result, "stdout_base64"));
+	if (rc < 0 && rc != -EPIPE)
+		cli->unwritten = rc;
 	write_stream(STDERR_FILENO, json_object_get(result, "stderr_base64"));
 	if (json_is_true(json_object_get(result, "truncated")))
 		fprintf(stderr,

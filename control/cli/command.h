@@ -35,6 +35,7 @@ struct cli {
 	const char *run_dir;   /* resolved as cli.md says */
 	const char *state_dir; /* the same */
 	const char *argv0;
+	int unwritten; /* -errno: what `exec` did not get rid of of its command's output */
 };
 
 struct cli_command {

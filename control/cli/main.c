@@ -212,6 +212,25 @@ static int complete(struct cli *cli, int n_words, char *const *words)
 	return EXIT_DONE;
 }
 
+/* The exit code, once all is written. A reader that has gone, as in `| head`, wants no complaint. */
+static int output_end(const struct cli *cli, int code)
+{
+	bool failed = ferror(stdout);
+	int error = 0;
+
+	if (fflush(stdout) == EOF)
+		error = errno;
+	failed |= error || cli->unwritten;
+	if (cli->unwritten)
+		error = -cli->unwritten;
+	if (failed && error != EPIPE)
+		fprintf(stderr, "lanyard: the output cannot be written%s%s\n", error ? ": " : "",
+			error ? strerror(error) : "");
+	if (!failed || code != EXIT_DONE)
+		return code;
+	return cli->unwritten ? EXIT_EXEC_FAILED : EXIT_CHECK_FAILED;
+}
+
 int main(int argc, char **argv)
 {
 	struct cli cli = {.argv0 = argv[0]};
@@ -231,7 +250,5 @@ int main(int argc, char **argv)
 	}
 	json_decref(l.own);
 	json_decref(l.common);
-	if (fflush(stdout) == EOF && code == EXIT_DONE)
-		code = EXIT_CHECK_FAILED;
-	return code;
+	return output_end(&cli, code);
 }

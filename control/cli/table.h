@@ -16,7 +16,8 @@ struct table_column {
 	char *(*text)(const json_t *row);
 };
 
-/* columns end with .title == NULL. Prints nothing but the header for an empty list. */
+/* columns, 32 at most, end with .title == NULL; one that is empty in every row is left out. Prints nothing but the
+ * header for an empty list. */
 void table_print(const struct table_column *columns, const json_t *rows);
 
 #endif

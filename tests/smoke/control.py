@@ -123,6 +123,28 @@ def other_json_has_the_keys_of_the_contract(s):
         has_keys(json.loads(s.cli("--json", *words, check=False).stdout)["error"], "code message hint")
 
 
+def output_that_is_lost_is_said(s):
+    for words in (("show", "config"), ("--json", "status"), ("port", "show"), ("--help",)):
+        with open("/dev/full", "w", encoding="ascii") as full:
+            done = subprocess.run([binary("lanyard"), *words], env=s.env, stdout=full, stderr=subprocess.PIPE,
+                                  text=True, timeout=20, check=False)
+        assert done.returncode == 1, (words, done)
+        assert done.stderr == "lanyard: the output cannot be written: No space left on device\n", (words, done)
+
+
+def tables_have_no_empty_columns(s):
+    for name in ("w1", "w2"):
+        s.cli("bridge", "add", name)
+    s.cli("port", "add", "t1", "--bridge", "w1", "--type", "link", "--peer-bridge", "w2")
+    header = s.cli("port", "show").stdout.splitlines()[0].split()
+    assert header[:3] == ["PORT", "BRIDGE", "TYPE"] and "AT" not in header and "REASON" not in header, header
+    s.cli("port", "down", "t1")
+    assert s.cli("port", "show").stdout.splitlines()[0].endswith("REASON")
+    s.cli("port", "del", "t1")
+    for name in ("w1", "w2"):
+        s.cli("bridge", "del", name)
+
+
 def second_daemon_is_refused(s):
     done = subprocess.run([binary("lanyard-switch"), "--run-dir", s.run_dir, "--state-dir",
                            s.path("other")], capture_output=True, text=True, timeout=20)
@@ -278,9 +300,9 @@ def switch_for_a_vm_ends_with_it():
 
 def main():
     with Session() as s:
-        for rule in (help_is_made_from_the_row, errors_are_one_sentence_with_a_way_out,
+        for rule in (help_is_made_from_the_row, tables_have_no_empty_columns, errors_are_one_sentence_with_a_way_out,
                      configuration_round_trip, port_show_has_the_keys_of_the_contract,
-                     other_json_has_the_keys_of_the_contract,
+                     other_json_has_the_keys_of_the_contract, output_that_is_lost_is_said,
                      second_daemon_is_refused, lock_of_a_dead_switch_is_waited_for,
                      lock_that_is_a_link_is_not_followed, closed_standard_error_is_no_other_file,
                      killed_daemon_comes_back_with_its_configuration,

@@ -10,7 +10,7 @@ import signal
 import subprocess
 
 import session
-from session import Session, await_true, need
+from session import Session, await_true, binary, need
 
 
 def agent_runs_commands(s):
@@ -39,6 +39,13 @@ def output_is_never_cut_in_silence(s):
                  check=False)
     assert len(done.stdout) == 90 * 1024 and "longer than the 90 KiB" in done.stderr, done.stderr
     assert done.returncode == 125, done.returncode
+
+
+def output_that_is_lost_is_a_failure(s):
+    with open("/dev/full", "w", encoding="ascii") as full:
+        done = subprocess.run([binary("lanyard"), "exec", "u1", "--", "echo", "hi"], env=s.env, stdout=full,
+                              stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+    assert done.returncode == 125 and "cannot be written: No space left on device" in done.stderr, done
 
 
 def definition_outlives_the_run_dir(s):
@@ -155,7 +162,7 @@ def guest_from_start_to_removal():
             s.cli("vm", "start", "u1", "--nic", "user")
             s.cli("vm", "wait", "u1", "--for", "90s")
             for part in (agent_runs_commands, input_goes_to_the_command_when_asked,
-                         output_is_never_cut_in_silence, list_has_the_agreed_keys,
+                         output_is_never_cut_in_silence, output_that_is_lost_is_a_failure, list_has_the_agreed_keys,
                          accelerator_is_said_with_its_reason, console_remembers_and_talks,
                          pause_stops_the_clock, reset_boots_again, killed_qemu_is_a_failed_vm,
                          definition_outlives_the_run_dir,
