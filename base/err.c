@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/text.h"
+
 int err_set(struct err *e, int code, const char *fmt, ...)
 {
 	va_list ap;
@@ -16,6 +18,7 @@ int err_set(struct err *e, int code, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(e->text, sizeof(e->text), fmt, ap);
 	va_end(ap);
+	text_clean(e->text);
 	return code;
 }
 
@@ -28,6 +31,7 @@ int err_hint(struct err *e, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(e->hint, sizeof(e->hint), fmt, ap);
 	va_end(ap);
+	text_clean(e->hint);
 	return e->code;
 }
 
@@ -43,5 +47,6 @@ int err_prefix(struct err *e, const char *fmt, ...)
 	va_end(ap);
 	memcpy(old, e->text, sizeof(old));
 	snprintf(e->text, sizeof(e->text), "%s: %.250s", prefix, old);
+	text_clean(e->text);
 	return e->code;
 }

@@ -5,7 +5,8 @@
  *
  * How      Functions that can fail return 0 or -errno and, when they are control
  *          operations, also fill a struct err that the caller owns. The sentence
- *          goes to the person as it is; the code goes to scripts.
+ *          goes to the person as it is; the code goes to scripts. Whatever it quotes, cut or not, it is
+ *          UTF-8 without control characters (text.h).
  * Threads  any; a struct err belongs to its caller.
  */
 #ifndef BASE_ERR_H

@@ -44,12 +44,13 @@ static void run_fail(struct run *r, int code, const char *why)
 	run_end(r, NULL, &err);
 }
 
-/* base64 that is cut at a multiple of four is base64 again. */
+/* base64 that is cut at a multiple of four is base64 again; a letter of who sends something else may not be. */
 static json_t *stream(const json_t *status, const char *key, const char *truncated_key, int *cut)
 {
 	const json_t *data = json_object_get(status, key);
 	const char *text = json_string_value(data);
 	size_t len = text ? json_string_length(data) : 0;
+	json_t *out;
 
 	if (json_is_true(json_object_get(status, truncated_key)))
 		*cut = 1;
@@ -57,7 +58,8 @@ static json_t *stream(const json_t *status, const char *key, const char *truncat
 		len = BASE64_MAX;
 		*cut = 1;
 	}
-	return json_stringn(text ? text : "", len);
+	out = json_stringn(text ? text : "", len);
+	return out ? out : json_string("");
 }
 
 static void run_done(struct run *r, const json_t *status)

@@ -14,6 +14,7 @@
 #include <time.h>
 
 #include "base/loop.h"
+#include "base/text.h"
 #include "control/rpc/switch_find.h"
 #include "vm-launcher/lab_run.h"
 #include "vm-launcher/vm_client.h"
@@ -40,6 +41,7 @@ static int fail(struct check *k, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(k->detail, sizeof(k->detail), fmt, ap);
 	va_end(ap);
+	text_clean(k->detail);
 	return 0;
 }
 

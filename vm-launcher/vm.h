@@ -56,7 +56,7 @@ struct vm {
 	char id[VM_ID_BYTES];
 	struct vm_spec spec;
 	enum vm_state state;
-	char reason[448];
+	char reason[448]; /* by vm_reason_set() or vm_state_set() */
 	bool ready;
 	double ready_s; /* from start to the first ready; 0: not yet */
 	pid_t guard_pid; /* see vm_guard.h; it may have ended since */
@@ -95,6 +95,8 @@ struct vm {
 /* vm_state.c */
 void vm_state_set(struct vm *vm, enum vm_state state, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
+/* The reason alone, made fit to be shown: it may quote guest and QEMU. */
+void vm_reason_set(struct vm *vm, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void vm_ready_set(struct vm *vm, bool ready);
 bool vm_is_over(const struct vm *vm);
 json_t *vm_status(const struct vm *vm);

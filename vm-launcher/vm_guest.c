@@ -91,8 +91,7 @@ static void on_addresses(void *arg, const json_t *result, const struct err *err)
 			 "the guest's addresses could not be set: its `ip` ended with status %d",
 			 (int)status);
 	else
-		snprintf(vm->reason, sizeof(vm->reason),
-			 "the guest's addresses could not be set: %.300s", err->text);
+		vm_reason_set(vm, "the guest's addresses could not be set: %.300s", err->text);
 	LOG_WARN("%s", vm->reason);
 	vm_save(vm);
 }

@@ -31,7 +31,7 @@ static void over(struct vm *vm, enum vm_state state, const char *reason)
 	loop_timer_del(vm->address_retry);
 	/* The switch hears of it as long as there is a connection. */
 	vm->state = state;
-	snprintf(vm->reason, sizeof(vm->reason), "%s", reason);
+	vm_reason_set(vm, "%s", reason);
 	vm_report(vm);
 	switch_link_close(vm->link);
 	vm->link = NULL;
@@ -242,7 +242,7 @@ void vm_start(struct vm *vm)
 void vm_kill(struct vm *vm, const char *reason)
 {
 	vm->end_wanted = true;
-	snprintf(vm->reason, sizeof(vm->reason), "%s", reason);
+	vm_reason_set(vm, "%s", reason);
 	if (vm->qemu_pid > 0)
 		vm_qemu_kill(vm);
 	else

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/text.h"
 #include "vm-launcher/file.h"
 #include "vm-launcher/process_id.h"
 #include "vm-launcher/vm.h"
@@ -26,6 +27,7 @@ json_t *vm_status(const struct vm *vm)
 {
 	json_t *doc = vm_status_of_spec(&vm->spec);
 	json_t *pid = vm->qemu_pid ? json_integer(vm->qemu_pid) : json_null();
+	json_t *reason = json_string(vm->reason);
 
 	for (unsigned i = 0; i < vm->spec.n_nics; i++)
 		json_object_set_new(json_array_get(json_object_get(doc, "nics"), i), "carrier",
@@ -34,8 +36,8 @@ json_t *vm_status(const struct vm *vm)
 		json_object_update_new(doc, json_pack("{s:s,s:s}", "user", vm->user.name, "user_reason",
 						      vm->user.why));
 	json_object_update_new(
-		doc, json_pack("{s:s,s:s,s:o,s:b,s:b,s:b,s:f,s:I,s:i,s:s}", "state",
-			       state_names[vm->state], "reason", vm->reason, "pid", pid, "ready",
+		doc, json_pack("{s:s,s:o,s:o,s:b,s:b,s:b,s:f,s:I,s:i,s:s}", "state",
+			       state_names[vm->state], "reason", reason ? reason : json_string(""), "pid", pid, "ready",
 			       vm->ready, "timed_out", vm->timed_out, "no_memory", vm->no_memory, "ready_s", vm->ready_s,
 			       "started_at", (json_int_t)vm->started_at, "supervisor_pid",
 			       (int)getpid(), "switch", switch_link_state(vm->link)));
@@ -49,7 +51,7 @@ void vm_report(struct vm *vm)
 				   (int)vm->spec.cpus, "memory_bytes",
 				   (json_int_t)vm->spec.memory_bytes, "ready",
 				   vm->ready && !vm_is_over(vm));
-	json_t *reason = json_string(vm->reason); /* NULL where it quotes what is no UTF-8 */
+	json_t *reason = json_string(vm->reason);
 
 	if (report && reason)
 		json_object_set(report, "reason", reason);
@@ -104,7 +106,7 @@ bool vm_take_up(struct vm *vm, const json_t *doc)
 		return false;
 	vm->adopted = true;
 	vm->end_wanted = state == VM_STOPPING;
-	snprintf(vm->reason, sizeof(vm->reason), "%s", reason ? reason : "");
+	vm_reason_set(vm, "%s", reason ? reason : "");
 	vm->qemu_pid = (pid_t)json_integer_value(json_object_get(qemu, "pid"));
 	vm->qemu_start = (uint64_t)json_integer_value(json_object_get(qemu, "start"));
 	vm_user_from_json(&vm->user, json_object_get(doc, "user"));
@@ -193,13 +195,28 @@ int vm_await(struct vm *vm, struct rpc_call *call, int what, double timeout_s)
 	return 0;
 }
 
+static void reason_set(struct vm *vm, const char *fmt, va_list ap)
+{
+	vsnprintf(vm->reason, sizeof(vm->reason), fmt, ap);
+	text_clean(vm->reason);
+}
+
+void vm_reason_set(struct vm *vm, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	reason_set(vm, fmt, ap);
+	va_end(ap);
+}
+
 void vm_state_set(struct vm *vm, enum vm_state state, const char *fmt, ...)
 {
 	va_list ap;
 
 	vm->state = state;
 	va_start(ap, fmt);
-	vsnprintf(vm->reason, sizeof(vm->reason), fmt, ap);
+	reason_set(vm, fmt, ap);
 	va_end(ap);
 	if (vm_is_over(vm))
 		vm->ready = false;

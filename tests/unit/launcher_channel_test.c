@@ -431,6 +431,62 @@ static void commands_wait_for_a_peer_that_reads_late(void **state)
 	assert_int_equal(f->n_answers + f->n_ended, 0);
 }
 
+/* What an agent may say that is none: it ends up on a terminal and in JSON. */
+static void words_of_an_agent_are_cleaned(void **state)
+{
+	struct fixture *f = *state;
+	char line[1200], letters[401] = "";
+	json_t *text;
+
+	agent_ready(f);
+	for (int i = 0; i < 400; i += 2)
+		memcpy(letters + i, "\xc3\xa9", 3);
+	snprintf(line, sizeof(line), "{\"error\": {\"desc\": \"\\u001b[31mx\\r\\n%s\"}}\n", letters);
+	agent_call(f->agent, "guest-ping", NULL, 1000, on_answer, f);
+	heard(f);
+	say(f, line);
+	assert_int_equal(f->n_answers, 1);
+	assert_null(strchr(f->last, 0x1b));
+	assert_non_null(strstr(f->last, "says: ?[31mx  \xc3\xa9"));
+	text = json_string(f->last); /* NULL for half a letter */
+	assert_non_null(text);
+	json_decref(text);
+}
+
+/* Cut in the middle of a letter it would be no text any more: an answer without output, and not none. */
+static void output_that_is_no_base64_is_an_answer(void **state)
+{
+	struct fixture *f = *state;
+	char *line = calloc(1, AGENT_OUTPUT_MAX * 4);
+	json_t *argv = json_pack("[s]", "/bin/true");
+	size_t len;
+
+	agent_ready(f);
+	agent_exec(f->agent, argv, NULL, 30000, on_answer, f);
+	json_decref(argv);
+	heard(f);
+	say(f, "{\"return\": {\"pid\": 7}}\n");
+	while (!strstr(heard(f), "guest-exec-status"))
+		;
+	len = (size_t)snprintf(line, AGENT_OUTPUT_MAX,
+			       "{\"return\": {\"exited\": true, \"exitcode\": 3, \"out-data\": \"x");
+	for (; len < AGENT_OUTPUT_MAX * 3; len += 2)
+		memcpy(line + len, "\xc3\xa9", 2);
+	memcpy(line + len, "\"}}\n", 5);
+	for (size_t sent = 0; line[sent];) {
+		ssize_t n = send(f->peer, line + sent, strlen(line + sent), MSG_DONTWAIT);
+
+		sent += n > 0 ? (size_t)n : 0;
+		turn(f);
+	}
+	for (int i = 0; i < 100 && !f->n_answers; i++)
+		turn(f);
+	assert_int_equal(f->n_answers, 1);
+	assert_int_equal(f->status, 3);
+	assert_string_equal(f->out, "");
+	free(line);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -450,6 +506,8 @@ int main(void)
 		AGENT(hostile_agent_is_survived),
 		AGENT(answer_that_is_too_long_costs_only_its_command),
 		AGENT(queue_of_commands_is_bounded),
+		AGENT(words_of_an_agent_are_cleaned),
+		AGENT(output_that_is_no_base64_is_an_answer),
 		cmocka_unit_test(reader_stops_when_told),
 	};
 
