@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/loop.h"
+#include "control/rpc/switch_find.h"
 #include "vm-launcher/lab_network.h"
 #include "vm-launcher/lab_run.h"
 #include "vm-launcher/switch_start.h"
@@ -19,6 +20,7 @@
 #include "vm-launcher/vm_status.h"
 
 #define LOOK_NS	    (50 * 1000 * 1000)
+#define CONNECT_TIMEOUT_MS 2000
 /* Guests that boot at the same time: enough to fill the processors, not to starve each other. */
 #define BOOTING_MIN 4
 #define DEATHS_MAX  3 /* a switch that dies once more dies of this lab */
@@ -205,10 +207,42 @@ static int boot_all(struct up *u, struct err *err)
 	return switch_keep(u, err);
 }
 
+/* Guests keep a switch that was started for a lab; where there are none, nobody would. */
+static int without_guests(const struct up *u, struct err *err)
+{
+	struct rpc_client *c = NULL;
+	json_t *lease = NULL;
+	bool stays;
+
+	if (u->lab->n_vms)
+		return 0;
+	stays = switch_connect(u->cli->run_dir, CONNECT_TIMEOUT_MS, &c, NULL) == 0 &&
+		rpc_call(c, "lease.hold", json_pack("{s:s}", "name", u->lab->name), &lease, NULL) == 0 &&
+		!json_is_true(json_object_get(lease, "until_unused"));
+	json_decref(lease);
+	rpc_close(c);
+	if (stays)
+		return 0;
+	err_set(err, -EINVAL, "lab \"%s\" has no guests, which would keep a switch for it", u->lab->name);
+	return err_hint(err, "start one that stays: lanyard-switch");
+}
+
+static void take_down_again(const struct up *u)
+{
+	struct err err = ERR_NONE;
+
+	say(u, "taking \"%s\" down again", u->lab->name);
+	if (lab_down_locked(u->cli, u->lab->name, &err) < 0)
+		fprintf(stderr, "lanyard: lab \"%s\" cannot be taken down again: %s; try it with `lanyard down %s`\n",
+			u->lab->name, err.text, u->lab->name);
+}
+
 static int make(struct up *u, const char *file, struct err *err)
 {
 	int rc = resolve(u, err), started = 0;
 
+	if (rc == 0)
+		rc = without_guests(u, err);
 	if (rc < 0)
 		return rc;
 	rc = switch_ensure(u->cli->run_dir, u->cli->state_dir, u->lab->name, &u->client, &started,
@@ -225,12 +259,8 @@ static int make(struct up *u, const char *file, struct err *err)
 		rc = lab_network_make(u->client, u->doc, 0, err);
 	if (rc == 0)
 		rc = boot_all(u, err);
-	if (rc < 0) {
-		struct err ignored = ERR_NONE;
-
-		say(u, "taking \"%s\" down again", u->lab->name);
-		lab_down_locked(u->cli, u->lab->name, &ignored);
-	}
+	if (rc < 0)
+		take_down_again(u);
 	return rc;
 }
 

@@ -59,7 +59,49 @@ void vm_links_add(struct cli *cli, json_t *vms)
 	json_decref(states);
 }
 
-static json_t *lab_summary(struct cli *cli, const char *lab)
+/* {name: its bridge} of the switch, or NULL where none answers. */
+static json_t *bridges_of_switch(struct cli *cli)
+{
+	json_t *bridges = json_object(), *list = NULL;
+	struct rpc_client *c;
+
+	if (switch_connect(cli->run_dir, CONNECT_TIMEOUT_MS, &c, NULL) < 0) {
+		json_decref(bridges);
+		return NULL;
+	}
+	rpc_timeout_set(c, CONNECT_TIMEOUT_MS);
+	if (rpc_call_all(c, "bridge.list", NULL, &list, NULL) == 0)
+		for (size_t i = 0; i < json_array_size(list); i++)
+			json_object_set(bridges, text_of(json_array_get(list, i), "name"),
+					json_array_get(list, i));
+	json_decref(list);
+	rpc_close(c);
+	return bridges;
+}
+
+/* Whether the switch that answers has this lab: another one may have been started since. */
+static bool has_network(const json_t *bridges, const json_t *doc)
+{
+	const json_t *network = json_object_get(doc, "network");
+
+	for (size_t i = 0; bridges && i < json_array_size(network); i++) {
+		const json_t *step = json_array_get(network, i);
+
+		if (!strcmp(text_of(step, "method"), "bridge.add") &&
+		    !json_object_get(bridges, text_of(json_object_get(step, "params"), "name")))
+			return false;
+	}
+	return bridges != NULL;
+}
+
+static const char *lab_state(size_t n_vms, size_t n_ready, size_t n_over, bool has_switch)
+{
+	if (!has_switch && n_ready == n_vms)
+		return "no switch";
+	return n_ready == n_vms ? "up" : (n_over ? "partly" : "starting");
+}
+
+static json_t *lab_summary(struct cli *cli, const char *lab, const json_t *bridges)
 {
 	json_t *doc, *vms = NULL, *summary;
 	size_t n_vms, n_ready = 0, n_over = 0;
@@ -74,7 +116,7 @@ static json_t *lab_summary(struct cli *cli, const char *lab)
 	}
 	summary = json_pack("{s:s,s:O,s:s,s:I,s:I}", "name", lab, "file",
 			    json_object_get(doc, "file"), "state",
-			    n_ready == n_vms ? "up" : (n_over ? "partly" : "starting"), "vms",
+			    lab_state(n_vms, n_ready, n_over, has_network(bridges, doc)), "vms",
 			    (json_int_t)n_vms, "ready", (json_int_t)n_ready);
 	json_decref(vms);
 	json_decref(doc);
@@ -84,6 +126,7 @@ static json_t *lab_summary(struct cli *cli, const char *lab)
 int lab_list_json(struct cli *cli, json_t **out)
 {
 	char path[512], name[80];
+	json_t *bridges = bridges_of_switch(cli);
 	struct dirent *de;
 	DIR *dir;
 
@@ -97,12 +140,13 @@ int lab_list_json(struct cli *cli, json_t **out)
 		if (len < 6 || len - 5 >= sizeof(name) || strcmp(de->d_name + len - 5, ".json"))
 			continue;
 		snprintf(name, sizeof(name), "%.*s", (int)(len - 5), de->d_name);
-		summary = lab_summary(cli, name);
+		summary = lab_summary(cli, name, bridges);
 		if (summary)
 			json_array_append_new(*out, summary);
 	}
 	if (dir)
 		closedir(dir);
+	json_decref(bridges);
 	return 0;
 }
 

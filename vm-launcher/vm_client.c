@@ -290,6 +290,9 @@ int vm_client_remove(const char *run_dir, const char *state_dir, const char *nam
 
 	vm_id(name, id);
 	lock = vm_file_lock(run_dir, id, LOCK_TRIES);
+	/* RUN_DIR/vm comes with the first VM: without it there is none, nor anything of one. */
+	if (lock == -ENOENT)
+		return store_remove(state_dir, name, err);
 	if (lock < 0 && lock != -EWOULDBLOCK)
 		return err_set(err, lock, "vm \"%s\": its lock file: %s", name, strerror(-lock));
 	if (lock >= 0 && vm_file_load(run_dir, id, &doc, NULL) == 0 && vm_qemu_lives(doc)) {

@@ -198,6 +198,17 @@ static void more_memory_than_the_host_has_is_refused(void **state)
 	assert_int_equal(host_memory_check("/nonexistent", &s, &err), 0);
 }
 
+/* A lab that failed before its first VM is taken down like any other. */
+static void vm_that_never_was_can_be_removed_from_a_fresh_host(void **state)
+{
+	struct host *h = *state;
+	struct err err = ERR_NONE;
+
+	assert_int_equal(vm_client_remove(h->run_dir, h->state_dir, "l/h1", &err), 0);
+	assert_int_equal(vm_client_remove(h->run_dir, h->state_dir, "h1", &err), 0);
+	assert_int_equal(access(h->run_dir, F_OK), -1);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -210,6 +221,7 @@ int main(void)
 		T(definition_of_another_name_is_refused),
 		T(vm_that_is_being_started_is_left_alone),
 		T(more_memory_than_the_host_has_is_refused),
+		T(vm_that_never_was_can_be_removed_from_a_fresh_host),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
