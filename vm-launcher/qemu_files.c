@@ -33,15 +33,21 @@ static int copy_sealed(int from)
 	return rc;
 }
 
-/* Of kernel and initrd. Returns a descriptor that the user may open anew, or -errno. */
+/* As it was asked for: what it is, is known now. */
+static int block(int fd)
+{
+	return fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK) < 0 ? -errno : 0;
+}
+
+/* Of kernel and initrd, without waiting for who writes to a pipe. Returns a descriptor that the user may open anew, or -errno. */
 static int open_readable(const char *path, const struct vm_user *u)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY), copy;
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK), copy;
 	struct stat st;
 
 	if (fd < 0)
 		return -errno;
-	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || block(fd) < 0) {
 		close(fd);
 		return -EINVAL;
 	}
@@ -83,10 +89,15 @@ static int backing_check(const struct vm_spec *s, const struct vm_user *u, int d
 static int disk_open(const struct vm_spec *s, const struct vm_user *u, int *out,
 		     struct qemu_files *files, struct err *err)
 {
+	struct stat st;
+
 	*out = open(s->disk, O_RDWR | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	if (*out < 0)
 		return err_set(err, -errno, "vm \"%s\": disk \"%.200s\" cannot be opened: %s",
 			       s->name, s->disk, strerror(errno));
+	if (fstat(*out, &st) < 0 || !(S_ISREG(st.st_mode) || S_ISBLK(st.st_mode)))
+		return err_set(err, -EINVAL, "vm \"%s\": disk \"%.200s\" is neither a file nor a block device",
+			       s->name, s->disk);
 	return strcmp(s->disk_format, "qcow2") ? 0 : backing_check(s, u, *out, files, err);
 }
 

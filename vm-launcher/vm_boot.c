@@ -3,9 +3,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "control/rpc/dirs.h"
@@ -27,17 +29,55 @@
 	"noreplace-smp cryptomgr.notests"
 #define APPEND_BUSYBOX "console=ttyS0 quiet"
 
+static const char *kind_of(mode_t mode)
+{
+	if (S_ISDIR(mode))
+		return "a folder";
+	if (S_ISFIFO(mode))
+		return "a pipe";
+	if (S_ISSOCK(mode))
+		return "a socket";
+	return S_ISBLK(mode) ? "a block device" : "a character device";
+}
+
+/* What would have QEMU wait for ever, or end with a riddle. */
+static int check_kind(const struct vm_spec *s, const char *what, const char *path,
+		      const char *absolute, struct err *err)
+{
+	bool is_disk = !strcmp(what, "disk");
+	struct stat st;
+
+	if (stat(absolute, &st) < 0)
+		return err_set(err, -errno, "vm \"%s\": %s \"%.200s\": %s", s->name, what, path,
+			       strerror(errno));
+	if (!S_ISREG(st.st_mode) && !(is_disk && S_ISBLK(st.st_mode))) {
+		err_set(err, -EINVAL, "vm \"%s\": %s \"%.200s\" is %s", s->name, what, path,
+			kind_of(st.st_mode));
+		return err_hint(err, "a %s is a file%s", what, is_disk ? ", or a block device" : "");
+	}
+	if (S_ISREG(st.st_mode) && !st.st_size)
+		return err_set(err, -EINVAL, "vm \"%s\": %s \"%.200s\" is empty", s->name, what,
+			       path);
+	return 0;
+}
+
 static int check_file(const struct vm_spec *s, const char *what, char *path, struct err *err)
 {
 	char *absolute;
+	int rc;
 
 	if (!path[0])
 		return 0;
 	absolute = realpath(path, NULL);
 	if (!absolute || access(absolute, R_OK) < 0) {
-		int rc = err_set(err, -errno, "vm \"%s\": %s \"%.200s\" cannot be read: %s",
+		rc = err_set(err, -errno, "vm \"%s\": %s \"%.200s\" cannot be read: %s",
 				 s->name, what, path, strerror(errno));
 
+		free(absolute);
+		return rc;
+	}
+	rc = check_kind(s, what, path, absolute, err);
+	if (rc < 0) {
 		free(absolute);
 		return rc;
 	}
@@ -126,7 +166,6 @@ static int resolve_image(struct vm_spec *s, const char *state_dir, struct err *e
 			/* QEMU's user network has a DHCP server; the guest takes its address. */
 			snprintf(s->boot_append + n, sizeof(s->boot_append) - n,
 				 " lanyard.dhcp=eth%u", i);
-			break;
 		}
 	return 0;
 }
@@ -145,7 +184,15 @@ int vm_boot_resolve(struct vm_spec *s, const char *run_dir, const char *state_di
 	if (s->image[0] && s->disk[0])
 		return err_set(err, -EINVAL, "vm \"%s\": an image and a disk exclude each other",
 			       s->name);
-	rc = vm_user_check(s, err);
+	rc = check_file(s, "kernel", s->kernel, err);
+	if (rc == 0)
+		rc = check_file(s, "initrd", s->initrd, err);
+	if (rc == 0)
+		rc = check_file(s, "disk", s->disk, err);
+	if (rc == 0)
+		rc = disk_format(s, err);
+	if (rc == 0)
+		rc = vm_user_check(s, err);
 	if (rc == 0)
 		rc = host_memory_check("/proc/meminfo", s, err);
 	if (rc == 0)
@@ -156,12 +203,5 @@ int vm_boot_resolve(struct vm_spec *s, const char *run_dir, const char *state_di
 		return rc;
 	snprintf(s->accel, sizeof(s->accel), "%s", accel_name(choice.accel));
 	snprintf(s->accel_reason, sizeof(s->accel_reason), "%s", choice.reason);
-	rc = check_file(s, "kernel", s->kernel, err);
-	if (rc == 0)
-		rc = check_file(s, "initrd", s->initrd, err);
-	if (rc == 0)
-		rc = check_file(s, "disk", s->disk, err);
-	if (rc == 0)
-		rc = disk_format(s, err);
-	return rc < 0 ? rc : resolve_image(s, state_dir, err);
+	return resolve_image(s, state_dir, err);
 }

@@ -17,6 +17,7 @@
 
 #include "vm-launcher/qcow2.h"
 #include "vm-launcher/qemu_files.h"
+#include "vm-launcher/vm_boot.h"
 #include "vm-launcher/vm_user.h"
 
 #define CLUSTER 65536
@@ -102,6 +103,7 @@ static void boot_file_is_copied_where_others_may_not_read_it(void **state)
 	struct err err = ERR_NONE;
 	struct vm_spec s;
 	char path[64], text[8] = "";
+	int seals;
 
 	vm_spec_init(&s, "h1");
 	memset(fds, -1, sizeof(fds));
@@ -115,7 +117,8 @@ static void boot_file_is_copied_where_others_may_not_read_it(void **state)
 			 F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL);
 	assert_int_equal(pread(fds[QEMU_FD_INITRD], text, 6, 0), 6);
 	assert_string_equal(text, "initrd");
-	assert_int_equal(fcntl(fds[QEMU_FD_INITRD], F_GET_SEALS), -1);
+	seals = fcntl(fds[QEMU_FD_INITRD], F_GET_SEALS); /* -1 on a disk, "no more seals" in tmpfs */
+	assert_true(seals < 0 || !(seals & F_SEAL_WRITE));
 	close(fds[QEMU_FD_KERNEL]);
 	close(fds[QEMU_FD_INITRD]);
 	unlink(s.boot_kernel);
@@ -125,6 +128,95 @@ static void boot_file_is_copied_where_others_may_not_read_it(void **state)
 	assert_int_equal(qemu_files_open(&s, &(struct vm_user){.change = false}, fds, &files, &err),
 			 0);
 	assert_false(files.passed);
+}
+
+/* Opening one would wait for who writes to it: for ever, and with it who asks for the VM's state. */
+static void pipe_is_no_boot_file_and_no_disk(void **state)
+{
+	const struct vm_user u = {
+		.change = true, .uid = 61500, .gid = 61500, .name = "61500", .lock_fd = -1};
+	char dir[] = "/tmp/lanyard-user-test-XXXXXX", pipe[64];
+	struct err err = ERR_NONE;
+	struct qemu_files files;
+	int fds[QEMU_FD_END];
+	struct vm_spec s;
+
+	assert_non_null(mkdtemp(dir));
+	snprintf(pipe, sizeof(pipe), "%s/pipe", dir);
+	assert_int_equal(mkfifo(pipe, 0644), 0);
+	vm_spec_init(&s, "h1");
+	memset(fds, -1, sizeof(fds));
+	snprintf(s.boot_kernel, sizeof(s.boot_kernel), "%s", pipe);
+	alarm(10); /* of the test, where it does wait */
+	assert_int_equal(qemu_files_open(&s, &u, fds, &files, &err), -EINVAL);
+	s.boot_kernel[0] = '\0';
+	snprintf(s.disk, sizeof(s.disk), "%s", pipe);
+	assert_int_equal(qemu_files_open(&s, &u, fds, &files, &err), -EINVAL);
+	assert_non_null(strstr(err.text, "neither a file nor a block device"));
+	alarm(0);
+	close(fds[QEMU_FD_DISK]);
+	unlink(pipe);
+	rmdir(dir);
+}
+
+/* "… DIR/…" */
+static void says(char want[160], const char *text, const char *dir)
+{
+	const char *at = strstr(text, "%s");
+
+	snprintf(want, 160, "%.*s%s%s", (int)(at - text), text, dir, at + 2);
+}
+
+/* Before anything is made: what QEMU would wait for, or end with a riddle. */
+static void what_a_guest_boots_from_is_looked_at_first(void **state)
+{
+	static const struct {
+		const char *kernel, *initrd, *disk, *says;
+	} cases[] = {
+		{"pipe", "", "", "kernel \"%s/pipe\" is a pipe"},
+		{"full", "pipe", "", "initrd \"%s/pipe\" is a pipe"},
+		{"", "", "pipe", "disk \"%s/pipe\" is a pipe"},
+		{".", "", "", "kernel \"%s/.\" is a folder"},
+		{"", "", ".", "disk \"%s/.\" is a folder"},
+		{"empty", "", "", "kernel \"%s/empty\" is empty"},
+		{"full", "empty", "", "initrd \"%s/empty\" is empty"},
+		{"", "", "empty", "disk \"%s/empty\" is empty"},
+		{"zero", "", "", "kernel \"%s/zero\" is a character device"},
+		{"", "", "zero", "disk \"%s/zero\" is a character device"},
+	};
+	char dir[] = "/tmp/lanyard-user-test-XXXXXX", run[64], want[160];
+
+	assert_non_null(mkdtemp(dir));
+	assert_int_equal(chdir(dir), 0);
+	snprintf(run, sizeof(run), "%s/run", dir);
+	assert_int_equal(mkfifo("pipe", 0644) | symlink("/dev/zero", "zero") |
+				 close(open("empty", O_CREAT | O_WRONLY, 0644)),
+			 0);
+	assert_int_equal(symlink("/bin/sh", "full"), 0);
+	alarm(30);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct err err = ERR_NONE;
+		struct vm_spec s;
+
+		vm_spec_init(&s, "h1");
+		if (*cases[i].kernel)
+			snprintf(s.kernel, sizeof(s.kernel), "%s/%s", dir, cases[i].kernel);
+		if (*cases[i].initrd)
+			snprintf(s.initrd, sizeof(s.initrd), "%s/%s", dir, cases[i].initrd);
+		if (*cases[i].disk)
+			snprintf(s.disk, sizeof(s.disk), "%s/%s", dir, cases[i].disk);
+		assert_int_equal(vm_boot_resolve(&s, run, run, &err), -EINVAL);
+		says(want, cases[i].says, dir);
+		assert_non_null(strstr(err.text, want));
+		assert_int_equal(access(run, F_OK), -1);
+	}
+	alarm(0);
+	unlink("pipe");
+	unlink("zero");
+	unlink("empty");
+	unlink("full");
+	assert_int_equal(chdir("/"), 0);
+	rmdir(dir);
 }
 
 static void group_of_kvm_is_told(void **state)
@@ -177,6 +269,8 @@ int main(void)
 		cmocka_unit_test(backing_file_is_found),
 		cmocka_unit_test(image_that_needs_more_is_refused),
 		cmocka_unit_test(boot_file_is_copied_where_others_may_not_read_it),
+		cmocka_unit_test(pipe_is_no_boot_file_and_no_disk),
+		cmocka_unit_test(what_a_guest_boots_from_is_looked_at_first),
 		cmocka_unit_test(group_of_kvm_is_told),
 		cmocka_unit_test(next_supervisor_is_told_the_user),
 	};
