@@ -29,7 +29,7 @@ static const struct param capture_params[] = {
 	CAPTURE_PARAMS,
 	{"w", PARAM_STRING, 0, 1, 4096, "FILE", "write pcapng to FILE, or to stdout where it is -"},
 	{"count", PARAM_INT, 0, 1, INT64_MAX, "N", "end after N frames"},
-	{"for", PARAM_DURATION, 0, 0, 0, "TIME", "end after this time"},
+	{"for", PARAM_DURATION, 0, 0, 86400 * 365, "TIME", "end after this time"},
 	{.name = NULL},
 };
 const struct method m_capture = {
@@ -49,12 +49,14 @@ struct capture {
 	struct cli *cli;
 	const json_t *params;
 	json_t *started; /* what capture.start has answered */
+	struct rpc_client *client;
 	struct capture_reader *reader;
 	struct sink *sink;
 	FILE *file;	  /* of the sink */
 	const char *path; /* of -w; NULL: stdout */
 	const char *names[CAPTURE_PORTS_MAX];
 	uint64_t n_written[CAPTURE_PORTS_MAX], n_frames, n_most, until_ns, start_ns;
+	uint64_t n_unwritten; /* frames that were read, and that the file's reader did not take */
 	unsigned n_ports;
 	bool to_pcapng, reader_gone; /* reader_gone: or it takes nothing, and an end was wanted */
 };
@@ -73,6 +75,24 @@ static void signals_take(void)
 	sigaction(SIGINT, &sa, NULL);
 	sigaction(SIGTERM, &sa, NULL);
 	sigaction(SIGHUP, &sa, NULL);
+}
+
+/* Whether the switch has ended: it says nothing more on this connection. */
+static bool switch_is_gone(const struct capture *c, int wait_ms)
+{
+	struct pollfd p = {.fd = rpc_client_fd(c->client), .events = POLLIN};
+
+	return poll(&p, 1, wait_ms) > 0;
+}
+
+/* While the file's reader is waited for; see sink_over_fn. */
+static int is_over(void *arg)
+{
+	const struct capture *c = arg;
+
+	if (stop)
+		return stop;
+	return loop_now_ns() >= c->until_ns || capture_has_ended(c->reader) || switch_is_gone(c, 0);
 }
 
 static uint64_t now_realtime_ns(void)
@@ -205,6 +225,7 @@ static int frames_flush(struct capture *c, struct err *err)
 	int rc = flush(c, &n_left, err);
 
 	c->n_frames -= n_left;
+	c->n_unwritten += n_left;
 	return rc;
 }
 
@@ -247,7 +268,11 @@ static int file_open(struct capture *c, struct err *err)
 
 	c->to_pcapng = path;
 	c->path = path && strcmp(path, "-") ? path : NULL;
-	rc = sink_open(c->path, path ? pcapng_block_len : line_len, &stop, &c->sink);
+	rc = sink_open(c->path, path ? pcapng_block_len : line_len, is_over, c, &c->sink);
+	if (rc == -ECANCELED) {
+		c->reader_gone = true;
+		return 0;
+	}
 	if (rc < 0)
 		return err_set(err, rc, "cannot write %s: %s", c->path ? c->path : "to stdout",
 			       strerror(-rc));
@@ -307,6 +332,17 @@ static int start(struct capture *c, struct rpc_client *client, struct err *err)
 	return rc;
 }
 
+/* What lies in the rings and nobody will read: a reader that took nothing is to hear of all that it missed. */
+static void rest_count(struct capture *c)
+{
+	struct err err = ERR_NONE;
+	struct capture_frame f;
+
+	capture_look(c->reader, true);
+	while (c->n_frames + c->n_unwritten < c->n_most && capture_next(c->reader, &f, &err) > 0)
+		c->n_unwritten++;
+}
+
 static int end_tell(struct capture *c, struct err *err)
 {
 	uint64_t now_ns = now_realtime_ns(), n_lost = 0, n_left;
@@ -322,8 +358,13 @@ static int end_tell(struct capture *c, struct err *err)
 	rc = c->reader_gone ? 0 : flush(c, &n_left, err);
 	if (rc < 0)
 		return rc;
+	if (c->reader_gone)
+		rest_count(c);
 	fprintf(stderr, "%llu frame%s captured\n", (unsigned long long)c->n_frames,
 		c->n_frames == 1 ? "" : "s");
+	if (c->n_unwritten)
+		fprintf(stderr, "%llu more %s not written, as the reader took nothing more\n",
+			(unsigned long long)c->n_unwritten, c->n_unwritten == 1 ? "was" : "were");
 	for (unsigned i = 0; n_lost && i < c->n_ports; i++)
 		if (capture_n_lost(c->reader, i))
 			fprintf(stderr, "%llu of port %s lost, as they were not read fast enough\n",
@@ -332,15 +373,13 @@ static int end_tell(struct capture *c, struct err *err)
 }
 
 /* Reads until somebody wants it to end. */
-static int read_all(struct capture *c, struct rpc_client *client, struct err *err)
+static int read_all(struct capture *c, struct err *err)
 {
-	struct pollfd p = {.fd = rpc_client_fd(client), .events = POLLIN};
-	bool ended = false;
+	bool ended = c->reader_gone;
 	int n = 0;
 
 	while (!ended) {
-		/* The switch says nothing more on this connection, but ends it when it ends. */
-		bool gone = poll(&p, 1, n > 0 ? 0 : LOOK_MS) > 0;
+		bool gone = switch_is_gone(c, n > 0 ? 0 : LOOK_MS);
 		bool no_port = capture_has_ended(c->reader);
 
 		ended = gone || no_port || stop || loop_now_ns() >= c->until_ns;
@@ -370,11 +409,12 @@ int capture_run(struct cli *cli, const json_t *params, json_t **result, struct e
 	signals_take();
 	c.n_most = count ? (uint64_t)json_integer_value(count) : UINT64_MAX;
 	c.until_ns = time ? loop_now_ns() + (uint64_t)(json_number_value(time) * 1e9) : UINT64_MAX;
+	c.client = client;
 	rc = start(&c, client, err);
 	if (rc == 0)
 		rc = file_open(&c, err);
 	if (rc == 0)
-		rc = read_all(&c, client, err);
+		rc = read_all(&c, err);
 	if (rc == 0 && c.reader)
 		rc = end_tell(&c, err);
 	closed = sink_close(c.sink);

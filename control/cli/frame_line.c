@@ -2,63 +2,14 @@
 #include "control/cli/frame_line.h"
 
 #include <arpa/inet.h>
-#include <stdarg.h>
-#include <stdbool.h>
-#include <stdio.h>
-#include <string.h>
+
+#include "control/cli/frame_payload.h"
 
 #define ETH_IPV4 0x0800
 #define ETH_ARP	 0x0806
 #define ETH_VLAN 0x8100
 #define ETH_STAG 0x88a8
 #define ETH_IPV6 0x86dd
-
-struct line {
-	char *text;
-	size_t size;
-	const uint8_t *bytes;
-	uint32_t kept;
-};
-
-static void say(struct line *l, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-
-static void say(struct line *l, const char *fmt, ...)
-{
-	size_t len = strlen(l->text);
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(l->text + len, l->size - len, fmt, ap);
-	va_end(ap);
-}
-
-static unsigned u16(const struct line *l, uint32_t at)
-{
-	return (unsigned)l->bytes[at] << 8 | l->bytes[at + 1];
-}
-
-static void say_mac(struct line *l, uint32_t at)
-{
-	const uint8_t *m = l->bytes + at;
-
-	say(l, "%02x:%02x:%02x:%02x:%02x:%02x", m[0], m[1], m[2], m[3], m[4], m[5]);
-}
-
-static void say_protocol(struct line *l, unsigned protocol)
-{
-	static const struct {
-		unsigned number;
-		const char *name;
-	} names[] = {{1, "ICMP"}, {2, "IGMP"},	  {6, "TCP"},
-		     {17, "UDP"}, {58, "ICMPv6"}, {132, "SCTP"}};
-
-	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (names[i].number == protocol) {
-			say(l, " %s", names[i].name);
-			return;
-		}
-	say(l, " protocol %u", protocol);
-}
 
 /* Two addresses at `at`, with the ports that are at `ports` (0: there are none). */
 static void say_addresses(struct line *l, int family, uint32_t at, uint32_t ports)
@@ -69,7 +20,7 @@ static void say_addresses(struct line *l, int family, uint32_t at, uint32_t port
 	for (uint32_t i = 0; i < 2; i++) {
 		inet_ntop(family, l->bytes + at + i * size, text, sizeof(text));
 		say(l, "%s%s", i ? " > " : " ", text);
-		if (ports && ports + 4 <= l->kept)
+		if (ports && has(l, ports, 4))
 			say(l, ".%u", u16(l, ports + 2 * i));
 	}
 }
@@ -81,7 +32,7 @@ static bool has_ports(unsigned protocol)
 
 static void say_ipv4(struct line *l, uint32_t at)
 {
-	uint32_t header = at + 20 <= l->kept ? (l->bytes[at] & 15u) * 4 : 0;
+	uint32_t header = has(l, at, 20) ? (l->bytes[at] & 15u) * 4 : 0;
 	bool first = header && !(u16(l, at + 6) & 0x1fff);
 
 	if (header < 20) {
@@ -90,36 +41,33 @@ static void say_ipv4(struct line *l, uint32_t at)
 	}
 	say(l, " IPv4");
 	say_addresses(l, AF_INET, at + 12, first && has_ports(l->bytes[at + 9]) ? at + header : 0);
-	say_protocol(l, l->bytes[at + 9]);
-	if (!first)
-		say(l, " fragment");
+	if (first)
+		say_packet(l, l->bytes[at + 9], at + header, at + u16(l, at + 2));
+	else
+		say(l, " fragment of protocol %u", l->bytes[at + 9]);
 }
+
+#define HOP_BY_HOP 0
 
 static void say_ipv6(struct line *l, uint32_t at)
 {
-	if (at + 40 > l->kept) {
+	unsigned protocol;
+	uint32_t next;
+
+	if (!has(l, at, 40)) {
 		say(l, " IPv6, cut short");
 		return;
 	}
-	say(l, " IPv6");
-	say_addresses(l, AF_INET6, at + 8, has_ports(l->bytes[at + 6]) ? at + 40 : 0);
-	say_protocol(l, l->bytes[at + 6]);
-}
-
-static void say_arp(struct line *l, uint32_t at)
-{
-	char from[INET_ADDRSTRLEN], to[INET_ADDRSTRLEN];
-
-	if (at + 28 > l->kept || u16(l, at + 2) != ETH_IPV4) {
-		say(l, " ARP");
-		return;
+	protocol = l->bytes[at + 6];
+	next = at + 40;
+	/* Reports of multicast listeners have one; who counts groups wants to see them. */
+	if (protocol == HOP_BY_HOP && has(l, next, 8)) {
+		protocol = l->bytes[next];
+		next += 8 * (l->bytes[next + 1] + 1u);
 	}
-	inet_ntop(AF_INET, l->bytes + at + 14, from, sizeof(from));
-	inet_ntop(AF_INET, l->bytes + at + 24, to, sizeof(to));
-	if (u16(l, at + 6) == 1)
-		say(l, " ARP who has %s, tell %s", to, from);
-	else
-		say(l, " ARP %s is here, to %s", from, to);
+	say(l, " IPv6");
+	say_addresses(l, AF_INET6, at + 8, has_ports(protocol) ? next : 0);
+	say_packet(l, protocol, next, at + 40 + u16(l, at + 4));
 }
 
 char *frame_line(const uint8_t *bytes, uint32_t kept, uint32_t len, char *text, size_t size)

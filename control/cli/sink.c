@@ -24,11 +24,32 @@ struct sink {
 	bool ours;	   /* a regular file that we have opened */
 	size_t most_bytes; /* of one write */
 	sink_unit_fn unit;
-	const volatile sig_atomic_t *stop;
+	sink_over_fn is_over;
+	void *arg;
 };
 
-int sink_open(const char *path, sink_unit_fn unit, const volatile sig_atomic_t *stop,
-	      struct sink **out)
+/* A named pipe takes no writer before it has a reader: that one is waited for here, so that an end can be wanted. */
+static int path_open(const struct sink *s, const char *path)
+{
+	struct stat st;
+	int fd;
+
+	while ((fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NONBLOCK, 0666)) < 0) {
+		if (errno == EINTR)
+			continue;
+		if (errno != ENXIO || stat(path, &st) < 0 || !S_ISFIFO(st.st_mode))
+			return errno ? -errno : -ENXIO;
+		if (s->is_over(s->arg))
+			return -ECANCELED;
+		poll(NULL, 0, LOOK_MS);
+	}
+	if (fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK) == 0)
+		return fd;
+	close(fd);
+	return -EIO;
+}
+
+int sink_open(const char *path, sink_unit_fn unit, sink_over_fn is_over, void *arg, struct sink **out)
 {
 	struct sink *s = calloc(1, sizeof(*s));
 	struct stat st;
@@ -37,10 +58,11 @@ int sink_open(const char *path, sink_unit_fn unit, const volatile sig_atomic_t *
 	if (!s)
 		return -ENOMEM;
 	s->unit = unit;
-	s->stop = stop;
-	s->fd = path ? open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666) : STDOUT_FILENO;
+	s->is_over = is_over;
+	s->arg = arg;
+	s->fd = path ? path_open(s, path) : STDOUT_FILENO;
 	if (s->fd < 0 || fstat(s->fd, &st) < 0) {
-		rc = -errno;
+		rc = s->fd < 0 ? s->fd : -errno;
 		sink_close(s);
 		return rc;
 	}
@@ -121,9 +143,9 @@ static int room_await(const struct sink *s, bool within)
 		return 0;
 	while (poll(&p, 1, LOOK_MS) <= 0) {
 		uint64_t waited_ns = loop_now_ns() - start_ns;
+		int over = s->is_over(s->arg);
 
-		if (*s->stop &&
-		    (*s->stop > 1 || waited_ns >= (within ? UNIT_WAIT_NS : STOP_WAIT_NS)))
+		if (over && (over > 1 || waited_ns >= (within ? UNIT_WAIT_NS : STOP_WAIT_NS)))
 			return within ? -EINTR : -ECANCELED;
 	}
 	return 0;

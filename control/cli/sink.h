@@ -7,13 +7,13 @@
  *          terminal) go groups of at most PIPE_BUF bytes, once poll() says that there is room: those the
  *          kernel takes whole or not at all. A unit that is longer goes in pieces, and is finished.
  *          A file of ours that cannot be written on is cut to its last whole unit.
- *          Once somebody wants an end, a reader that takes nothing for STOP_WAIT_NS is waited for no more.
+ *          Once an end is wanted, a reader that takes nothing for STOP_WAIT_NS is waited for no more, nor one that
+ *          has not opened a named pipe yet.
  * Threads  the CLI's only one.
  */
 #ifndef CONTROL_CLI_SINK_H
 #define CONTROL_CLI_SINK_H
 
-#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -24,9 +24,11 @@ struct sink;
 /* The length of the first unit of len bytes at p; len where it cannot tell. */
 typedef size_t (*sink_unit_fn)(const uint8_t *p, size_t len);
 
-/* stop counts how often somebody has asked for an end. path NULL: stdout. 0 or -errno. */
-int sink_open(const char *path, sink_unit_fn unit, const volatile sig_atomic_t *stop,
-	      struct sink **out);
+/* Asked while a reader is waited for: 0 to go on, 1: an end is wanted, 2: at once. */
+typedef int (*sink_over_fn)(void *arg);
+
+/* path NULL: stdout. 0 or -errno; -ECANCELED: nobody has opened the named pipe until an end was wanted. */
+int sink_open(const char *path, sink_unit_fn unit, sink_over_fn is_over, void *arg, struct sink **out);
 /* 0 or -errno of what the file system had to say at the end. Does not write; accepts NULL. */
 int sink_close(struct sink *s);
 

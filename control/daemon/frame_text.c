@@ -41,7 +41,7 @@ static int wants(struct text *t, const char *what)
 	return err_set(t->err, -EINVAL, "\"%.40s\" stands where %s should be", t->word, what);
 }
 
-/* A number of lo to hi, decimal or 0x…. */
+/* A number of lo to hi, decimal or 0x…: 010 is ten. */
 static int number(struct text *t, const char *name, unsigned long lo, unsigned long hi,
 		  unsigned long *out)
 {
@@ -50,8 +50,8 @@ static int number(struct text *t, const char *name, unsigned long lo, unsigned l
 	if (!t->word)
 		return wants(t, name);
 	errno = 0;
-	*out = strtoul(t->word, &end, 0);
-	if (*end || end == t->word || errno || t->word[0] == '-' || *out < lo || *out > hi)
+	*out = strtoul(t->word, &end, strncmp(t->word, "0x", 2) ? 10 : 16);
+	if (*end || end == t->word || errno || t->word[0] == '-' || t->word[0] == '+' || *out < lo || *out > hi)
 		return err_set(t->err, -EINVAL, "%s \"%.40s\" is no number of %lu to %lu", name,
 			       t->word, lo, hi);
 	next(t);
@@ -81,7 +81,8 @@ static int mac(struct text *t, const char *name, uint8_t *at)
 		memset(at, 0xff, 6);
 		return 0;
 	}
-	if (t->word && strlen(t->word) == 17 &&
+	/* sscanf() alone takes signs and 0x. */
+	if (t->word && strlen(t->word) == 17 && strspn(t->word, "0123456789abcdefABCDEF:") == 17 &&
 	    sscanf(t->word, "%2hhx:%2hhx:%2hhx:%2hhx:%2hhx:%2hhx%n", &at[0], &at[1], &at[2], &at[3],
 		   &at[4], &at[5], &n) == 6 &&
 	    n == 17) {

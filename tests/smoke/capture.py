@@ -285,6 +285,34 @@ def end_with_a_full_pipe_leaves_whole_blocks():
             s.children.remove(c.child)
 
 
+def numbers(said):
+    """[captured, not written, lost] of what a capture said."""
+    return [sum(map(int, re.findall(r"(\d+) " + words, said)))
+            for words in ("frames? captured", "more w", "of port")]
+
+
+def a_reader_that_takes_nothing_holds_no_end_up():
+    with Session() as s:
+        ports_make(s, 2)
+        os.mkfifo(s.path("fifo"))
+        done = s.cli("capture", "p0", "-w", s.path("fifo"), "--for", "200ms", timeout=10)
+        assert numbers(done.stderr) == [0, 0, 0], done
+        for words, end in ((("--for", "1s"), lambda: None), ((), lambda: s.cli("port", "del", "p0"))):
+            c = Capture(s, "p0", "-w", "-", *words, stdout=subprocess.PIPE)
+            os.read(c.child.stdout.fileno(), 4)
+            before = counted(s)
+            load(s, 2, "--rate", "20000", "--seconds", "0.2")
+            now = counted(s)
+            n = sum(now[key] - before[key] for key in (("p0", "in"), ("p0", "out")))
+            end()
+            said = c.child.stderr.read()
+            assert c.child.wait(10) == 0, said
+            captured, unwritten, lost = numbers(said)
+            assert captured + unwritten + lost == n and unwritten > 500, (said, n)
+            c.child.stdout.close()
+            s.children.remove(c.child)
+
+
 def file_that_cannot_grow_ends_with_a_whole_frame():
     with Session() as s:
         ports_make(s, 2)
@@ -331,7 +359,7 @@ def a_pipe_gets_its_head_at_once_and_may_close():
         load(s, 2, "--send", "tso", "--size", "20000", "--seconds", "0.1")
         lines = tso.child.stdout.read().splitlines()
         assert tso.end(None)[0] == 3 and len(lines) == 3, lines
-        assert re.match(r"\d\d:\d\d:\d\d\.\d{6} p0 in  02:00:.* TCP, 20000 bytes$", lines[0]), lines
+        assert re.match(r"\d\d:\d\d:\d\d\.\d{6} p0 in  02:00:.* TCP \[\.\], seq \d+, .*, 20000 bytes$", lines[0]), lines
 
 
 def traces_tell_what_happens_then():
@@ -444,6 +472,7 @@ run(three_ports_in_one_file_agree_with_the_counters, frames_of_two_workers_are_i
     a_reader_that_stops_costs_no_traffic,
     several_run_at_once_and_nothing_is_left_of_one_that_dies, capture_ends_with_the_last_of_its_ports,
     clients_that_read_no_capture_hold_no_place, end_with_a_full_pipe_leaves_whole_blocks,
+    a_reader_that_takes_nothing_holds_no_end_up,
     file_that_cannot_grow_ends_with_a_whole_frame, mistakes_are_sentences,
     a_pipe_gets_its_head_at_once_and_may_close, traces_tell_what_happens_then,
     mirrored_frames_are_those_of_the_port, mirrors_are_saved_with_the_port_they_go_to,
