@@ -126,12 +126,31 @@ static const struct dir *dir_of(const char *path, const char **rest)
 	return NULL;
 }
 
+/* A part of it is "." or "..". */
+static bool has_dots(const char *path)
+{
+	for (const char *at = path; at; at = strchr(at, '/')) {
+		size_t len;
+
+		at += strspn(at, "/");
+		len = strcspn(at, "/");
+		if ((len == 1 || len == 2) && !strncmp(at, "..", len))
+			return true;
+	}
+	return false;
+}
+
 int socket_dirs_check(const char *path, struct err *err)
 {
 	const char *rest, *slash = strrchr(path, '/');
 
 	if (!own_dir || dir_of(path, &rest))
 		return 0;
+	/* Its folder may be a right one, and then --socket-dir would not help. */
+	if (has_dots(path)) {
+		err_set(err, -EACCES, "%s: \".\" and \"..\" are not followed", path);
+		return err_hint(err, "write the path without them");
+	}
 	err_set(err, -EACCES, "%s is in no folder in which this switch may have sockets", path);
 	return err_hint(err, "put it into %s, or start lanyard-switch with --socket-dir %.*s", own_dir,
 			slash && slash != path ? (int)(slash - path) : 1, path);

@@ -196,6 +196,7 @@ static int file_give(int fd, int dir, const char *name, const char *path, const 
 static int file_connect(int fd, int dir, const char *name)
 {
 	struct sockaddr_un sun = address(name);
+	struct stat st = {0};
 	int at, rc = 0;
 
 	if (dir >= 0) {
@@ -205,6 +206,7 @@ static int file_connect(int fd, int dir, const char *name)
 		at = openat(dir, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 		if (at < 0)
 			return -errno;
+		fstat(at, &st);
 		snprintf(self, sizeof(self), "/proc/self/fd/%d", at);
 		sun = address(self);
 	}
@@ -212,7 +214,12 @@ static int file_connect(int fd, int dir, const char *name)
 		rc = -errno;
 	if (dir >= 0)
 		close(at);
-	return rc;
+	else if (rc == -ECONNREFUSED && stat(name, &st) < 0)
+		st.st_mode = S_IFSOCK; /* gone since */
+	/* Of a file that is none the kernel says what it says of a socket that nobody serves. */
+	if (rc < 0 && S_ISLNK(st.st_mode))
+		return -ELOOP;
+	return rc == -ECONNREFUSED && !S_ISSOCK(st.st_mode) ? -ENOTSOCK : rc;
 }
 
 /* True when somebody has bound it, to whatever kind of socket. */

@@ -124,6 +124,10 @@ static const char *words(int error)
 {
 	if (error == ENOENT || error == ECONNREFUSED)
 		return "nobody is there";
+	if (error == ENOTSOCK)
+		return "it is no socket";
+	if (error == ELOOP)
+		return "it is a symbolic link, which is not followed here";
 	/* A socket that talks to somebody else. */
 	return error == EPERM ? "it is connected to another socket" : strerror(error);
 }

@@ -272,11 +272,8 @@ static int plan_make(struct ethdev *e, const struct ethdev_opts *opts, struct pl
 			       RTE_MIN(p->info.max_rx_queues, p->info.max_tx_queues), e->n_queues);
 	if (e->name.iface[0] && iface_find(e->name.iface, &e->ifindex, &iface_mtu) < 0)
 		return err_set(err, -ENODEV, "there is no interface \"%s\"", e->name.iface);
-	if (opts->mtu && iface_mtu && opts->mtu > iface_mtu) {
-		err_set(err, -EINVAL, "interface \"%s\" has an mtu of %u, less than %u",
-			e->name.iface, iface_mtu, opts->mtu);
-		return err_hint(err, "`ip link set %s mtu %u` first", e->name.iface, opts->mtu);
-	}
+	if (iface_mtu_check(e->name.iface, iface_mtu, opts->mtu, err) < 0)
+		return -EINVAL;
 	p->mtu = opts->mtu ? opts->mtu : iface_mtu ? iface_mtu : MTU_ETHERNET;
 	plan_offloads(e, p);
 	plan_queues(e, p);

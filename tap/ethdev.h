@@ -62,6 +62,8 @@ void ethdevs_confined(void);
 /* 0 when frames can pass, with *mtu what the interface takes; -ENOLINK and a sentence why not;
  * -ENODEV when the device is gone. */
 int ethdev_link(const struct ethdev *e, uint32_t *mtu, struct err *err);
+/* Whether it would open with that MTU. -EINVAL: with the largest that it would. */
+int ethdev_mtu_check(const struct ethdev *e, uint32_t mtu, struct err *err);
 
 /* Throws away what has come while nobody listened; no worker may be in the queues. */
 void ethdev_drain(struct ethdev *e);
@@ -71,6 +73,8 @@ int iface_begin(void);
 
 /* Which interface of that name there is now, and its MTU: 0 or -ENODEV. */
 int iface_find(const char *name, unsigned *ifindex, uint32_t *mtu);
+/* -EINVAL: a port's mtu (0: none given) is more than its interface's (0: not known). */
+int iface_mtu_check(const char *name, uint32_t iface_mtu, uint32_t mtu, struct err *err);
 
 /* Whether AF_XDP would lose VLAN tags there: the card puts them beside the frame. */
 int iface_tags_check(const char *name, struct err *err);

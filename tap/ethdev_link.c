@@ -110,6 +110,28 @@ int iface_tags_check(const char *name, struct err *err)
 	return err_hint(err, "`ethtool -K %s rxvlan off`, or net_af_packet0,iface=%s", name, name);
 }
 
+int iface_mtu_check(const char *name, uint32_t iface_mtu, uint32_t mtu, struct err *err)
+{
+	if (!mtu || !iface_mtu || mtu <= iface_mtu)
+		return 0;
+	err_set(err, -EINVAL, "interface \"%s\" has an mtu of %u, less than %u", name, iface_mtu, mtu);
+	return err_hint(err, "`ip link set %s mtu %u` first", name, mtu);
+}
+
+int ethdev_mtu_check(const struct ethdev *e, uint32_t mtu, struct err *err)
+{
+	unsigned ifindex;
+	uint32_t has = 0;
+
+	if (e->name.iface[0] && iface_find(e->name.iface, &ifindex, &has) == 0 &&
+	    iface_mtu_check(e->name.iface, has, mtu, err) < 0)
+		return -EINVAL;
+	/* AF_PACKET's rings are made as large as the interface's frames are. */
+	if (!e->is_open || device_is(&e->name, "net_af_packet") || mtu <= e->mtu_max)
+		return 0;
+	return err_set(err, -EINVAL, "device %s takes an mtu of %u at most, not %u", e->name.name, e->mtu_max, mtu);
+}
+
 int ethdev_link(const struct ethdev *e, uint32_t *mtu, struct err *err)
 {
 	struct rte_eth_link link = {0};

@@ -142,7 +142,9 @@ static int address_taken(struct nl_sock *nl, unsigned holder, const char *text, 
 
 	if (rtnl_link_get_kernel(nl, (int)holder, NULL, &link) == 0)
 		name = rtnl_link_get_name(link);
-	err_set(err, -EADDRINUSE, "interface \"%s\" has address %s already", name ? name : "?", text);
+	/* It may have it with another prefix. */
+	err_set(err, -EADDRINUSE, "interface \"%s\" has address %.*s already", name ? name : "?",
+		(int)strcspn(text, "/"), text);
 	if (link)
 		rtnl_link_put(link);
 	return err_hint(err, "choose another --address");

@@ -226,17 +226,48 @@ int netlink_find(struct netlink *nl, const char *name, unsigned index, struct ne
 
 /* ---- addresses ---- */
 
+/* What the address could never be an interface's own for; NULL: nothing. */
+static const char *address_fault(const struct nl_addr *a)
+{
+	static const uint8_t none[16];
+	const bool four = nl_addr_get_family(a) == AF_INET;
+	const uint8_t *bytes = nl_addr_get_binary_addr(a);
+	const unsigned prefix = nl_addr_get_prefixlen(a), most = four ? 32 : 128;
+	uint32_t ip, host;
+
+	if (prefix < 1 || prefix > most)
+		return four ? "its prefix is 1 to 32 bits" : "its prefix is 1 to 128 bits";
+	if (!memcmp(bytes, none, most / 8))
+		return "that stands for any address";
+	if (four ? bytes[0] >> 4 == 14 : bytes[0] == 0xff)
+		return "that is a multicast group's address";
+	if (!four)
+		return NULL;
+	ip = (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 | bytes[3];
+	host = prefix < 32 ? ~0u >> prefix : 0;
+	if (ip == ~0u || (prefix < 31 && (ip & host) == host))
+		return "that is its network's broadcast address";
+	return prefix < 31 && !(ip & host) ? "that is its network's own address" : NULL;
+}
+
 int netlink_address_check(const char *address, struct err *err)
 {
 	struct nl_addr *a = nle_address(address);
+	const char *fault;
+	int rc = 0;
 
 	if (!a)
 		return err_set(
 			err, -EINVAL,
 			"address \"%.64s\" is not an IP address with its prefix, like 10.0.0.1/24",
 			address);
+	fault = address_fault(a);
+	if (fault) {
+		rc = err_set(err, -EINVAL, "address \"%.64s\" cannot be an interface's: %s", address, fault);
+		err_hint(err, "one of the network's hosts, like 10.0.0.1/24 or fd00::1/64");
+	}
 	nl_addr_put(a);
-	return 0;
+	return rc;
 }
 
 /* ---- networks ---- */

@@ -344,6 +344,11 @@ static int uplink_admin(struct port *p, bool up, struct err *err)
 	return 0;
 }
 
+static int uplink_mtu(struct port *p, uint32_t mtu, struct err *err)
+{
+	return mtu ? ethdev_mtu_check(&uplink_of(p)->dev, mtu, err) : 0;
+}
+
 static void uplink_info(const struct port *p, struct port_info *info)
 {
 	info->device = ((const struct uplink *)p)->device;
@@ -411,6 +416,7 @@ static const struct port_ops uplink_ops = {
 	.arm = uplink_arm,
 	.disarm = uplink_disarm,
 	.admin = uplink_admin,
+	.mtu = uplink_mtu,
 	.info = uplink_info,
 	.fault = uplink_fault,
 	.yield = uplink_yield,

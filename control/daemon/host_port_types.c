@@ -60,10 +60,24 @@ static const char *text(const json_t *settings, const char *key)
 
 /* ---- tap: an interface of the host ---- */
 
+/* What the kernel's tun takes: 65535 with an Ethernet header. */
+#define TAP_MTU_MAX 65521
+
+static int tap_mtu_check(const json_t *settings, struct err *err)
+{
+	json_int_t mtu = json_integer_value(json_object_get(settings, "mtu"));
+
+	return mtu > TAP_MTU_MAX ? err_set(err, -EINVAL, "mtu %lld: an interface of this kind takes %d at most",
+					   (long long)mtu, TAP_MTU_MAX)
+				 : 0;
+}
+
 static int tap_check(const json_t *settings, struct err *err)
 {
 	const char *address = text(settings, "address");
 
+	if (tap_mtu_check(settings, err) < 0)
+		return -EINVAL;
 	return address ? netlink_address_check(address, err) : 0;
 }
 
@@ -151,6 +165,8 @@ static int nat_check(const json_t *settings, struct err *err)
 {
 	const char *address = text(settings, "address");
 
+	if (tap_mtu_check(settings, err) < 0)
+		return -EINVAL;
 	return address ? nat_address_check(address, err) : 0;
 }
 
@@ -163,7 +179,12 @@ static int nat_add(struct switch_ *sw, const struct port_opts *opts, const json_
 		.address = text(settings, "address"),
 	};
 
-	return nat_port_add(sw, &nat, out, err);
+	int rc = nat_port_add(sw, &nat, out, err);
+
+	/* An interface that root has made would not be enough. */
+	if (rc == -EPERM)
+		err_hint(err, "run lanyard-switch as root: a nat port needs nftables and IPv4 forwarding, too");
+	return rc;
 }
 
 static const char *const nat_keys[] = {"ifname", "address", NULL};

@@ -86,6 +86,11 @@ def peer_that_goes_is_missed_and_the_next_is_found():
         p1.close()
         s.await_port("p1", "connecting", 3)
         assert "nobody is there" in s.port("p1")["reason"]
+        os.unlink(s.path("p1.peer"))
+        with open(s.path("p1.peer"), "w", encoding="ascii"):
+            pass
+        await_true("a file is told from a socket", lambda: "it is no socket" in s.port("p1")["reason"], 3)
+        os.unlink(s.path("p1.peer"))
         p1 = Peer(s, "p1")
         s.await_port("p1", "up", 3)
         p0.send(frame(EVERYBODY, A))

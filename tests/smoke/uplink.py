@@ -197,6 +197,12 @@ def long_frames_pass_where_the_interface_takes_them():
         assert nets["1"].ping("10.9.0.3", 8900)
         out("ip", "link", "set", "v3", "mtu", "2000")
         await_true("the new MTU is seen", lambda: s.port("u3")["mtu"] == 2000, SOON)
+        # What a start would not make is not saved: by the same rule as with port add.
+        done = s.cli("port", "set", "u3", "mtu=9000", check=False)
+        assert done.returncode == 2 and 'interface "v3" has an mtu of 2000, less than 9000' in done.stderr, done
+        assert "mtu" not in s.cli("show", "config").stdout
+        s.cli("port", "set", "u3", "mtu=2000")
+        s.cli("port", "set", "u3", "mtu=none")
         assert not nets["1"].ping("10.9.0.3", 8900)
         assert s.port("u3")["counters"]["tx_drops"]["too_long"], s.port("u3")
         wire("2", 9000)

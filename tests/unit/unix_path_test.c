@@ -151,9 +151,12 @@ static void refused(const char *path, int code)
 static void what_is_no_socket_stays(void **state)
 {
 	const char *file = in_folder("file"), *link = in_folder("link");
-	int fd = open(file, O_CREAT | O_WRONLY, 0640);
+	int fd = open(file, O_CREAT | O_WRONLY, 0640), dgram = socket(AF_UNIX, SOCK_DGRAM, 0);
 
 	close(fd);
+	/* Nor is it what the kernel calls it, a socket that nobody serves. */
+	assert_int_equal(unix_path_peer(dgram, file), -ENOTSOCK);
+	close(dgram);
 	assert_int_equal(symlink(file, link), 0);
 	refused(file, -EEXIST);
 	refused(link, -EEXIST);
