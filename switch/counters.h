@@ -27,7 +27,7 @@
 	X(RX_SRC_INVALID, "src_invalid",                                                       \
 	  "the source address is a group address or zero, which nobody can own")               \
 	X(RX_RESERVED_ADDRESS, "reserved_address",                                             \
-	  "sent to 01:80:c2:00:00:0x, which bridges keep; see `bridge set BR forward-reserved=`") \
+	  "sent to 01:80:c2:00:00:0x, which bridges keep; see `lanyard bridge set BR forward-reserved=`") \
 	X(RX_VLAN_TAGGED_ON_ACCESS, "vlan_tagged_on_access",                                   \
 	  "tagged, but the port is an access port; send untagged or make it a trunk")          \
 	X(RX_VLAN_NOT_ALLOWED, "vlan_not_allowed",                                             \
@@ -58,7 +58,8 @@
 	X(RX_STORM, "storm",                                                                   \
 	  "more frames to be flooded than the port's storm allows; a loop, or raise it with `port set P storm=`") \
 	X(RX_SAME_PORT, "same_port", "its destination is on the port it came from")            \
-	X(RX_NO_PORT, "no_port", "no other port of its VLAN is up, so there is nobody to flood to") \
+	X(RX_NO_PORT, "no_port",                                                              \
+	  "sent to all, and no other port of its VLAN is up; nothing to do for what a guest sends as it starts") \
 	X(RX_COPY_LIMIT, "copy_limit",                                                         \
 	  "bridges linked together made more copies of it than the bound; look for a loop")     \
 	X(RX_BAD_CSUM, "rx_bad_csum",                                                          \
@@ -71,7 +72,8 @@
 
 #define TX_DROPS(X)                                                                            \
 	X(TX_RING_FULL, "rx_ring_full",                                                        \
-	  "no receive buffer or queue was free; the guest or host is slower than what is sent to it") \
+	  "no receive buffer or queue was free; nothing to do for the few of a guest that starts, else the guest " \
+	  "or host is slower than what is sent to it") \
 	X(TX_NOT_UP, "not_up", "the port was not up when a frame for it came")                 \
 	X(TX_TOO_LONG, "too_long",                                                             \
 	  "longer than the port's MTU, or cut into more packets than its queue ever holds; "   \

@@ -2,6 +2,7 @@
 #include "switch/eal.h"
 
 #include <errno.h>
+#include <glob.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -161,6 +162,27 @@ static void said_open(void)
 		rte_openlog_stream(f);
 }
 
+/* Of any size. */
+static bool hugepages_are_free(void)
+{
+	static const char pattern[] = "/sys/kernel/mm/hugepages/*/free_hugepages";
+	bool are_free = false;
+	glob_t found;
+
+	if (glob(pattern, 0, NULL, &found) != 0)
+		return false;
+	for (size_t i = 0; i < found.gl_pathc && !are_free; i++) {
+		FILE *f = fopen(found.gl_pathv[i], "re");
+		int first = f ? getc(f) : EOF;
+
+		are_free = first >= '1' && first <= '9';
+		if (f)
+			fclose(f);
+	}
+	globfree(&found);
+	return are_free;
+}
+
 int eal_start(const struct eal_opts *opts, struct err *err)
 {
 	static char lcores[16384], name[] = "lanyard-switch";
@@ -193,6 +215,11 @@ int eal_start(const struct eal_opts *opts, struct err *err)
 	if (!opts->verbose)
 		rte_log_set_global_level(RTE_LOG_ERR);
 	if (init(argc, argv) < 0) {
+		/* DPDK's own code for it is that of a missing right. */
+		if (opts->hugepages == EAL_HUGEPAGES_YES && !hugepages_are_free()) {
+			err_set(err, -ENOMEM, "--hugepages yes, and no hugepage of this machine is free");
+			return err_hint(err, "`echo 512 > /proc/sys/vm/nr_hugepages` first, or --hugepages auto");
+		}
 		err_set(err, rte_errno ? -rte_errno : -EIO, "DPDK's EAL does not start: %s",
 			rte_strerror(rte_errno));
 		return err_hint(err, "run `lanyard doctor`, or start with --log debug to see EAL's own words");

@@ -20,15 +20,15 @@ static int guard_check(const struct guard *g, struct err *err)
 	if (g->mac[0] & 1)
 		return err_set(err, -EINVAL, "mac: a group address cannot be a NIC's");
 	if (g->checks & (GUARD_MAC | GUARD_ARP) && !has_mac(g)) {
-		err_set(err, -EINVAL, "guard %s: what is the NIC's address?",
+		err_set(err, -EINVAL, "guard %s needs the NIC's MAC address",
 			g->checks & GUARD_MAC ? "mac" : "arp");
-		err_hint(err, "give it with mac, like mac 02:00:00:00:00:01");
+		err_hint(err, "like mac=02:00:00:00:00:01, or --mac 02:00:00:00:00:01 with port add");
 		return -EINVAL;
 	}
 	if (g->checks & (GUARD_IP | GUARD_ARP) && !g->n_addresses) {
-		err_set(err, -EINVAL, "guard %s: which addresses may it have?",
+		err_set(err, -EINVAL, "guard %s needs the IP addresses that it may have",
 			g->checks & GUARD_IP ? "ip" : "arp");
-		err_hint(err, "give them with ip, like ip 10.0.0.1,fd00::1");
+		err_hint(err, "like ip=10.0.0.1,fd00::1, or --ip 10.0.0.1 with port add");
 		return -EINVAL;
 	}
 	return 0;

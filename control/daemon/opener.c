@@ -131,8 +131,25 @@ static void forget(struct device_ask *a)
 
 /* ---- the succession ---- */
 
+/* Why: as an administrator knows it. */
+static const char *uplink_waiting(char *text, size_t size)
+{
+	struct device_want want;
+	struct port_info info;
+
+	for (struct port *p = uplink_next(NULL); p; p = uplink_next(p)) {
+		if (!uplink_wants(p, &want))
+			continue;
+		port_info(p, &info);
+		snprintf(text, size, "to open the device of uplink %s", info.name);
+		return text;
+	}
+	return "to open the device of an uplink";
+}
+
 static void succession_try(void *arg)
 {
+	char text[SWITCH_NAME_MAX + 32];
 	struct opener *o = arg;
 	struct daemon *d = o->d;
 
@@ -142,7 +159,7 @@ static void succession_try(void *arg)
 	loop_timer_add(d->loop, AGAIN_NS, succession_try, o, &o->timer);
 	/* Who comes now shall find the device in its port. */
 	if (!d->yield_timer)
-		succession_ask_soon(d, "to have a device that this process has no right to open");
+		succession_ask_soon(d, uplink_waiting(text, sizeof(text)));
 }
 
 void opener_stayed(struct opener *o)

@@ -94,6 +94,19 @@ static void say_learn(char *text, size_t size, const struct trace_step *s)
 	}
 }
 
+/* With the port's own command in it, to paste. */
+static void say_advice(char *text, size_t size, const char *advice, const char *port)
+{
+	static const char command[] = "`port set P ";
+	const char *at = strstr(advice, command);
+
+	if (at)
+		say(text, size, "%.*s`lanyard port set %s %s", (int)(at - advice), advice, port,
+		    at + strlen(command));
+	else
+		say(text, size, "%s", advice);
+}
+
 /* The sentence of one step. */
 static void say_step(char *text, size_t size, const struct trace_step *s)
 {
@@ -108,8 +121,8 @@ static void say_step(char *text, size_t size, const struct trace_step *s)
 		say(text, size, ") as VLAN %u", s->vid);
 		break;
 	case TRACE_DROPPED_IN:
-		say(text, size, "dropped by %s: %s: %s", info.name, rx_drop_names[s->reason],
-		    rx_drop_texts[s->reason]);
+		say(text, size, "dropped by %s: %s: ", info.name, rx_drop_names[s->reason]);
+		say_advice(text, size, rx_drop_texts[s->reason], info.name);
 		break;
 	case TRACE_LEARN:
 		say_learn(text, size, s);

@@ -239,9 +239,9 @@ static void a_guard_needs_what_it_compares_with(void **state)
 		uint8_t checks;
 		const char *text;
 	} cases[] = {
-		{GUARD_MAC, "port \"p0\": guard mac: what is the NIC's address?"},
-		{GUARD_ARP, "port \"p0\": guard arp: what is the NIC's address?"},
-		{GUARD_IP, "port \"p0\": guard ip: which addresses may it have?"},
+		{GUARD_MAC, "port \"p0\": guard mac needs the NIC's MAC address"},
+		{GUARD_ARP, "port \"p0\": guard arp needs the NIC's MAC address"},
+		{GUARD_IP, "port \"p0\": guard ip needs the IP addresses that it may have"},
 	};
 	struct lab *lab = *state;
 	struct err err = ERR_NONE;
