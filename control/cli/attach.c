@@ -20,6 +20,12 @@ static long long mtu_of(const json_t *port)
 	return (long long)json_integer_value(json_object_get(port, "mtu"));
 }
 
+/* 0: none were given, and one does. */
+static long long queues_of(const json_t *port)
+{
+	return (long long)json_integer_value(json_object_get(port, "queues_given"));
+}
+
 static bool is_vhost_user(const json_t *port)
 {
 	return !strcmp(text_of(port, "type"), "vhost-user");
@@ -43,13 +49,21 @@ static void qemu_print(const json_t *port, size_t i)
 	qemu_value(text_of(port, "path"));
 	/* The end that does not listen is the one that connects. */
 	puts(listens ? ",reconnect=1 \\" : ",server=on,wait=off \\");
-	printf("-netdev vhost-user,id=net%zu,chardev=lanyard%zu \\\n", i, i);
+	printf("-netdev vhost-user,id=net%zu,chardev=lanyard%zu", i, i);
+	if (queues_of(port) > 1)
+		printf(",queues=%lld", queues_of(port));
+	puts(" \\");
 	/* QEMU would take a guest's wish for other receive offloads and tell nobody of it. */
 	printf("-device virtio-net-pci,netdev=net%zu,rx_queue_size=" RING ",tx_queue_size=" RING
 	       ",ctrl_guest_offloads=off",
 	       i);
 	if (mtu_of(port))
 		printf(",host_mtu=%lld", mtu_of(port));
+	/* One for each ring, one for the control queue, one for changes of the configuration. */
+	if (queues_of(port) > 1)
+		printf(",mq=on,vectors=%lld", 2 * queues_of(port) + 2);
+	if (*text_of(port, "mac"))
+		printf(",mac=%s", text_of(port, "mac"));
 	putchar('\n');
 }
 
@@ -94,9 +108,15 @@ static void libvirt_print(const json_t *port)
 	       text_of(port, "name"));
 	fputs("<interface type='vhostuser'>\n  <source type='unix' path='", stdout);
 	xml_value(text_of(port, "path"));
-	printf("' mode='%s'/>\n", listens ? "client" : "server");
-	puts("  <model type='virtio'/>\n"
-	     "  <driver rx_queue_size='" RING "' tx_queue_size='" RING "'/>");
+	/* Without reconnect a client never comes back: not after `port down`, nor after a new start of the switch. */
+	puts(listens ? "' mode='client'>\n    <reconnect enabled='yes' timeout='1'/>\n  </source>" : "' mode='server'/>");
+	/* With guard mac no other address gets in. */
+	if (*text_of(port, "mac"))
+		printf("  <mac address='%s'/>\n", text_of(port, "mac"));
+	fputs("  <model type='virtio'/>\n  <driver", stdout);
+	if (queues_of(port) > 1)
+		printf(" queues='%lld'", queues_of(port));
+	puts(" rx_queue_size='" RING "' tx_queue_size='" RING "'/>");
 	if (mtu_of(port))
 		printf("  <mtu size='%lld'/>\n", mtu_of(port));
 	puts("</interface>");

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "control/cli/call.h"
@@ -131,6 +132,38 @@ int apply_run(struct cli *cli, const json_t *params, json_t **result, struct err
 	return rc;
 }
 
+int rollback_run(struct cli *cli, const json_t *params, json_t **result, struct err *err)
+{
+	json_t *call;
+
+	if (json_is_true(json_object_get(params, "list")))
+		return cli_call(cli, &m_config_generations, NULL, result, err);
+	call = json_copy((json_t *)params);
+	json_object_del(call, "list");
+	return cli_call(cli, &m_config_rollback, call, result, err);
+}
+
+static void generations_print(const json_t *list)
+{
+	const json_t *one, *change;
+	size_t i, k;
+
+	if (!json_array_size(list))
+		puts("nothing to go back to");
+	json_array_foreach (list, i, one) {
+		time_t saved = (time_t)json_integer_value(json_object_get(one, "saved"));
+		char when[32] = "";
+		struct tm tm;
+
+		if (localtime_r(&saved, &tm))
+			strftime(when, sizeof(when), "%Y-%m-%d %H:%M:%S", &tm);
+		printf("%lld  saved %s; changed since:", (long long)json_integer_value(json_object_get(one, "n")), when);
+		json_array_foreach (json_object_get(one, "changes"), k, change)
+			printf("%s %s", k ? "," : "", json_string_value(change));
+		putchar('\n');
+	}
+}
+
 int diff_run(struct cli *cli, const json_t *params, json_t **result, struct err *err)
 {
 	const struct cli_command *lab = command_by_words(lab_commands, "diff");
@@ -149,11 +182,45 @@ int diff_run(struct cli *cli, const json_t *params, json_t **result, struct err 
 	return rc;
 }
 
+/* "10", "none" */
+static void value_print(const json_t *value)
+{
+	char *text = value && !json_is_string(value) ?
+			     json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(15)) :
+			     NULL;
+
+	fputs(text ? text : value ? json_string_value(value) : "none", stdout);
+	free(text);
+}
+
+/* "access 10 -> 11, mtu 9000 -> none": of an object that stays, only what does not. */
+static void change_print(const json_t *was, const json_t *will)
+{
+	const json_t *both[2] = {was, will};
+	const char *key, *separator = ": ";
+	json_t *value;
+
+	for (unsigned i = 0; i < 2; i++)
+		json_object_foreach ((json_t *)both[i], key, value) {
+			const json_t *old = json_object_get(was, key), *new = json_object_get(will, key);
+
+			/* Those that both have were told with the first. */
+			if ((i && old) || (old && new && json_equal(old, new)))
+				continue;
+			printf("%s%s ", separator, key);
+			value_print(old);
+			fputs(" -> ", stdout);
+			value_print(new);
+			separator = ", ";
+		}
+}
+
 static void settings_print(const json_t *settings)
 {
-	char *text = settings ? json_dumps(settings, JSON_REAL_PRECISION(15)) : NULL;
+	char *text = settings ? json_dumps(settings, JSON_SORT_KEYS | JSON_REAL_PRECISION(15)) : NULL;
 
-	printf(" %s", text ? text : "");
+	if (text)
+		printf(" %s", text);
 	free(text);
 }
 
@@ -163,13 +230,20 @@ void plan_print(struct cli *cli, const json_t *params, const json_t *result)
 	json_int_t n = json_integer_value(json_object_get(result, "n_changes"));
 	size_t i;
 
+	if (json_object_get(result, "generations")) {
+		generations_print(json_object_get(result, "generations"));
+		return;
+	}
 	json_array_foreach (plan, i, step) {
 		const char *what = json_string_value(json_object_get(step, "do"));
 		const char *sign = !what ? "?" : what[0] == 'a' ? "+" : what[0] == 'd' ? "-" : "~";
 
 		printf("%s %s %s", sign, json_string_value(json_object_get(step, "kind")),
 		       json_string_value(json_object_get(step, "name")));
-		settings_print(json_object_get(step, "settings"));
+		if (json_object_get(step, "was") && json_object_get(step, "settings"))
+			change_print(json_object_get(step, "was"), json_object_get(step, "settings"));
+		else
+			settings_print(json_object_get(step, "settings"));
 		putchar('\n');
 	}
 	if ((size_t)n > json_array_size(plan))

@@ -14,6 +14,7 @@ extern const struct method m_show_config, m_apply, m_diff;
 int show_config_run(struct cli *cli, const json_t *params, json_t **result, struct err *err);
 void show_config_print(struct cli *cli, const json_t *params, const json_t *result);
 int apply_run(struct cli *cli, const json_t *params, json_t **result, struct err *err);
+int rollback_run(struct cli *cli, const json_t *params, json_t **result, struct err *err);
 int diff_run(struct cli *cli, const json_t *params, json_t **result, struct err *err);
 void plan_print(struct cli *cli, const json_t *params, const json_t *result);
 

@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +18,7 @@
 #include "control/cli/call.h"
 #include "control/cli/commands.h"
 #include "control/cli/status.h"
-#include "control/cli/table.h"
+#include "control/cli/wrap.h"
 #include "control/rpc/methods.h"
 
 #define NOFILE_GOOD 65536
@@ -35,6 +36,34 @@ static void finding(json_t *list, const char *name, const char *state, const cha
 {
 	json_array_append_new(list, json_pack("{ssssssss}", "name", name, "state", state, "text",
 					      text, "advice", advice));
+}
+
+/* Of this user, who may not be the one that runs the switch. */
+static bool may_change_network(void)
+{
+	unsigned long long effective = 0;
+	FILE *f = fopen("/proc/self/status", "re");
+	char line[128];
+
+	while (f && fgets(line, sizeof(line), f))
+		if (!strncmp(line, "CapEff:", 7))
+			effective = strtoull(line + 7, NULL, 16);
+	if (f)
+		fclose(f);
+	return effective >> CAP_NET_ADMIN & 1;
+}
+
+static void find_host_ports(json_t *list)
+{
+	const bool may = may_change_network();
+	const bool has_dnsmasq = access("/usr/sbin/dnsmasq", X_OK) == 0 || access("/usr/bin/dnsmasq", X_OK) == 0;
+
+	finding(list, "host-ports", may ? "ok" : "warn",
+		may ? "taps and uplinks can be made" : "this user has not CAP_NET_ADMIN, which taps, nat ports and uplinks need",
+		may ? "" : "root makes a tap for a user: ip tuntap add NAME mode tap user USER; nat and uplinks need root's switch");
+	finding(list, "dnsmasq", has_dnsmasq ? "ok" : "warn",
+		has_dnsmasq ? "dnsmasq is here, for nat ports" : "there is no dnsmasq: nat ports give neither addresses nor names",
+		has_dnsmasq ? "" : "apt install dnsmasq-base");
 }
 
 static void find_tun(json_t *list)
@@ -96,8 +125,8 @@ static void find_hugepages(json_t *list)
 	char text[160];
 
 	if (!n_free) {
-		finding(list, "hugepages", "ok", "no free hugepages; the switch does without",
-			"for the last tenth of speed: echo 512 > /proc/sys/vm/nr_hugepages");
+		finding(list, "hugepages", "ok", "no free hugepages; the switch does without, but for --hugepages yes",
+			"for the last tenth of speed: echo 512 > /proc/sys/vm/nr_hugepages, before the switch starts");
 		return;
 	}
 	snprintf(text, sizeof(text), "%lu hugepages of %lu KiB are free", n_free, size_kib);
@@ -154,6 +183,7 @@ int doctor_run(struct cli *cli, const json_t *params, json_t **result, struct er
 	*result = json_array();
 	find_vms(cli, *result);
 	find_tun(*result);
+	find_host_ports(*result);
 	find_limits(*result);
 	find_hugepages(*result);
 	find_memfd(*result);
@@ -164,13 +194,31 @@ int doctor_run(struct cli *cli, const json_t *params, json_t **result, struct er
 	return EXIT_DONE;
 }
 
+static const char *text_of(const json_t *one, const char *key)
+{
+	const char *text = json_string_value(json_object_get(one, key));
+
+	return text ? text : "";
+}
+
+/* What was found, and below it what to do about it: sentences are too long for columns side by side. */
 void doctor_print(struct cli *cli, const json_t *params, const json_t *result)
 {
-	static const struct table_column columns[] = {
-		{"WHAT", "name", false, NULL},	{"STATE", "state", false, NULL},
-		{"FOUND", "text", false, NULL}, {"ADVICE", "advice", false, NULL},
-		{NULL, NULL, false, NULL},
-	};
+	unsigned width = wrap_width(stdout), longest = 0;
+	const json_t *one;
+	size_t i;
 
-	table_print(columns, result);
+	json_array_foreach (result, i, one)
+		if (strlen(text_of(one, "name")) > longest)
+			longest = (unsigned)strlen(text_of(one, "name"));
+	json_array_foreach (result, i, one) {
+		unsigned indent = longest + 8;
+
+		printf("%-*s  %-4s  ", (int)longest, text_of(one, "name"), text_of(one, "state"));
+		wrap_print(stdout, text_of(one, "text"), indent, width);
+		if (!*text_of(one, "advice"))
+			continue;
+		printf("%*s-> ", (int)indent, "");
+		wrap_print(stdout, text_of(one, "advice"), indent + 3, width);
+	}
 }

@@ -14,7 +14,7 @@
 static const struct param events_params[] = {
 	{"kind", PARAM_LIST, 0, 0, 0, "KIND",
 	 "only these: port, port.state, bridge, mac, vm, config, log … (all)"},
-	{"for", PARAM_DURATION, 0, 0, 0, "TIME", "end after this time"},
+	{"for", PARAM_DURATION, 0, 0, 86400 * 365, "TIME", "end after this time"},
 	{"count", PARAM_INT, 0, 1, INT32_MAX, "N", "end after so many events"},
 	{.name = NULL},
 };

@@ -10,5 +10,7 @@ _lanyard()
 				[[ "$word" == "$cur"* ]] && printf '%s\n' "$word"
 			done
 	)
+	# A value follows at once.
+	[[ "${COMPREPLY[0]-}" == *= ]] && compopt -o nospace
 }
 complete -o default -F _lanyard lanyard

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "control/cli/reference.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "control/rpc/args.h"
+#include "control/rpc/event_kinds.h"
 #include "control/rpc/help.h"
 
 static bool overview_row(const struct cli_command *c, void *arg)
@@ -71,6 +73,12 @@ void reference_man(void)
 	man_params(stdout, common_params);
 	puts(".SH COMMANDS");
 	commands_each(man_row, NULL);
+	puts(".SH ROLES");
+	man_text(stdout,
+		 "Who may give the switch orders, and which, its administrator says with lanyard-switch --view, --operate "
+		 "and --admin (lanyard-switch(8)). The role view is to look; operate is that, and to keep running what is "
+		 "there; admin is everything, and what a command needs that names no role. Without such a list whoever "
+		 "can write to the control socket is an admin. Root and the switch's own user always are.");
 	puts(".SH EXIT STATUS");
 	for (size_t i = 0; i < sizeof(exits) / sizeof(exits[0]); i++)
 		printf(".TP\n.B %s\n%s\n", exits[i][0], exits[i][1]);
@@ -100,13 +108,34 @@ static void options_print(const struct param *rows, const char *typed)
 	}
 }
 
+/* "access=" and the others that the explanation of KEY=VALUE names. */
+static void keys_print(const struct param *p)
+{
+	for (const char *at = p->help; (at = strchr(at, '=')); at++) {
+		const char *begin = at;
+
+		while (begin > p->help && (isalpha((unsigned char)begin[-1]) || begin[-1] == '-'))
+			begin--;
+		/* "mtu=none … take them away" has told them already. */
+		if (begin < at && !isalpha((unsigned char)at[1]))
+			printf("%.*s\n", (int)(at - begin) + 1, begin);
+	}
+}
+
 static void value_print(struct cli *cli, const struct cli_command *c, const struct param *p)
 {
 	if (p->type == PARAM_ENUM)
 		for (const char *at = p->arg; at; at = strchr(at, '|') ? strchr(at, '|') + 1 : NULL)
 			printf("%.*s\n", (int)strcspn(at, "|"), at);
 	else if (!strcmp(p->name, "type"))
-		puts("vhost-user\nlink");
+		puts("vhost-user\ntap\nnat\nuplink\ndgram\nlink");
+	else if (!strcmp(p->name, "guard"))
+		puts("mac\nip\narp\ndhcp\nra\noff");
+	else if (!strcmp(p->name, "kind"))
+		for (const char *const *kind = event_kinds; *kind; kind++)
+			puts(*kind);
+	else if (p->type == PARAM_PAIRS)
+		keys_print(p);
 	else if (c->complete)
 		c->complete(cli, p->name);
 }
@@ -116,9 +145,9 @@ static const struct param *option_open(const struct cli_command *c, const char *
 {
 	char name[64];
 
-	if (strncmp(word, "--", 2) || strchr(word, '='))
+	if (word[0] != '-' || strchr(word, '='))
 		return NULL;
-	snprintf(name, sizeof(name), "%s", word + 2);
+	snprintf(name, sizeof(name), "%s", word + (word[1] == '-' ? 2 : 1));
 	for (char *at = name; *at; at++)
 		if (*at == '-')
 			*at = '_';
@@ -162,7 +191,7 @@ void reference_complete(struct cli *cli, int n_words, char *const *words)
 	}
 	if (open) {
 		value_print(cli, m.command, open);
-	} else if (args_is_option(typed)) {
+	} else if (typed[0] == '-') {
 		options_print(m.command ? m.command->method->params : NULL, typed);
 		options_print(common_params, typed);
 	} else {

@@ -11,6 +11,13 @@
 
 #define VIDS_TEXT 32 /* a longer list is cut off in the table; --json has it all */
 
+static char *ageing_text(const json_t *bridge)
+{
+	char *text = NULL;
+
+	return asprintf(&text, "%.15g s", json_number_value(json_object_get(bridge, "ageing_s"))) < 0 ? NULL : text;
+}
+
 void bridges_print(struct cli *cli, const json_t *params, const json_t *result)
 {
 	static const struct table_column columns[] = {
@@ -18,7 +25,7 @@ void bridges_print(struct cli *cli, const json_t *params, const json_t *result)
 		{"PORTS", "ports", true, NULL},
 		{"MACS", "macs", true, NULL},
 		{"MAX-MACS", "max_macs", true, NULL},
-		{"AGEING", "ageing_s", true, NULL},
+		{"AGEING", NULL, true, ageing_text},
 		{"FORWARD-RESERVED", "forward_reserved", false, NULL},
 		{NULL, NULL, false, NULL},
 	};
@@ -147,6 +154,20 @@ static char *at_text(const json_t *port)
 		       text;
 }
 
+/* The reason, without the path at its end that AT has already. */
+static char *reason_text(const json_t *port)
+{
+	const char *reason = text_of(port, "reason"), *path = text_of(port, "path");
+	char *at = at_text(port), *text = strdup(reason ? reason : "");
+	size_t len = text ? strlen(text) : 0, n = path ? strlen(path) : 0;
+
+	if (text && at && path && !strcmp(at, path) && len > n + 4 && !strcmp(text + len - n, path) &&
+	    !strncmp(text + len - n - 4, " to ", 4))
+		text[len - n - 4] = '\0';
+	free(at);
+	return text;
+}
+
 void ports_print(struct cli *cli, const json_t *params, const json_t *result)
 {
 	static const struct table_column columns[] = {
@@ -155,7 +176,7 @@ void ports_print(struct cli *cli, const json_t *params, const json_t *result)
 		{"VLAN", NULL, false, vlan_text},  {"GUARD", NULL, false, guard_text},
 		{"RX", NULL, true, rx_text},
 		{"TX", NULL, true, tx_text},	   {"DROPS", NULL, true, drops_text},
-		{"AT", NULL, false, at_text},	   {"REASON", "reason", false, NULL},
+		{"AT", NULL, false, at_text},	   {"REASON", NULL, false, reason_text},
 		{NULL, NULL, false, NULL},
 	};
 

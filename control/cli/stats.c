@@ -12,6 +12,7 @@
 #include "control/cli/call.h"
 #include "control/cli/rates.h"
 #include "control/cli/table.h"
+#include "control/cli/wrap.h"
 #include "switch/counters.h"
 
 #define WATCH_NS S_NS
@@ -257,6 +258,17 @@ static const char *explain(const char *way, const char *reason)
 	return "";
 }
 
+/* The explanation with this port's commands in it, to paste: "`port set P ip=`" -> "`lanyard port set h1.n0 ip=`". */
+static json_t *advice(const char *way, const char *reason, const json_t *port)
+{
+	const char *text = explain(way, reason), *at = strstr(text, "`port set P ");
+
+	if (!at)
+		return json_string(text);
+	return json_sprintf("%.*s`lanyard port set %s %s", (int)(at - text), text,
+			    json_string_value(json_object_get(port, "name")), at + strlen("`port set P "));
+}
+
 /* The reasons of one port that have counted anything. */
 static void drops_add(json_t *list, const json_t *port, const char *way, const char *direction)
 {
@@ -266,10 +278,10 @@ static void drops_add(json_t *list, const json_t *port, const char *way, const c
 	json_object_foreach (json_object_get(json_object_get(port, "counters"), way), reason, n)
 		if (json_integer_value(n))
 			json_array_append_new(list,
-					      json_pack("{sOsssssOss}", "port",
+					      json_pack("{sOsssssOso}", "port",
 							json_object_get(port, "name"), "direction",
 							direction, "reason", reason, "count", n,
-							"advice", explain(way, reason)));
+							"advice", advice(way, reason, port)));
 }
 
 static int more_first(const void *a, const void *b)
@@ -327,11 +339,29 @@ void drops_print(struct cli *cli, const json_t *params, const json_t *result)
 	static const struct table_column columns[] = {
 		{"PORT", "port", false, NULL},	   {"DIRECTION", "direction", false, NULL},
 		{"REASON", "reason", false, NULL}, {"FRAMES", "count", true, NULL},
-		{"WHY", "advice", false, NULL},	   {NULL, NULL, false, NULL},
+		{NULL, NULL, false, NULL},
 	};
+	unsigned width = wrap_width(stdout);
+	const json_t *one;
+	size_t i;
 
-	if (json_array_size(result))
-		table_print(columns, result);
-	else
+	if (!json_array_size(result)) {
 		puts("no frame was dropped");
+		return;
+	}
+	table_print(columns, result);
+	putchar('\n');
+	json_array_foreach (result, i, one) {
+		const char *text = json_string_value(json_object_get(one, "advice"));
+		bool said = false;
+
+		/* Once for all ports of which it says the same. */
+		for (size_t j = 0; j < i && !said; j++)
+			said = json_equal(json_object_get(json_array_get(result, j), "advice"),
+					  json_object_get(one, "advice"));
+		if (said)
+			continue;
+		printf("%s: ", json_string_value(json_object_get(one, "reason")));
+		wrap_print(stdout, text ? text : "", 2, width);
+	}
 }

@@ -107,6 +107,17 @@ static void past_print(const char *what, const json_t *r)
 		       json_number_value(json_object_get(r, "gap_ms")));
 }
 
+/* Ports that are kept out are rows of their table; a bridge has none. */
+static void kept_print(const json_t *kept)
+{
+	const json_t *one;
+	size_t i;
+
+	json_array_foreach (kept, i, one)
+		if (!strcmp(json_string_value(json_object_get(one, "kind")), "bridge"))
+			printf("kept out: %s\n", json_string_value(json_object_get(one, "reason")));
+}
+
 void status_print(struct cli *cli, const json_t *params, const json_t *result)
 {
 	const json_t *d = json_object_get(result, "daemon");
@@ -133,10 +144,18 @@ void status_print(struct cli *cli, const json_t *params, const json_t *result)
 		if (json_is_integer(json_object_get(d, "confirm_s")))
 			printf("apply: goes back in %lld s unless `lanyard confirm` comes\n",
 			       (long long)json_integer_value(json_object_get(d, "confirm_s")));
+		kept_print(json_object_get(d, "kept_out"));
 		putchar('\n');
-		bridges_print(cli, params, json_object_get(result, "bridges"));
-		putchar('\n');
-		ports_print(cli, params, json_object_get(result, "ports"));
+		if (json_array_size(json_object_get(result, "bridges")))
+			bridges_print(cli, params, json_object_get(result, "bridges"));
+		else
+			puts("no bridges; `lanyard bridge add NAME`, or `lanyard up FILE`");
+		if (json_array_size(json_object_get(result, "ports"))) {
+			putchar('\n');
+			ports_print(cli, params, json_object_get(result, "ports"));
+		} else if (json_array_size(json_object_get(result, "bridges"))) {
+			puts("\nno ports; `lanyard port add --help`");
+		}
 	}
 	part_print(cli, "vm list", json_object_get(result, "vms"));
 	part_print(cli, "labs", json_object_get(result, "labs"));

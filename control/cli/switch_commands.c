@@ -58,7 +58,7 @@ const struct cli_command switch_commands[] = {
 	{&m_show_config, show_config_run, show_config_print, NULL},
 	{&m_apply, apply_run, plan_print, NULL},
 	{&m_config_confirm, NULL, NULL, NULL},
-	{&m_config_rollback, NULL, plan_print, NULL},
+	{&m_config_rollback, rollback_run, plan_print, NULL},
 	{&m_diff, diff_run, plan_print, NULL},
 	{&m_doctor, doctor_run, doctor_print, NULL},
 	{&m_daemon_stop, NULL, NULL, NULL},

@@ -193,8 +193,9 @@ void daemon_forget(struct daemon *d)
 		bridge_user_set(br, NULL);
 	}
 	json_decref(d->kept_out);
+	json_decref(d->kept_why);
 	json_decref(d->kept_saved);
 	json_decref(d->warnings);
 	json_decref(d->before_apply);
-	d->kept_saved = NULL;
+	d->kept_saved = d->kept_why = NULL;
 }

@@ -184,7 +184,7 @@ void confine_text(const struct confinement *c, char *out, size_t size)
 	else
 		at += (unsigned)snprintf(out + at, size - at, ", no filter of system calls");
 	if (c->landlock)
-		snprintf(out + at, size - at, ", Landlock %d", c->landlock);
+		snprintf(out + at, size - at, ", files limited by Landlock (version %d)", c->landlock);
 	else
-		snprintf(out + at, size - at, ", no Landlock");
+		snprintf(out + at, size - at, ", files not limited: no Landlock");
 }

@@ -76,6 +76,7 @@ struct daemon {
 	 * saved, so that a socket folder that is missing once does not cost a port.
 	 * {bridges: {name: settings}, ports: {…}} */
 	json_t *kept_out;
+	json_t *kept_why; /* {bridges: {name: text}, ports: {…}}, of these and of some that were */
 	json_t *kept_saved; /* the same as of what is saved: it comes back with that */
 	json_t *warnings; /* of the start, for status and doctor: texts */
 

@@ -4,12 +4,16 @@
 #include "control/daemon/events.h"
 #include "control/daemon/handlers.h"
 #include "control/daemon/vms.h"
+#include "control/rpc/event_kinds.h"
 
 int do_events_subscribe(struct rpc_call *call, const json_t *params, json_t **result,
 			struct err *err)
 {
 	struct daemon *d = rpc_ctx(call);
+	int rc = event_kinds_check(json_object_get(params, "kinds"), err);
 
+	if (rc < 0)
+		return rc;
 	if (!d->events)
 		return err_set(err, -ENOTSUP, "this switch tells of no events");
 	return events_subscribe(d->events, call, json_object_get(params, "kinds"),

@@ -129,6 +129,23 @@ int do_fdb_add(struct rpc_call *call, const json_t *params, json_t **result, str
 	return bridge_fdb_add(br, mac, vlan_of(params), p, err);
 }
 
+/* Where else the bridge has the address: a hint. */
+static void other_vlan(struct bridge *br, const uint8_t mac[6], struct err *err)
+{
+	struct fdb_record records[64];
+	uint64_t cursor = 0;
+
+	do {
+		unsigned n = bridge_fdb_read(br, &cursor, records, 64);
+
+		for (unsigned i = 0; i < n; i++)
+			if (!memcmp(records[i].mac, mac, 6)) {
+				err_hint(err, "it is in vlan %u; --vlan %u", records[i].vid, records[i].vid);
+				return;
+			}
+	} while (cursor);
+}
+
 int do_fdb_del(struct rpc_call *call, const json_t *params, json_t **result, struct err *err)
 {
 	struct bridge *br;
@@ -141,7 +158,10 @@ int do_fdb_del(struct rpc_call *call, const json_t *params, json_t **result, str
 	rc = mac_parse(params, mac);
 	if (rc < 0)
 		return err_set(err, rc, "mac is no address");
-	return bridge_fdb_del(br, mac, vlan_of(params), err);
+	rc = bridge_fdb_del(br, mac, vlan_of(params), err);
+	if (rc == -ENOENT)
+		other_vlan(br, mac, err);
+	return rc;
 }
 
 int do_fdb_flush(struct rpc_call *call, const json_t *params, json_t **result, struct err *err)

@@ -29,6 +29,7 @@ const struct rpc_method daemon_methods[] = {
 	{&m_config_apply, do_config_apply},
 	{&m_config_confirm, do_config_confirm},
 	{&m_config_rollback, do_config_rollback},
+	{&m_config_generations, do_config_generations},
 	{&m_daemon_status, do_daemon_status},
 	{&m_daemon_facts, do_daemon_facts},
 	{&m_daemon_stop, do_daemon_stop},

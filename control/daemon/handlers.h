@@ -38,6 +38,7 @@ HANDLER(do_config_list);
 HANDLER(do_config_apply);
 HANDLER(do_config_confirm);
 HANDLER(do_config_rollback);
+HANDLER(do_config_generations);
 HANDLER(do_daemon_status);
 HANDLER(do_daemon_facts);
 HANDLER(do_daemon_stop);

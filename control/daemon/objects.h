@@ -45,9 +45,10 @@ int port_drop(struct port *p, struct err *err);
 /* Makes VLANs, guards and limits, MTU and down those given; the rest of settings must be what it was. */
 int port_change(struct port *p, const json_t *settings, struct err *err);
 
-/* A page of all ports from params' cursor on, each as json() has it. */
+/* A page of all ports from params' cursor on, each as json() has it, and of what more() has after them: the i-th, or
+ * NULL. more may be NULL. */
 json_t *ports_page(struct daemon *d, const json_t *params, size_t n_default,
-		   json_t *(*json)(const struct port *p));
+		   json_t *(*json)(const struct port *p), json_t *(*more)(const struct daemon *d, size_t i));
 
 /* True when a port can be changed from one to the other in place, without being made anew. */
 bool port_settings_alike(const json_t *a, const json_t *b);

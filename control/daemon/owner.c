@@ -91,6 +91,7 @@ struct search {
 	const char *what, *name;
 	unsigned n_found;
 	char found[160]; /* the candidates, for the sentence */
+	char nic[SWITCH_NAME_MAX]; /* the name is a VM's: a NIC of it */
 	struct suggest near;
 };
 
@@ -101,6 +102,9 @@ static bool search_offer(struct search *s, const char *full)
 	size_t len = strlen(s->found);
 
 	suggest_offer(&s->near, s->name, strchr(s->name, '/') ? full : bare);
+	if (!strncmp(strchr(s->name, '/') ? full : bare, s->name, strlen(s->name)) &&
+	    (strchr(s->name, '/') ? full : bare)[strlen(s->name)] == '.' && !s->nic[0])
+		snprintf(s->nic, sizeof(s->nic), "%s", full);
 	if (!slash || strcmp(bare, s->name))
 		return false;
 	s->n_found++;
@@ -117,7 +121,9 @@ static int search_failed(const struct search *s, struct err *err)
 		return -EINVAL;
 	}
 	err_set(err, -ENOENT, "there is no %s \"%s\"", s->what, s->name);
-	if (s->near.best)
+	if (s->nic[0])
+		err_hint(err, "%s is a VM, and the port of its NIC is %s", s->name, s->nic);
+	else if (s->near.best)
 		err_hint(err, "did you mean \"%s\"?", s->near.best);
 	return -ENOENT;
 }

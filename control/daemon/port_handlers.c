@@ -4,7 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "control/daemon/config.h"
 #include "control/daemon/handlers.h"
+#include "control/daemon/kept_out.h"
 #include "control/daemon/objects.h"
 #include "control/daemon/owner.h"
 #include "control/daemon/page.h"
@@ -20,12 +22,25 @@ static const char *name_of(const json_t *params)
 	return json_string_value(json_object_get(params, "name"));
 }
 
+/* The saved settings of the port of params where it could not be made at start, else NULL. */
+static json_t *kept_of(struct daemon *d, const json_t *params)
+{
+	return port_find(d->sw, name_of(params)) ? NULL : kept_out_find(d, "ports", name_of(params));
+}
+
 /* Finds the port of params; a hand-made one only while changes are allowed. */
 static int find_to_change(struct daemon *d, const json_t *params, struct port **out,
 			  struct err *err)
 {
-	int rc = port_resolve(d, name_of(params), NULL, out, err);
+	int rc;
 
+	if (kept_of(d, params)) {
+		err_set(err, -ENOENT, "port \"%s\" is kept out: %s", name_of(params),
+			kept_out_why(d, "ports", name_of(params)));
+		return err_hint(err, "`lanyard port up %s` tries again, `lanyard port del %s` forgets it",
+				name_of(params), name_of(params));
+	}
+	rc = port_resolve(d, name_of(params), NULL, out, err);
 	if (rc == 0 && owner_saved(port_owner(*out)))
 		rc = changes_allowed(d, err);
 	return rc;
@@ -103,14 +118,13 @@ int do_port_add(struct rpc_call *call, const json_t *params, json_t **result, st
 int do_port_del(struct rpc_call *call, const json_t *params, json_t **result, struct err *err)
 {
 	struct daemon *d = rpc_ctx(call);
-	json_t *kept = json_object_get(d->kept_out, "ports");
 	struct port *p;
 	int rc;
 
 	/* One that could not be made at start is deleted from what is saved. */
-	if (!port_find(d->sw, name_of(params)) && json_object_get(kept, name_of(params))) {
+	if (kept_of(d, params)) {
 		rc = changes_allowed(d, err);
-		return rc < 0 ? rc : json_object_del(kept, name_of(params));
+		return rc < 0 ? rc : json_object_del(json_object_get(d->kept_out, "ports"), name_of(params));
 	}
 	rc = find_to_change(d, params, &p, err);
 	return rc < 0 ? rc : port_drop(p, err);
@@ -133,28 +147,86 @@ static json_t *mtu_note(const struct port *p)
 	return json_pack("{s:s}", "note", note);
 }
 
-int do_port_set(struct rpc_call *call, const json_t *params, json_t **result, struct err *err)
+/* Taking its VLANs from a port makes it a member of all of them. */
+static json_t *mode_note(const struct port *p, const json_t *texts)
+{
+	static const char *const keys[] = {"access", "trunk", "tunnel"};
+	const json_t *settings = port_owner(p)->settings;
+	struct port_info info;
+	bool taken = false;
+
+	for (unsigned i = 0; i < 3; i++) {
+		if (json_object_get(settings, keys[i]))
+			return NULL;
+		taken |= json_object_get(texts, keys[i]) != NULL;
+	}
+	if (!taken)
+		return NULL;
+	port_info(p, &info);
+	return json_pack("{so}", "note",
+			 json_sprintf("port \"%s\" is a trunk of all VLANs now, 1-4094, with native VLAN %u", info.name,
+				      info.vlan.native));
+}
+
+/* The settings of a port with those of params in them, checked as for a new port. */
+static int settings_changed(struct daemon *d, const char *name, const json_t *settings, const json_t *params,
+			    json_t **out, struct err *err)
 {
 	static const char *const keys[] = {"access", "trunk", "native", "tunnel", "mtu",
 					   POLICY_KEYS, NULL};
+	int rc = settings_merge(settings, json_object_get(params, "settings"), &m_port_add, keys, out, err);
+
+	if (rc == 0) {
+		rc = port_settings_check(d, *out, err);
+		if (rc < 0)
+			json_decref(*out);
+	}
+	if (rc < 0)
+		err_prefix(err, "port \"%s\"", name);
+	return rc;
+}
+
+/* Of one that could not be made at start: what the next try has. */
+static int kept_set(struct daemon *d, const json_t *kept, const json_t *params, json_t **result, struct err *err)
+{
+	json_t *settings;
+	int rc = changes_allowed(d, err);
+
+	if (rc == 0)
+		rc = settings_changed(d, name_of(params), kept, params, &settings, err);
+	if (rc < 0)
+		return rc;
+	json_object_set_new(json_object_get(d->kept_out, "ports"), name_of(params), settings);
+	*result = json_pack("{so}", "note",
+			    json_sprintf("port \"%s\" is kept out still; `lanyard port up %s` tries to make it",
+					 name_of(params), name_of(params)));
+	return 0;
+}
+
+int do_port_set(struct rpc_call *call, const json_t *params, json_t **result, struct err *err)
+{
+	struct daemon *d = rpc_ctx(call);
+	const json_t *kept = kept_of(d, params);
 	struct port_info info;
 	json_t *settings;
 	struct port *p;
-	int rc = find_to_change(rpc_ctx(call), params, &p, err);
+	int rc;
 
+	if (kept)
+		return kept_set(d, kept, params, result, err);
+	rc = find_to_change(d, params, &p, err);
 	if (rc < 0)
 		return rc;
-	rc = settings_merge(port_owner(p)->settings, json_object_get(params, "settings"),
-			    &m_port_add, keys, &settings, err);
-	if (rc < 0) {
-		port_info(p, &info);
-		err_prefix(err, "port \"%s\"", info.name);
+	port_info(p, &info);
+	rc = settings_changed(d, info.name, port_owner(p)->settings, params, &settings, err);
+	if (rc < 0)
 		return rc;
-	}
 	rc = port_change(p, settings, err);
 	json_decref(settings);
 	if (rc == 0 && json_object_get(json_object_get(params, "settings"), "mtu"))
 		*result = mtu_note(p);
+	if (rc == 0 && !*result)
+		*result = mode_note(p, json_object_get(params, "settings"));
 	return rc;
 }
 
@@ -179,9 +251,19 @@ static int admin(struct daemon *d, const json_t *params, bool up, struct err *er
 
 int do_port_up(struct rpc_call *call, const json_t *params, json_t **result, struct err *err)
 {
+	const json_t *kept = kept_of(rpc_ctx(call), params);
 	struct port *p;
-	int rc = find_to_change(rpc_ctx(call), params, &p, err);
+	int rc;
 
+	if (kept) {
+		json_t *again = config_params(name_of(params), kept);
+
+		json_object_del(again, "down");
+		rc = do_port_add(call, again, result, err);
+		json_decref(again);
+		return rc;
+	}
+	rc = find_to_change(rpc_ctx(call), params, &p, err);
 	if (rc == 0)
 		rc = uplink_up_later(call, params, p, err);
 	return rc ? rc : admin(rpc_ctx(call), params, true, err);
@@ -246,6 +328,9 @@ static json_t *port_json(const struct port *p)
 	for (unsigned i = 0; owner && info.path && i < sizeof(socket_keys) / sizeof(socket_keys[0]); i++)
 		text_set(out, socket_keys[i],
 			 json_string_value(json_object_get(owner->settings, socket_keys[i])));
+	/* How many it was given: "queues" are those that run. */
+	if (owner && json_object_get(owner->settings, "queues"))
+		json_object_set(out, "queues_given", json_object_get(owner->settings, "queues"));
 	policy_to_json(info.policy, out);
 	text_set(out, "device", info.device);
 	text_set(out, "ifname", info.ifname);
@@ -268,15 +353,16 @@ int do_port_list(struct rpc_call *call, const json_t *params, json_t **result, s
 	struct port *p;
 
 	if (name_of(params)) {
-		int rc = port_resolve(d, name_of(params), NULL, &p, err);
+		bool kept = kept_of(d, params);
+		int rc = kept ? 0 : port_resolve(d, name_of(params), NULL, &p, err);
 
 		if (rc < 0)
 			return rc;
 		page_begin(&page, params, 1);
-		page_add(&page, port_json(p));
+		page_add(&page, kept ? kept_out_port_json(d, name_of(params)) : port_json(p));
 		*result = page_end(&page, NULL);
 		return 0;
 	}
-	*result = ports_page(d, params, PAGE_PORTS, port_json);
+	*result = ports_page(d, params, PAGE_PORTS, port_json, kept_out_port_nth);
 	return 0;
 }

@@ -81,7 +81,8 @@ static int bridges_resolve(struct daemon *d, struct owner *owner, struct bridge 
 			*out = br;
 		if (!owner->transient && !owner_saved(bridge_owner(br))) {
 			err_set(err, -EINVAL, "bridge \"%s\" is not part of what is saved", name);
-			err_hint(err, "a port made by hand can only be on a bridge made by hand");
+			err_hint(err, "a port made by hand can only be on a bridge made by hand; one of a lab's bridge "
+				      "stands under ports: of the lab's file");
 			return -EINVAL;
 		}
 		json_object_set_new(owner->settings, keys[i], json_string(name));
@@ -148,7 +149,7 @@ static int port_begin(struct daemon *d, const struct left *left, const json_t *p
 	if (rc == 0)
 		rc = owner_create(name, params, &owner, err);
 	if (rc == 0 && port_find(d->sw, name))
-		rc = err_set(err, -EEXIST, "is there already");
+		rc = err_set(err, -EEXIST, "port \"%s\" exists already", name);
 	if (rc == 0)
 		rc = port_create(d, name, owner, left, &p, err);
 	/* Where a driver cannot begin so. */
@@ -198,7 +199,7 @@ int port_make_check(struct daemon *d, const json_t *params, struct err *err)
 	if (rc == 0)
 		rc = owner_create(name, params, &owner, err);
 	if (rc == 0 && port_find(d->sw, name))
-		rc = err_set(err, -EEXIST, "is there already");
+		rc = err_set(err, -EEXIST, "port \"%s\" exists already", name);
 	if (rc == 0)
 		rc = bridges_resolve(d, owner, &br, err);
 	owner_free(owner);
@@ -300,6 +301,38 @@ static bool has_mode(const json_t *settings)
 	       json_object_get(settings, "tunnel");
 }
 
+/* "10.0.0.1,fd00::1" as a list, as a file would have it. text is stolen. */
+static json_t *list_of(json_t *text)
+{
+	const char *at = json_string_value(text);
+	json_t *list = json_array();
+
+	while (at && *at) {
+		size_t len = strcspn(at, ",");
+
+		if (len)
+			json_array_append_new(list, json_stringn(at, len));
+		at += len + (at[len] == ',');
+	}
+	json_decref(text);
+	return list;
+}
+
+/* Of a parameter that there is, and that lives as long as the object. -EINVAL, with the way there. */
+static int cannot_set(const struct method *row, const char *key, struct err *err)
+{
+	const char *kind = row == &m_port_add ? "port" : "bridge";
+
+	err_set(err, -EINVAL, "%s cannot be changed here", key);
+	for (char *c = err->text; *c; c++)
+		*c = *c == '_' ? '-' : *c;
+	if (!strncmp(key, "mirror", 6))
+		return err_hint(err, "`lanyard mirror add` and `lanyard mirror del` do that");
+	if (!strcmp(key, "down"))
+		return err_hint(err, "`lanyard port up` and `lanyard port down` do that");
+	return err_hint(err, "delete the %s and add it anew, or `lanyard apply` a file where it has another one", kind);
+}
+
 int settings_merge(const json_t *settings, const json_t *texts, const struct method *row,
 		   const char *const *keys, json_t **out, struct err *err)
 {
@@ -317,7 +350,10 @@ int settings_merge(const json_t *settings, const json_t *texts, const struct met
 		int rc = 0;
 
 		if (!p) {
-			rc = param_unknown(row->params, key, err);
+			const struct param *other = method_param(row, key);
+
+			rc = other && !(other->flags & PARAM_JSON_ONLY) ? cannot_set(row, key, err)
+									: param_unknown(row->params, key, err);
 		} else if ((!strcmp(text, "none") && p->type == PARAM_INT) ||
 			   policy_key_ends(key, text)) {
 			json_object_del(merged, key);
@@ -328,11 +364,18 @@ int settings_merge(const json_t *settings, const json_t *texts, const struct met
 		} else {
 			rc = param_value(p, text, &typed, err);
 			if (rc == 0 && p->type == PARAM_LIST)
-				typed = json_pack("[o]", typed);
-			if (rc == 0)
+				typed = list_of(typed);
+			if (rc == 0) {
 				json_object_set_new(merged, key, typed);
-			else
-				err_prefix(err, "%s", key);
+			} else {
+				char label[64];
+
+				/* As it was typed: max-macs. */
+				snprintf(label, sizeof(label), "%s", key);
+				for (char *c = label; *c; c++)
+					*c = *c == '_' ? '-' : *c;
+				err_prefix(err, "%s", label);
+			}
 		}
 		if (rc < 0) {
 			json_decref(merged);
@@ -344,9 +387,10 @@ int settings_merge(const json_t *settings, const json_t *texts, const struct met
 }
 
 json_t *ports_page(struct daemon *d, const json_t *params, size_t n_default,
-		   json_t *(*json)(const struct port *p))
+		   json_t *(*json)(const struct port *p), json_t *(*more)(const struct daemon *d, size_t i))
 {
-	size_t at = page_position(params), i = 0;
+	size_t at = page_position(params), i = 0, n = 0;
+	json_t *one = NULL;
 	struct page page;
 	struct port *p;
 	char cursor[24];
@@ -359,6 +403,16 @@ json_t *ports_page(struct daemon *d, const json_t *params, size_t n_default,
 			break;
 		page_add(&page, json(p));
 	}
+	for (; !p && more && (one = more(d, n)); n++, i++) {
+		if (i >= at && !page_has_room(&page))
+			break;
+		if (i >= at)
+			page_add(&page, one);
+		else
+			json_decref(one);
+		one = NULL;
+	}
+	json_decref(one);
 	snprintf(cursor, sizeof(cursor), "%zu", i);
-	return page_end(&page, p ? cursor : NULL);
+	return page_end(&page, p || one ? cursor : NULL);
 }

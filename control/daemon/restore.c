@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "control/daemon/config.h"
 #include "control/daemon/confirm.h"
+#include "control/daemon/kept_out.h"
 #include "control/daemon/mirror.h"
 #include "control/daemon/objects.h"
 #include "control/daemon/owner.h"
@@ -26,16 +27,9 @@
 static void keep_out(struct daemon *d, const char *section, const char *name, json_t *settings,
 		     const struct err *why)
 {
-	json_t *kept = json_object_get(d->kept_out, section);
-
-	LOG_WARN("%s; it is kept out until the next start", why->text);
-	if (!kept) {
-		kept = json_object();
-		json_object_set_new(d->kept_out, section, kept);
-	}
-	json_object_set(kept, name, settings);
-	json_array_append_new(d->warnings,
-			      json_sprintf("%s: it is saved, but was not made", why->text));
+	LOG_WARN("%s; it is kept out until the next start, or `lanyard %s`", why->text,
+		 strcmp(section, "ports") ? "bridge add" : "port up");
+	kept_out_add(d, section, name, settings, why->text);
 }
 
 #define PATIENCE_US 1000000 /* for all of them together */

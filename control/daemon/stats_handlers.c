@@ -100,7 +100,7 @@ int do_stats_ports(struct rpc_call *call, const json_t *params, json_t **result,
 
 	if (json_array_size(names))
 		return named_ports(d, names, params, n_default, json, result, err);
-	*result = ports_page(d, params, n_default, json);
+	*result = ports_page(d, params, n_default, json, NULL);
 	return 0;
 }
 

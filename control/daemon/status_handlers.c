@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "control/daemon/handlers.h"
+#include "control/daemon/kept_out.h"
 #include "control/daemon/metrics.h"
 #include "control/daemon/page.h"
 
@@ -69,6 +70,7 @@ int do_daemon_status(struct rpc_call *call, const json_t *params, json_t **resul
 		metrics_where(d), "restarts", past_json(&d->restarts.deaths), "successions",
 		past_json(&d->restarts.planned), "confined",
 		d->confined ? json_text(d->confined) : json_null());
+	json_object_set_new(daemon, "kept_out", kept_out_json(d));
 	*result = json_pack("{so}", "daemon", daemon);
 	return 0;
 }
@@ -141,7 +143,7 @@ static void find_loops(struct daemon *d, json_t *list)
 static void find_errored(struct daemon *d, json_t *list)
 {
 	unsigned n = 0;
-	char text[512];
+	char text[512], advice[SWITCH_NAME_MAX + 64];
 
 	for (struct port *p = port_next(d->sw, NULL); p; p = port_next(d->sw, p)) {
 		struct port_info info;
@@ -151,9 +153,33 @@ static void find_errored(struct daemon *d, json_t *list)
 			continue;
 		snprintf(text, sizeof(text), "port \"%s\" is errored: %s", info.name,
 			 info.reason ? info.reason : "");
-		finding(list, "port", "warn", text,
-			"`lanyard port up` heals it once its cause is gone");
+		snprintf(advice, sizeof(advice), "`lanyard port up %s` heals it once its cause is gone", info.name);
+		finding(list, "port", "warn", text, advice);
 	}
+}
+
+/* What is saved and does not run. */
+static void find_kept_out(struct daemon *d, json_t *list)
+{
+	json_t *kept = kept_out_json(d), *one;
+	size_t i;
+
+	json_array_foreach (kept, i, one) {
+		const char *kind = json_string_value(json_object_get(one, "kind"));
+		const char *name = json_string_value(json_object_get(one, "name"));
+		const char *why = json_string_value(json_object_get(one, "reason"));
+		char text[512], advice[SWITCH_NAME_MAX * 2 + 160];
+
+		snprintf(text, sizeof(text), "%s; it is saved, but was not made", why);
+		if (!strcmp(kind, "port"))
+			snprintf(advice, sizeof(advice),
+				 "`lanyard port up %s` tries again once the cause is gone, `lanyard port del %s` forgets it",
+				 name, name);
+		else
+			snprintf(advice, sizeof(advice), "`lanyard bridge del %s` forgets it", name);
+		finding(list, "kept-out", "warn", text, advice);
+	}
+	json_decref(kept);
 }
 
 /* A switch that dies is a bug, however little of it was seen. */
@@ -212,6 +238,7 @@ int do_daemon_facts(struct rpc_call *call, const json_t *params, json_t **result
 	find_rights(d, list);
 	find_restarts(d, list);
 	find_loops(d, list);
+	find_kept_out(d, list);
 	find_errored(d, list);
 	*result = json_pack("{so}", "findings", list);
 	return 0;

@@ -279,6 +279,16 @@ int store_read(struct store *s, unsigned n, json_t **document, struct err *err)
 	return rc == -ENOENT ? err_set(err, rc, "there is no saved configuration %u changes back", n) : rc;
 }
 
+void store_saved_at(const struct store *s, unsigned n, uint64_t *time_s)
+{
+	char name[32];
+	struct stat st;
+
+	*time_s = fstatat(s->dir_fd, generation_name(n, name, sizeof(name)), &st, AT_SYMLINK_NOFOLLOW) == 0 ?
+			  (uint64_t)st.st_mtim.tv_sec :
+			  0;
+}
+
 /* ---- what is tried ---- */
 
 int store_trial_save(struct store *s, const json_t *trial, struct err *err)

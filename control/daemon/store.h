@@ -17,6 +17,7 @@
 
 #include <jansson.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/err.h"
 
@@ -41,6 +42,9 @@ int store_saved(const struct store *s, json_t **document);
 
 /* Reads generation n (0: the newest). -ENOENT when there is none, -EBADMSG when it is damaged. */
 int store_read(struct store *s, unsigned n, json_t **document, struct err *err);
+
+/* When generation n was saved, in seconds since 1970; 0: it is not there. */
+void store_saved_at(const struct store *s, unsigned n, uint64_t *time_s);
 
 /* Reads the newest one that is whole. Damaged ones before it are appended to warnings, as texts.
  * *document is NULL when nothing was ever saved. */

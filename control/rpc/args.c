@@ -43,7 +43,8 @@ static void search(const struct param *rows, const char *name, struct found *f)
 	}
 }
 
-static const struct param *option_find(const struct args *a, const char *name, struct err *err)
+/* word: as it was typed. */
+static const struct param *option_find(const struct args *a, const char *name, const char *word, struct err *err)
 {
 	struct found f = {0};
 	char label[64], label2[64];
@@ -55,15 +56,12 @@ static const struct param *option_find(const struct args *a, const char *name, s
 	if (f.prefix && !f.prefix2)
 		return f.prefix;
 	if (f.prefix) {
-		err_set(err, -EINVAL, "--%s may be %s or %s", name,
+		err_set(err, -EINVAL, "%.*s may be %s or %s", (int)strcspn(word, "="), word,
 			param_label(f.prefix2, label2, sizeof(label2)),
 			param_label(f.prefix, label, sizeof(label)));
 		return NULL;
 	}
-	err_set(err, -EINVAL, "there is no option --%s", name);
-	for (char *c = err->text; *c; c++)
-		if (*c == '_')
-			*c = '-';
+	err_set(err, -EINVAL, "there is no option %.*s", (int)strcspn(word, "="), word);
 	if (f.near.best) {
 		struct param p = {.name = f.near.best};
 
@@ -136,7 +134,7 @@ int args_option(const struct args *a, int n_words, char *const *words, struct er
 
 	if (rc < 0)
 		return rc;
-	p = option_find(a, name, err);
+	p = option_find(a, name, words[0], err);
 	if (!p)
 		return -EINVAL;
 	if (!text && p->type == PARAM_BOOL) {

@@ -154,6 +154,9 @@ void man_text(FILE *f, const char *text)
 			line_start = true;
 		} else
 			fputc(*text, f);
+		/* BR[,access=10][,trunk=10,20-29] is one word, and longer than a line: here it may be broken. */
+		if ((*text == ',' && text[1] && !strchr(" \n", text[1])) || (*text == ']' && text[1] == '['))
+			fputs("\\:", f);
 	}
 	fputc('\n', f);
 }

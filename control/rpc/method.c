@@ -20,7 +20,8 @@ int param_unknown(const struct param *known, const char *name, struct err *err)
 
 	err_set(err, -EINVAL, "there is no parameter \"%.64s\"", name);
 	for (const struct param *p = known; p && p->name; p++)
-		suggest_offer(&s, name, p->name);
+		if (!(p->flags & PARAM_JSON_ONLY))
+			suggest_offer(&s, name, p->name);
 	if (s.best)
 		err_hint(err, "did you mean \"%s\"?", s.best);
 	return -EINVAL;

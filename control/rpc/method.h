@@ -96,7 +96,7 @@ int param_value(const struct param *p, const char *text, json_t **out, struct er
 /* One parameter's hostile JSON value. The sentence names no parameter. */
 int param_check(const struct param *p, const json_t *value, struct err *err);
 
-/* "--max-macs", or "BR" where it is positional; into buf, which is returned. */
+/* "--max-macs", "-w", or "BR" where it is positional; into buf, which is returned. */
 char *param_label(const struct param *p, char *buf, size_t size);
 
 /* The row's parameter of that JSON name, or NULL. */

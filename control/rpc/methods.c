@@ -154,7 +154,8 @@ const struct method m_port_down = {"port.down",	    "port down",    "Stop a port
 static const struct param port_set_params[] = {
 	PORT_NAME,
 	SETTINGS("access=, trunk=, native=, tunnel=, mtu=, guard=, mac=, ip=, max-macs=, "
-		 "storm=, rate= or isolated=, as in port add; native=none, mtu=none … take them away"),
+		 "storm=, rate= or isolated=, as in port add; native=none, mtu=none … take them away, "
+		 "access=none makes it a trunk of all VLANs"),
 	END,
 };
 const struct method m_port_set = {"port.set",	   "port set",	   "Change a port",
@@ -169,8 +170,18 @@ static const struct param port_list_params[] = {
 	PAGE,
 	END,
 };
-const struct method m_port_list = {"port.list",	     "port show",  "Show ports",
-				   port_list_params, METHOD_VIEW | METHOD_PAGED, NULL};
+const struct method m_port_list = {
+	"port.list",
+	"port show",
+	"Show ports",
+	port_list_params,
+	METHOD_VIEW | METHOD_PAGED,
+	"AT is what is at the port's other side: a socket, an interface with its address and namespace, a device. "
+	"REASON says why a port is in its state. A front end is who is at the other end of a vhost-user socket: "
+	"QEMU, for its guest. RX is what the switch received from the port, TX what it delivered to it.\n"
+	"A port that is saved and could not be made when the switch started is errored, and its reason begins with "
+	"`kept out`: lanyard port up P tries again, lanyard port del P forgets it.",
+};
 
 /* ---- forwarding database ---- */
 
@@ -254,14 +265,20 @@ const struct method m_config_confirm = {
 
 static const struct param config_rollback_params[] = {
 	{"n", PARAM_INT, PARAM_POSITIONAL, 1, 4, "N", "how many saved changes to go back (1)"},
+	{"list", PARAM_BOOL, PARAM_CLI_ONLY, 0, 0, NULL, "change nothing; say what there is to go back to"},
 	END,
 };
-const struct method m_config_rollback = {"config.rollback",
-					 "rollback",
-					 "Go back to a configuration that was saved earlier",
-					 config_rollback_params,
-					 METHOD_MUTATES | METHOD_SLOW,
-					 NULL};
+const struct method m_config_rollback = {
+	"config.rollback",
+	"rollback",
+	"Go back to a configuration that was saved earlier",
+	config_rollback_params,
+	METHOD_MUTATES | METHOD_SLOW,
+	"Going back is a change that is saved as well: rollback right after rollback undoes it. Two changes back is "
+	"rollback 2.",
+};
+const struct method m_config_generations = {
+	"config.generations", NULL, "What rollback can go back to", NULL, METHOD_VIEW | METHOD_HIDDEN, NULL};
 
 /* ---- daemon ---- */
 

@@ -28,6 +28,7 @@ extern const struct method m_mirror_add, m_mirror_del, m_mirror_list;
 	{"snaplen", PARAM_INT, 0, 14, 65557, "N", "keep at most so many bytes of each frame (all)"}
 extern const struct method m_stats_ports, m_stats_workers;
 extern const struct method m_config_list, m_config_apply, m_config_confirm, m_config_rollback;
+extern const struct method m_config_generations;
 extern const struct method m_daemon_status, m_daemon_facts, m_daemon_stop;
 extern const struct method m_lease_hold;
 extern const struct method m_events_subscribe, m_vm_report, m_vm_seen;

@@ -19,7 +19,7 @@ char *param_label(const struct param *p, char *buf, size_t size)
 	if (p->flags & PARAM_POSITIONAL) {
 		snprintf(buf, size, "%s", p->arg && p->type != PARAM_ENUM ? p->arg : p->name);
 	} else {
-		snprintf(buf, size, "--%s", p->name);
+		snprintf(buf, size, "%s%s", p->name[1] ? "--" : "-", p->name);
 		for (char *c = buf; *c; c++)
 			if (*c == '_')
 				*c = '-';
@@ -56,6 +56,8 @@ static int check_range(const struct param *p, double value, const char *unit, st
 		return 0;
 	if (value >= (double)p->min && value <= (double)p->max)
 		return 0;
+	if (p->max == INT64_MAX)
+		return err_set(err, -EINVAL, "%.15g%s is less than %lld", value, unit, (long long)p->min);
 	return err_set(err, -EINVAL, "%.15g%s is outside %lld-%lld", value, unit, (long long)p->min,
 		       (long long)p->max);
 }
@@ -96,6 +98,8 @@ static int check_text(const struct param *p, const json_t *v, struct err *err)
 
 	if (!s)
 		return err_set(err, -EINVAL, "must be a text");
+	if (!*s && p->min > 0)
+		return err_set(err, -EINVAL, "is empty");
 	if (json_string_length(v) > max || json_string_length(v) < (size_t)p->min)
 		return err_set(err, -EINVAL, "has %zu bytes, outside %zu-%zu",
 			       json_string_length(v), (size_t)p->min, max);

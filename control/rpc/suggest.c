@@ -48,7 +48,7 @@ void suggest_offer(struct suggest *s, const char *unknown, const char *known)
 	/* What was typed may also be the beginning of the word. */
 	if (len >= 2 && !strncmp(unknown, known, len))
 		d = 1;
-	if (d > limit || (s->best && d >= s->distance))
+	if (!d || d > limit || (s->best && d >= s->distance))
 		return;
 	s->best = known;
 	s->distance = d;

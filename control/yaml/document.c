@@ -56,7 +56,7 @@ static int bridges_known(const struct yaml_doc *doc, const struct yaml_node *por
 			if (to && !json_object_get(bridges, to->text))
 				return yaml_fail(
 					doc, to, err,
-					"there is no bridge \"%.60s\" in bridges:", to->text);
+					"bridges: has no \"%.60s\"", to->text);
 		}
 	return 0;
 }

@@ -273,7 +273,9 @@ static int stream_read(struct reader *r)
 int yaml_load(const char *text, size_t len, const char *file, struct yaml_doc **out,
 	      struct err *err)
 {
-	struct reader r = {.text = text, .len = len, .err = err};
+	/* Windows' editors begin a file with it; the scanner takes it for a first column. */
+	size_t mark = len >= 3 && !memcmp(text, "\xef\xbb\xbf", 3) ? 3 : 0;
+	struct reader r = {.text = text + mark, .len = len - mark, .err = err};
 	int rc;
 
 	r.doc = calloc(1, sizeof(*r.doc));
@@ -287,7 +289,7 @@ int yaml_load(const char *text, size_t len, const char *file, struct yaml_doc **
 		rc = err_set(err, -ENOMEM, "out of memory");
 	} else {
 		yaml_parser_set_encoding(&r.parser, YAML_UTF8_ENCODING);
-		yaml_parser_set_input_string(&r.parser, (const unsigned char *)text, len);
+		yaml_parser_set_input_string(&r.parser, (const unsigned char *)r.text, r.len);
 		rc = stream_read(&r);
 		yaml_parser_delete(&r.parser);
 	}

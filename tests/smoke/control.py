@@ -6,9 +6,12 @@ import fcntl
 import itertools
 import json
 import os
+import pty
 import re
 import socket
+import struct
 import subprocess
+import termios
 import threading
 import time
 
@@ -102,7 +105,78 @@ def port_show_has_the_keys_of_the_contract(s):
                                     "native": None}
     expect(s.cli("port", "show", "web", "--qemu"), 0, "-netdev vhost-user",
            "ctrl_guest_offloads=off,host_mtu=9000", s.path("web.sock"))
-    expect(s.cli("port", "show", "web", "--libvirt"), 0, "mode='client'")
+    expect(s.cli("port", "show", "web", "--libvirt"), 0,
+           "mode='client'>\n    <reconnect enabled='yes' timeout='1'/>\n  </source>")
+
+
+def attached_guests_are_as_their_port_wants_them(s):
+    s.cli("port", "add", "many", "--bridge", "sw1", "--type", "vhost-user", "--listen", "--path", s.path("many.sock"),
+          "--queues", "2", "--guard", "mac", "--mac", "02:00:00:00:00:09")
+    expect(s.cli("port", "show", "many", "--qemu"), 0, "chardev=lanyard0,queues=2 \\", ",mq=on,vectors=6",
+           ",mac=02:00:00:00:00:09\n")
+    expect(s.cli("port", "show", "many", "--libvirt"), 0, "<mac address='02:00:00:00:00:09'/>", "<driver queues='2' rx_queue")
+    # A list as a file has it.
+    s.cli("port", "set", "many", "guard=mac,ip", "ip=10.1.0.10,fd00::1")
+    assert "10.1.0.10,fd" not in s.cli("show", "config").stdout
+    s.cli("port", "del", "many")
+
+
+def empty_switch_says_what_is_next(s):
+    expect(s.cli(), 0, "no bridges; `lanyard bridge add NAME`, or `lanyard up FILE`")
+    s.cli("bridge", "add", "b")
+    expect(s.cli(), 0, "no ports; `lanyard port add --help`")
+    s.cli("bridge", "del", "b")
+
+
+def terminal(s, columns, *words):
+    """What a command prints on a terminal of so many columns."""
+    master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    child = subprocess.Popen([binary("lanyard"), *words], stdout=slave, env=s.env)
+    os.close(slave)
+    text = b""
+    while True:
+        try:
+            more = os.read(master, 65536)
+        except OSError:
+            break
+        if not more:
+            break
+        text += more
+    os.close(master)
+    child.wait(20)
+    return text.decode().replace("\r\n", "\n")
+
+
+def people_read_what_to_do(s):
+    changed = s.cli("show", "config").stdout.replace("access: 10", "access: 11").replace("mtu: 9000", "storm: 5")
+    expect(s.cli("diff", "-", stdin=changed, check=False), 1,
+           "~ port web: access 10 -> 11, mtu 9000 -> none, storm none -> 5\n")
+    assert "saved 20" in s.cli("rollback", "--list").stdout and "1  saved" in s.cli("rollback", "--list").stdout
+    assert s.json("rollback", "--list")["generations"][0]["n"] == 1
+    s.cli("port", "add", "brief", "--bridge", "sw1", "--type", "link", "--peer-bridge", "sw2")
+    expect(s.cli("rollback", "--list"), 0, "changed since: port brief added")
+    assert s.cli("rollback").stdout == "- port brief\n"
+    row = next(line for line in s.cli("port", "show", "web").stdout.splitlines() if "web" in line)
+    assert row.count(s.path("web.sock")) == 1 and "no front end has connected" in row, row
+    expect(s.cli("port", "set", "web", "mirror=up", check=False), 2, "`lanyard mirror add`")
+    # Long sentences: in one line for grep, within the width of a terminal.
+    assert any(len(line) > 79 for line in s.cli("doctor", check=False).stdout.splitlines())
+    lines = terminal(s, 79, "doctor").splitlines()
+    assert len(lines) > 10 and max(map(len, lines)) <= 79, max(lines, key=len)
+    assert any(line.lstrip().startswith("-> ") for line in lines), lines
+    # Completion knows what the help names.
+    for words, parts in ((("port", "add", "x", "--type", ""), {"tap", "nat", "uplink", "dgram", "vhost-user", "link"}),
+                         (("port", "set", "web", ""), {"access=", "mtu=", "guard=", "max-macs="}),
+                         (("bridge", "set", "sw1", ""), {"ageing=", "forward-reserved="}),
+                         (("capture", "web", "-"), {"-w", "-f", "--count"}),
+                         (("events", "--kind", ""), {"port.state", "mac.move"}),
+                         (("port", "add", "x", "--guard", ""), {"mac", "ra", "off"})):
+        done = subprocess.run([binary("lanyard"), "__complete", *words], capture_output=True, text=True, env=s.env,
+                              check=True)
+        assert parts <= set(done.stdout.split()), (words, done.stdout)
+    man = subprocess.run([binary("lanyard"), "__man"], capture_output=True, text=True, check=True).stdout
+    assert ".SH ROLES" in man and "\\-w FILE" in man and "\\-\\-w " not in man
 
 
 def other_json_has_the_keys_of_the_contract(s):
@@ -300,8 +374,10 @@ def switch_for_a_vm_ends_with_it():
 
 def main():
     with Session() as s:
-        for rule in (help_is_made_from_the_row, tables_have_no_empty_columns, errors_are_one_sentence_with_a_way_out,
+        for rule in (help_is_made_from_the_row, empty_switch_says_what_is_next, tables_have_no_empty_columns,
+                     errors_are_one_sentence_with_a_way_out,
                      configuration_round_trip, port_show_has_the_keys_of_the_contract,
+                     attached_guests_are_as_their_port_wants_them, people_read_what_to_do,
                      other_json_has_the_keys_of_the_contract, output_that_is_lost_is_said,
                      second_daemon_is_refused, lock_of_a_dead_switch_is_waited_for,
                      lock_that_is_a_link_is_not_followed, closed_standard_error_is_no_other_file,

@@ -87,7 +87,7 @@ static void too_many_are_refused(void **state)
 static void each_method_has_its_need(void **state)
 {
 	static const char *const view[] = {
-		"bridge.list", "port.list",	"fdb.list",	 "stats.ports", "stats.workers",    "config.list",
+		"bridge.list", "port.list",	"fdb.list",	 "stats.ports", "stats.workers",    "config.list", "config.generations",
 		"bridge.trace", "daemon.status", "daemon.facts", "mirror.list", "events.subscribe", "vm.seen",
 	};
 	static const char *const operate[] = {"port.up", "port.down", "fdb.flush", "capture.start"};

@@ -247,7 +247,7 @@ static void object_that_cannot_be_restored_stays_saved(void **state)
 	PORT("p", "b");
 	f->d.types = link_only;
 	restart(f);
-	expect(f, "port.list", "{}", "\"items\":[]");
+	expect(f, "port.list", "{}", "kept out: port \\\"p\\\": this build has no port type");
 	expect(f, "daemon.facts", "{}", "port \\\"p\\\": this build has no port type");
 	BRIDGE("c");
 	f->d.types = fixture_types;
@@ -289,6 +289,53 @@ static void change_of_what_was_kept_out_is_undone_with_it(void **state)
 	assert_true(is_saved(f, "ports", "p"));
 }
 
+static void what_rollback_goes_back_to_is_listed(void **state)
+{
+	struct fixture *f = *state;
+
+	expect(f, "config.generations", "{}", "\"generations\":[]");
+	BRIDGE("b");
+	PORT("p", "b");
+	ok(f, "port.down", "{\"name\":\"p\"}");
+	ok(f, "port.del", "{\"name\":\"p\"}");
+	expect(f, "config.generations", "{}", "{\"n\":1,\"saved\":1");
+	assert_non_null(strstr(f->text, "\"changes\":[\"port p deleted\"]},{\"n\":2,"));
+	assert_non_null(strstr(f->text, "\"changes\":[\"port p changed\"]},{\"n\":3,"));
+	assert_non_null(strstr(f->text, "\"changes\":[\"port p added\"]}]"));
+}
+
+static void what_was_kept_out_is_shown_changed_and_made(void **state)
+{
+	struct fixture *f = *state;
+
+	keep_out_p(f);
+	expect(f, "port.list", "{\"name\":\"p\"}", "\"state\":\"errored\",\"reason\":\"kept out: port");
+	expect(f, "port.list", "{}", "\"kept_out\":true");
+	expect(f, "port.list", "{}", "\"counters\":{\"rx_frames\":0,");
+	expect(f, "daemon.status", "{}", "\"kept_out\":[{\"kind\":\"port\",\"name\":\"p\",\"reason\":");
+	expect(f, "daemon.facts", "{}", "`lanyard port up p` tries again");
+	expect(f, "port.down", "{\"name\":\"p\"}", "port \\\"p\\\" is kept out: ");
+	expect(f, "port.set", "{\"name\":\"p\",\"settings\":{\"access\":\"5000\"}}", "outside 1-4094");
+	expect(f, "port.set", "{\"name\":\"p\",\"settings\":{\"access\":\"10\"}}", "is kept out still");
+	assert_true(is_saved(f, "ports", "p"));
+	ok(f, "port.up", "{\"name\":\"p\"}");
+	expect(f, "port.list", "{}", "\"vlan\":{\"mode\":\"access\",\"vid\":10");
+	expect(f, "daemon.status", "{}", "\"kept_out\":[]");
+	assert_null(strstr(ask(f, "port.list", "{}"), "kept_out"));
+}
+
+static void kept_out_ports_are_on_pages_after_the_others(void **state)
+{
+	struct fixture *f = *state;
+
+	keep_out_p(f);
+	PORT("q", "b");
+	expect(f, "port.list", "{\"limit\":1}", "\"name\":\"q\"");
+	expect(f, "port.list", "{\"limit\":1}", "\"next\":\"1\"");
+	expect(f, "port.list", "{\"limit\":1,\"cursor\":\"1\"}", "\"name\":\"p\"");
+	expect(f, "port.list", "{\"limit\":1,\"cursor\":\"1\"}", "\"next\":null");
+}
+
 static void apply_that_is_gone_back_from_keeps_what_was_kept_out(void **state)
 {
 	struct fixture *f = *state;
@@ -328,6 +375,9 @@ int main(void)
 		TEST(object_that_cannot_be_restored_stays_saved),
 		TEST(change_of_what_was_kept_out_is_undone_with_it),
 		TEST(apply_that_is_gone_back_from_keeps_what_was_kept_out),
+		TEST(what_rollback_goes_back_to_is_listed),
+		TEST(what_was_kept_out_is_shown_changed_and_made),
+		TEST(kept_out_ports_are_on_pages_after_the_others),
 	};
 
 	return cmocka_run_group_tests(tests, lab_group_setup, NULL);

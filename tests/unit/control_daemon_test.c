@@ -105,6 +105,49 @@ static void parameter_of_another_type_is_refused(void **state)
 	       "a link port has no path");
 }
 
+static void what_cannot_be_set_says_where_it_can(void **state)
+{
+	static const char *const cases[][2] = {
+		{"mirror", "mirror cannot be changed here\",\"data\":{\"hint\":\"`lanyard mirror add`"},
+		{"type", "delete the port and add it anew"},
+		{"down", "`lanyard port up` and"},
+		{"max_mac", "did you mean \\\"max_macs\\\""},
+		{"lab", "there is no parameter \\\"lab\\\""},
+	};
+	struct fixture *f = *state;
+	char params[128];
+
+	BRIDGE("b");
+	PORT("p", "b");
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		snprintf(params, sizeof(params), "{\"name\":\"p\",\"settings\":{\"%s\":\"x\"}}", cases[i][0]);
+		expect(f, "port.set", params, cases[i][1]);
+		assert_null(strstr(f->text, "did you mean \\\"type"));
+	}
+	expect(f, "port.set", "{\"name\":\"p\",\"settings\":{\"max_macs\":\"0\"}}", "max-macs: 0 is outside");
+}
+
+static void sentences_name_the_way_out(void **state)
+{
+	struct fixture *f = *state;
+
+	BRIDGE("b");
+	PORT("p", "b");
+	LAB_BRIDGE("one", "sw");
+	ok(f, "port.add", "{\"name\":\"one/h1.eth0\",\"type\":\"fake\",\"bridge\":\"one/sw\",\"lab\":\"one\"}");
+	expect(f, "port.down", "{\"name\":\"h1\"}", "h1 is a VM, and the port of its NIC is one/h1.eth0");
+	expect(f, "port.down", "{\"name\":\"one/h1\"}", "one/h1 is a VM, and the port of its NIC is one/h1.eth0");
+	expect(f, "port.add", "{\"name\":\"p\",\"type\":\"fake\",\"bridge\":\"b\"}", "port \\\"p\\\" exists already");
+	expect(f, "port.add", "{\"name\":\"q\",\"type\":\"fake\",\"bridge\":\"one/sw\"}", "under ports: of the lab's file");
+	ok(f, "fdb.add", "{\"mac\":\"02:00:00:00:00:07\",\"bridge\":\"b\",\"vlan\":12,\"port\":\"p\"}");
+	expect(f, "fdb.del", "{\"mac\":\"02:00:00:00:00:07\",\"bridge\":\"b\"}", "it is in vlan 12; --vlan 12");
+	ok(f, "port.set", "{\"name\":\"p\",\"settings\":{\"access\":\"10\"}}");
+	expect(f, "port.set", "{\"name\":\"p\",\"settings\":{\"access\":\"none\"}}",
+	       "is a trunk of all VLANs now, 1-4094, with native VLAN 1");
+	expect(f, "port.set", "{\"name\":\"p\",\"settings\":{\"guard\":\"mac\"}}", "like mac=02:00:00:00:00:01");
+	expect(f, "events.subscribe", "{\"kinds\":[\"port.sate\"]}", "did you mean port.state?");
+}
+
 static void contradicting_vlans_are_refused(void **state)
 {
 	struct fixture *f = *state;
@@ -250,6 +293,8 @@ int main(void)
 		TEST(unknown_port_type_names_those_there_are),
 		TEST(parameter_of_another_type_is_refused),
 		TEST(contradicting_vlans_are_refused),
+		TEST(what_cannot_be_set_says_where_it_can),
+		TEST(sentences_name_the_way_out),
 		TEST(port_that_cannot_be_made_leaves_nothing),
 		TEST(new_vlan_mode_replaces_the_old_one),
 		TEST(either_end_deletes_a_link),

@@ -196,10 +196,10 @@ static void flood_is_told_a_turn_at_a_time(void **state)
 	struct fixture *f = *state;
 	unsigned n_seen = 0, n_most = 0;
 
-	say(f, f->fd, "events.subscribe", "{\"kinds\":[\"test\"]}");
+	say(f, f->fd, "events.subscribe", "{\"kinds\":[\"log\"]}");
 	read_all(f, f->fd);
 	for (int i = 0; i < 1000; i++)
-		events_publish(f->d.events, i % 4 ? "test.odd" : "other", "x",
+		events_publish(f->d.events, i % 4 ? "log.warn" : "other", "x",
 			       json_pack("{si}", "number", i));
 	for (unsigned i = 0; i < 1000 && n_seen < 750; i++) {
 		char last[32];
@@ -207,7 +207,7 @@ static void flood_is_told_a_turn_at_a_time(void **state)
 
 		rounds(f, 1);
 		read_all(f, f->fd);
-		n = n_of(f->in, "\"kind\":\"test.odd\"");
+		n = n_of(f->in, "\"kind\":\"log.warn\"");
 		assert_int_equal(n, n_of(f->in, "\n"));
 		n_most = n > n_most ? n : n_most;
 		n_seen += n;

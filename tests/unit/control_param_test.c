@@ -8,9 +8,12 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "control/rpc/args.h"
+#include "control/rpc/event_kinds.h"
+#include "control/rpc/help.h"
 #include "control/rpc/methods.h"
 #include "control/rpc/suggest.h"
 #include "control/rpc/vids.h"
@@ -97,6 +100,60 @@ static void integers_are_bounded_in_words(void **state)
 
 	assert_int_equal(param_parse(&p, "5000", &value, &err), -EINVAL);
 	assert_string_equal(err.text, "--access: 5000 is outside 1-4094");
+}
+
+static void one_letter_options_have_one_dash(void **state)
+{
+	static const struct param rows[] = {
+		{"w", PARAM_STRING, 0, 1, 4, "FILE", "x"}, {"count", PARAM_INT, 0, 1, INT64_MAX, "N", "x"}, {.name = NULL}};
+	struct args a = {.own = rows, .own_values = json_object()};
+	static char w[] = "-w", empty[] = "", v[] = "-v", count[] = "--count", zero[] = "0";
+	static const struct {
+		char *words[2];
+		int n;
+		const char *text;
+	} cases[] = {
+		{{w, empty}, 2, "-w: is empty"},
+		{{w}, 1, "-w wants a value: -w FILE"},
+		{{v}, 1, "there is no option -v"},
+		{{count, zero}, 2, "--count: 0 is less than 1"},
+	};
+	struct method m = {.words = "capture", .summary = "x", .params = rows};
+	char *help = NULL;
+	size_t size;
+	FILE *f = open_memstream(&help, &size);
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct err err = ERR_NONE;
+
+		assert_int_equal(args_parse(&a, cases[i].n, cases[i].words, &err), -EINVAL);
+		assert_string_equal(err.text, cases[i].text);
+	}
+	json_decref(a.own_values);
+	help_method(f, NULL, &m, NULL);
+	fclose(f);
+	assert_non_null(strstr(help, "[-w FILE]"));
+	assert_null(strstr(help, "--w"));
+	free(help);
+}
+
+static void kinds_of_events_are_known_ones_or_their_fronts(void **state)
+{
+	static const struct {
+		const char *kind, *hint; /* NULL: taken */
+	} cases[] = {{"port", NULL}, {"port.state", NULL}, {"mac.move", NULL}, {"log", NULL},
+		     {"port.sate", "did you mean port.state?"}, {"", "kinds begin with"}, {"por", "did you mean port."}, {"nonsense", "kinds begin with"}};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		json_t *kinds = json_pack("[s]", cases[i].kind);
+		struct err err = ERR_NONE;
+		int rc = event_kinds_check(kinds, &err);
+
+		assert_int_equal(rc, cases[i].hint ? -EINVAL : 0);
+		if (cases[i].hint)
+			assert_non_null(strstr(err.hint, cases[i].hint));
+		json_decref(kinds);
+	}
 }
 
 static void sizes_are_bounded_with_their_units(void **state)
@@ -274,6 +331,8 @@ int main(void)
 		cmocka_unit_test(durations_become_seconds),
 		cmocka_unit_test(sizes_become_bytes),
 		cmocka_unit_test(vids_become_merged_ranges),
+		cmocka_unit_test(one_letter_options_have_one_dash),
+		cmocka_unit_test(kinds_of_events_are_known_ones_or_their_fronts),
 		cmocka_unit_test(sizes_are_bounded_with_their_units),
 		cmocka_unit_test(integers_are_bounded_in_words),
 		cmocka_unit_test(check_names_unknown_and_missing_parameters),

@@ -71,7 +71,7 @@ static void missing_keys_and_bridges_are_named(void **state)
 	assert_string_equal(read_text("ports: {p: {type: link}}"),
 			    "f:1:9: port \"p\" has no bridge:; ");
 	assert_string_equal(read_text("ports: {p: {type: link, bridge: nix}}"),
-			    "f:1:33: there is no bridge \"nix\" in bridges:; ");
+			    "f:1:33: bridges: has no \"nix\"; ");
 }
 
 static void broken_files_are_refused(void **state)
@@ -98,6 +98,12 @@ static void aliases_that_explode_are_refused(void **state)
 				   "f: &f [*e,*e,*e,*e,*e,*e,*e,*e,*e,*e]\n";
 
 	assert_non_null(strstr(read_text(text), "aliases make more than"));
+}
+
+static void a_byte_order_mark_is_skipped(void **state)
+{
+	assert_string_equal(read_text("\xef\xbb\xbf" "bridges: {b: }\n"), "{\"bridges\":{\"b\":{}},\"ports\":{}}");
+	assert_non_null(strstr(read_text("\xef\xbb\xbf" "bridge: {}\n"), "f:1:1: "));
 }
 
 static void deep_nesting_is_refused(void **state)
@@ -151,6 +157,7 @@ int main(void)
 		cmocka_unit_test(missing_keys_and_bridges_are_named),
 		cmocka_unit_test(broken_files_are_refused),
 		cmocka_unit_test(aliases_that_explode_are_refused),
+		cmocka_unit_test(a_byte_order_mark_is_skipped),
 		cmocka_unit_test(deep_nesting_is_refused),
 		cmocka_unit_test(what_is_written_reads_back_the_same),
 	};
