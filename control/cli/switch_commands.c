@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include <errno.h>
 #include <stdio.h>
+#include <unistd.h>
 
+#include "control/cli/call.h"
 #include "control/cli/capture.h"
 #include "control/cli/command.h"
 #include "control/cli/config.h"
@@ -12,6 +15,9 @@
 #include "control/cli/top.h"
 #include "control/cli/trace.h"
 #include "control/rpc/methods.h"
+#include "control/rpc/switch_end.h"
+
+#define STOP_MS 10000 /* hundreds of interfaces are removed in a second */
 
 #define BRIDGE names_complete_bridge
 #define PORT   names_complete_port
@@ -28,6 +34,30 @@ static void note_print(struct cli *cli, const json_t *params, const json_t *resu
 
 	if (note)
 		puts(note);
+}
+
+/* Done when it has ended: the next command may be another switch. */
+static int stop_run(struct cli *cli, const json_t *params, json_t **result, struct err *err)
+{
+	struct rpc_client *c;
+	int rc = cli_connect(cli, &c, err), fd;
+
+	if (rc < 0)
+		return rc == -ENOENT ? EXIT_NOT_RUNNING : cli_exit_code(rc);
+	fd = switch_end_watch(c);
+	rpc_close(c);
+	rc = cli_call(cli, &m_daemon_stop, NULL, result, err);
+	if (rc) {
+		if (fd >= 0)
+			close(fd);
+		return rc;
+	}
+	rc = switch_end_await(fd, STOP_MS);
+	if (rc < 0) {
+		err_set(err, rc, "the switch was told to end, and has not within %d s", STOP_MS / 1000);
+		err_hint(err, "its log says what it waits for");
+	}
+	return cli_exit_code(rc);
 }
 
 const struct cli_command switch_commands[] = {
@@ -61,6 +91,6 @@ const struct cli_command switch_commands[] = {
 	{&m_config_rollback, rollback_run, plan_print, NULL},
 	{&m_diff, diff_run, plan_print, NULL},
 	{&m_doctor, doctor_run, doctor_print, NULL},
-	{&m_daemon_stop, NULL, NULL, NULL},
+	{&m_daemon_stop, stop_run, NULL, NULL},
 	{NULL, NULL, NULL, NULL},
 };

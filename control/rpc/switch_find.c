@@ -27,8 +27,15 @@ int switch_connect(const char *run_dir, int timeout_ms, struct rpc_client **out,
 
 	snprintf(path, sizeof(path), "%.480s/" SWITCH_SOCKET, run_dir);
 	rc = rpc_connect(path, timeout_ms, out, err);
-	if ((rc == -ENOENT || rc == -ECONNREFUSED) && is_default(run_dir) &&
-	    rpc_connect(DIR_ROOT_RUN "/" SWITCH_SOCKET, timeout_ms, out, NULL) == 0)
-		return 0;
+	if ((rc == -ENOENT || rc == -ECONNREFUSED) && is_default(run_dir)) {
+		struct err hosts = ERR_NONE;
+		int other = rpc_connect(DIR_ROOT_RUN "/" SWITCH_SOCKET, timeout_ms, out, &hosts);
+
+		/* One that runs and may not be used is what there is to say. */
+		if (other == -EACCES && err)
+			*err = hosts;
+		if (other == 0 || other == -EACCES)
+			return other;
+	}
 	return rc;
 }

@@ -296,6 +296,7 @@ def stop_and_sigterm_end_it_at_once(s):
     for how in ("stop", "sigterm"):
         start = time.monotonic()
         s.cli("stop") if how == "stop" else s.daemon.terminate()
+        assert how != "stop" or session.is_over(s.daemon.pid), "it runs on, and is in the way of the next one"
         s.daemon.wait(5)
         took = time.monotonic() - start
         assert s.daemon.returncode == 0 and took < 2, (how, took, s.daemon.returncode)
