@@ -34,6 +34,8 @@ def count(version, scenario):
         if done.returncode:
             sys.exit(f"instructions: {scenario}: {done.stderr}")
         collected = int(re.search(r"Collected : (\d+)", done.stderr).group(1))
+        if not collected:
+            sys.exit(f"instructions: {scenario}: nothing was counted: is there a function measured() in it?")
         return round(collected / int(done.stdout), 1)
 
 
