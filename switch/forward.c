@@ -262,7 +262,7 @@ static void bridge_forward(struct forward *fw, struct journey *j, const struct v
 		return;
 	}
 	if (vp->isolated & in->isolated || j->n_copies >= COPIES_MAX) {
-		run_drop(fw, j, in, vp->isolated & in->isolated ? RX_ISOLATED : RX_COPY_LIMIT);
+		run_drop(fw, j, in, (vp->isolated & in->isolated) ? RX_ISOLATED : RX_COPY_LIMIT);
 		return;
 	}
 	WATCH(traced(fw, TRACE_KNOWN, in, s.vid, vp);)

@@ -244,7 +244,7 @@ static void argv_make(struct dhcp_server *s)
 		"--dhcp-authoritative",
 		"--no-ping",
 		"--quiet-dhcp",
-		"--dhcp-leasefile=" LEASES_FILE,
+		("--dhcp-leasefile=" LEASES_FILE),
 	};
 	unsigned n = 0;
 

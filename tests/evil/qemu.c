@@ -48,7 +48,7 @@ static void qemu_exec(const struct scene *s)
 		"-accel",
 		"tcg",
 		"-object",
-		"memory-backend-memfd,id=m,share=on,size=" MEMORY,
+		("memory-backend-memfd,id=m,share=on,size=" MEMORY),
 		"-numa",
 		"node,memdev=m",
 		"-append",
