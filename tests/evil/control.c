@@ -161,6 +161,66 @@ enum {
 	J_NAME
 };
 
+/* Writes the text of a case to bytes, without an end of line; returns how many bytes. */
+static size_t text_make(unsigned arg, char *bytes, size_t size)
+{
+	size_t n = 0;
+
+	switch (arg) {
+	case J_DEPTH:
+		memset(bytes, '[', 100000);
+		n = 100000;
+		break;
+	case J_UTF8:
+		n = (size_t)snprintf(bytes, size,
+				     "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"\xc3\x28\xff\"}");
+		break;
+	case J_DUPLICATES:
+		n = (size_t)snprintf(
+			bytes, size,
+			"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"port.list\",\"method\":\"port.del\"}");
+		break;
+	case J_HUGE_INTEGER:
+	case J_HUGE_REAL:
+		n = (size_t)snprintf(bytes, size,
+				     "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"port.list\","
+				     "\"params\":{\"limit\":1");
+		if (arg == J_HUGE_INTEGER) {
+			memset(bytes + n, '0', 500000);
+			n += 500000;
+		} else {
+			n += (size_t)snprintf(bytes + n, 16, "e999999999");
+		}
+		memcpy(bytes + n, "}}", 2);
+		n += 2;
+		break;
+	case J_ZERO_BYTE:
+		memcpy(bytes, "{\"id\":\0}", 8);
+		n = 8;
+		break;
+	case J_BATCH:
+		n = (size_t)snprintf(bytes, size,
+				     "[{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"port.list\"}]");
+		break;
+	case J_VALUES:
+		bytes[n++] = '[';
+		for (unsigned i = 0; i < 500000; i++)
+			bytes[n++] = i % 2 ? ',' : '1';
+		bytes[n++] = '1';
+		bytes[n++] = ']';
+		break;
+	case J_NAME: /* half a megabyte of a method's name: not all of it comes back */
+		n = (size_t)snprintf(bytes, size,
+				     "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"");
+		memset(bytes + n, 'x', 500000);
+		n += 500000;
+		memcpy(bytes + n, "\"}", 2);
+		n += 2;
+		break;
+	}
+	return n;
+}
+
 /* One line, one error. */
 static void text(struct scene *s)
 {
@@ -176,63 +236,11 @@ static void text(struct scene *s)
 		[J_NAME] = "error",
 	};
 	static char bytes[1 << 20];
-	size_t n = 0;
+	size_t n = text_make(s->c->arg, bytes, sizeof(bytes));
 	struct witness *w = witness_start(s);
 	int fd = client(s);
 	const char *answer;
 
-	switch (s->c->arg) {
-	case J_DEPTH:
-		memset(bytes, '[', 100000);
-		n = 100000;
-		break;
-	case J_UTF8:
-		n = (size_t)snprintf(bytes, sizeof(bytes),
-				     "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"\xc3\x28\xff\"}");
-		break;
-	case J_DUPLICATES:
-		n = (size_t)snprintf(
-			bytes, sizeof(bytes),
-			"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"port.list\",\"method\":\"port.del\"}");
-		break;
-	case J_HUGE_INTEGER:
-	case J_HUGE_REAL:
-		n = (size_t)snprintf(bytes, sizeof(bytes),
-				     "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"port.list\","
-				     "\"params\":{\"limit\":1");
-		if (s->c->arg == J_HUGE_INTEGER) {
-			memset(bytes + n, '0', 500000);
-			n += 500000;
-		} else {
-			n += (size_t)snprintf(bytes + n, 16, "e999999999");
-		}
-		memcpy(bytes + n, "}}", 2);
-		n += 2;
-		break;
-	case J_ZERO_BYTE:
-		memcpy(bytes, "{\"id\":\0}", 8);
-		n = 8;
-		break;
-	case J_BATCH:
-		n = (size_t)snprintf(bytes, sizeof(bytes),
-				     "[{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"port.list\"}]");
-		break;
-	case J_VALUES:
-		bytes[n++] = '[';
-		for (unsigned i = 0; i < 500000; i++)
-			bytes[n++] = i % 2 ? ',' : '1';
-		bytes[n++] = '1';
-		bytes[n++] = ']';
-		break;
-	case J_NAME: /* half a megabyte of a method's name: not all of it comes back */
-		n = (size_t)snprintf(bytes, sizeof(bytes),
-				     "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"");
-		memset(bytes + n, 'x', 500000);
-		n += 500000;
-		memcpy(bytes + n, "\"}", 2);
-		n += 2;
-		break;
-	}
 	bytes[n++] = '\n';
 	put(fd, bytes, n);
 	answer = line(s, fd);

@@ -113,60 +113,49 @@ enum {
 	O_NOT_AGREED
 };
 
-/* Sends frames whose header lies in one way; returns how many. */
-static unsigned lies(struct scene *s, struct fe *fe)
+/* Makes the one thing wrong that the case is about, in the header, the frame or its length. */
+static void lie_make(unsigned arg, struct vnet_hdr *h, uint8_t *f, uint32_t *len)
 {
-	const struct vnet_hdr good = {.flags = VNET_HDR_NEEDS_CSUM,
-				      .gso_type = VNET_HDR_GSO_TCPV4,
-				      .hdr_len = HEAD,
-				      .gso_size = 1448,
-				      .csum_start = L4,
-				      .csum_offset = 16};
-	struct vnet_hdr h = good;
-	uint8_t f[TSO_LEN];
-	uint32_t len = TSO_LEN;
-
-	tcp_frame(f, len);
-	switch (s->c->arg) {
+	switch (arg) {
 	case O_CSUM_START:
-		h = (struct vnet_hdr){.flags = VNET_HDR_NEEDS_CSUM, .csum_start = TSO_LEN + 1};
+		*h = (struct vnet_hdr){.flags = VNET_HDR_NEEDS_CSUM, .csum_start = TSO_LEN + 1};
 		break;
 	case O_CSUM_OFFSET:
-		h = (struct vnet_hdr){.flags = VNET_HDR_NEEDS_CSUM,
+		*h = (struct vnet_hdr){.flags = VNET_HDR_NEEDS_CSUM,
 				      .csum_start = L4,
 				      .csum_offset = TSO_LEN - L4 - 1};
 		break;
 	case O_CSUM_WRAPS:
-		h = (struct vnet_hdr){
+		*h = (struct vnet_hdr){
 			.flags = VNET_HDR_NEEDS_CSUM, .csum_start = 65535, .csum_offset = 65535};
 		break;
 	case O_CSUM_ON_HEADER: /* it would change the address that was decided on */
-		h = (struct vnet_hdr){
+		*h = (struct vnet_hdr){
 			.flags = VNET_HDR_NEEDS_CSUM, .csum_start = 0, .csum_offset = 2};
 		break;
 	case O_GSO_0:
-		h.gso_size = 0;
+		h->gso_size = 0;
 		break;
 	case O_GSO_1:
-		h.gso_size = 1;
+		h->gso_size = 1;
 		break;
 	case O_UDP:
-		h.gso_type = VNET_HDR_GSO_UDP;
+		h->gso_type = VNET_HDR_GSO_UDP;
 		break;
 	case O_HDR_LEN_0:
-		h.hdr_len = 0;
+		h->hdr_len = 0;
 		break;
 	case O_HDR_LEN_65535:
-		h.hdr_len = 65535;
+		h->hdr_len = 65535;
 		break;
 	case O_NO_CSUM:
-		h.flags = 0;
+		h->flags = 0;
 		break;
 	case O_FLAGS: /* all that nobody knows; the checksum is wanted */
-		h.flags = 0xff;
+		h->flags = 0xff;
 		break;
 	case O_IPV6:
-		h.gso_type = VNET_HDR_GSO_TCPV6;
+		h->gso_type = VNET_HDR_GSO_TCPV6;
 		break;
 	case O_DOFF:
 		f[46] = 0x40;
@@ -181,9 +170,25 @@ static unsigned lies(struct scene *s, struct fe *fe)
 		f[20] = 0x20;
 		break;
 	case O_SHORT: /* cut behind the ports */
-		len = L4 + 4;
+		*len = L4 + 4;
 		break;
 	}
+}
+
+/* Sends frames whose header lies in one way; returns how many. */
+static unsigned lies(struct scene *s, struct fe *fe)
+{
+	struct vnet_hdr h = {.flags = VNET_HDR_NEEDS_CSUM,
+			     .gso_type = VNET_HDR_GSO_TCPV4,
+			     .hdr_len = HEAD,
+			     .gso_size = 1448,
+			     .csum_start = L4,
+			     .csum_offset = 16};
+	uint8_t f[TSO_LEN];
+	uint32_t len = TSO_LEN;
+
+	tcp_frame(f, len);
+	lie_make(s->c->arg, &h, f, &len);
 	if (s->c->arg == O_TYPES) {
 		for (unsigned t = 1; t < 256; t++)
 			if ((t & 0x7f) != 1 && (t & 0x7f) != 4) {
