@@ -24,7 +24,7 @@ static int opts_check(const char *name, const struct bridge_opts *o, struct err 
 	return 0;
 }
 
-static struct keep_key fdb_key_of(const struct bridge *br)
+static struct keep_key keep_key_of(const struct bridge *br)
 {
 	return (struct keep_key){.kind = KEEP_FDB, .slot = br->slot};
 }
@@ -32,7 +32,7 @@ static struct keep_key fdb_key_of(const struct bridge *br)
 /* From here on the table outlives this process, if anybody keeps it. */
 static int fdb_put(struct bridge *br, struct fdb *t)
 {
-	int rc = keep_put(br->sw, fdb_key_of(br), fdb_fd(t));
+	int rc = keep_put(br->sw, keep_key_of(br), fdb_fd(t));
 
 	fdb_fd_close(t);
 	return rc;
@@ -68,7 +68,7 @@ static int fdb_copy(const struct fdb *from, struct fdb *to, uint32_t now_s)
 /* The table that a predecessor left, or one like it where it was about to get another size. */
 static int fdb_take(struct bridge *br, const struct bridge_opts *opts)
 {
-	int fd = keep_take(br->sw, fdb_key_of(br)), rc;
+	int fd = keep_take(br->sw, keep_key_of(br)), rc;
 	struct fdb *old = NULL;
 	unsigned n_dropped = 0;
 
@@ -183,7 +183,7 @@ int bridge_del(struct bridge *br, struct err *err)
 	switch_change_tell(sw, &(struct switch_change){.event = SWITCH_BRIDGE_GONE, .bridge = br});
 	arena_bridge_drop(sw->arena, br->slot);
 	if (!sw->closing)
-		keep_drop(sw, fdb_key_of(br));
+		keep_drop(sw, keep_key_of(br));
 	fdb_destroy(br->fdb);
 	free(br);
 	return 0;
@@ -320,14 +320,6 @@ unsigned bridge_fdb_read(struct bridge *br, uint64_t *cursor, struct fdb_record 
 	return n_out;
 }
 
-static uint64_t key_of(const uint8_t mac[6], uint16_t vid)
-{
-	uint8_t padded[8] = {0};
-
-	memcpy(padded, mac, 6);
-	return fdb_key(padded, vid);
-}
-
 int bridge_fdb_add(struct bridge *br, const uint8_t mac[6], uint16_t vid, struct port *port,
 		   struct err *err)
 {
@@ -354,7 +346,7 @@ int bridge_fdb_add(struct bridge *br, const uint8_t mac[6], uint16_t vid, struct
 		err_hint(err, owner == port ? "it needs no entry" : "give that port guard off first");
 		return -EEXIST;
 	}
-	if (fdb_add(br->fdb, key_of(mac, vid), port->id, switch_now_s(br->sw)) < 0)
+	if (fdb_add(br->fdb, fdb_key_of(mac, vid), port->id, switch_now_s(br->sw)) < 0)
 		return err_set(err, -ENOSPC,
 			       "bridge \"%s\": the table has no room for this address", br->name);
 	return 0;
@@ -362,7 +354,7 @@ int bridge_fdb_add(struct bridge *br, const uint8_t mac[6], uint16_t vid, struct
 
 int bridge_fdb_del(struct bridge *br, const uint8_t mac[6], uint16_t vid, struct err *err)
 {
-	if (fdb_del(br->fdb, key_of(mac, vid)) < 0)
+	if (fdb_del(br->fdb, fdb_key_of(mac, vid)) < 0)
 		return err_set(err, -ENOENT,
 			       "bridge \"%s\": no address %02x:%02x:%02x:%02x:%02x:%02x in vlan %u",
 			       br->name, mac[0], mac[1], mac[2], mac[3], mac[4], mac[5], vid);

@@ -68,6 +68,15 @@ static inline uint64_t fdb_key(const uint8_t *mac, uint16_t vid)
 	return (k & 0xffffffffffffull) | (uint64_t)vid << 48 | 1ull << 63;
 }
 
+/* The same of six bytes alone. */
+static inline uint64_t fdb_key_of(const uint8_t mac[6], uint16_t vid)
+{
+	uint8_t padded[8] = {0};
+
+	__builtin_memcpy(padded, mac, 6);
+	return fdb_key(padded, vid);
+}
+
 /* The process's secret, set before the first table exists: a predecessor's, or made then. */
 extern uint64_t fdb_secret[3];
 void fdb_secret_make(void); /* unless there is one */

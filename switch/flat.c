@@ -79,18 +79,9 @@ bool flat_frame(struct burst *b, unsigned i, const struct vnet_hdr *hdr, uint32_
 	return true;
 }
 
-/* The start of a frame as it leaves, to out[FRAME_HEAD + VLAN_TAG]: its bytes. */
-static uint32_t frame_start(const struct frame *f, const struct delivery *d, uint8_t *out)
-{
-	if (!d->as_is)
-		return delivery_head(f, d, out);
-	memcpy(out, f->head, f->head_len);
-	return f->head_len;
-}
-
 void flat_whole(const struct frame *f, const struct delivery *d, uint8_t *to, struct vnet_hdr *hdr)
 {
-	to += frame_start(f, d, to);
+	to += delivery_start(f, d, to);
 	for (unsigned k = 0; k < f->n_segs; k++) {
 		memcpy(to, f->segs[k].va, f->segs[k].len);
 		to += f->segs[k].len;
@@ -100,7 +91,7 @@ void flat_whole(const struct frame *f, const struct delivery *d, uint8_t *to, st
 
 void flat_begin(struct flat *w, const struct frame *f, const struct delivery *d, uint32_t peer)
 {
-	uint32_t head_len = frame_start(f, d, w->head);
+	uint32_t head_len = delivery_start(f, d, w->head);
 
 	w->from = (struct cursor){.seg = f->segs};
 	/* With an offload, the first piece is the rest of the snapshot. */

@@ -104,4 +104,13 @@ static inline uint32_t delivery_head(const struct frame *f, const struct deliver
 	return (uint32_t)(at - out) + f->head_len - d->off;
 }
 
+/* The same of a delivery that may leave the frame as it is. */
+static inline uint32_t delivery_start(const struct frame *f, const struct delivery *d, uint8_t *out)
+{
+	if (!d->as_is)
+		return delivery_head(f, d, out);
+	memcpy(out, f->head, f->head_len);
+	return f->head_len;
+}
+
 #endif

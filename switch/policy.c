@@ -49,14 +49,6 @@ int port_policy_check(const struct port_policy *p, struct err *err)
 }
 
 /* The key of mac in VLAN vid. */
-static uint64_t key_of(const uint8_t *mac, uint16_t vid)
-{
-	uint8_t padded[8] = {0};
-
-	memcpy(padded, mac, 6);
-	return fdb_key(padded, vid);
-}
-
 static bool owns(const struct port *p, const uint8_t *mac)
 {
 	const struct guard *g = &p->kept->policy.guard;
@@ -80,7 +72,7 @@ static int static_check(const struct bridge *br, const char *name, const struct 
 {
 	for (uint16_t vid = 1; vid <= VLAN_VID_MAX; vid++) {
 		uint16_t id = vlan_policy_carries(vlan, vid)
-				      ? fdb_static_port(br->fdb, key_of(mac, vid))
+				      ? fdb_static_port(br->fdb, fdb_key_of(mac, vid))
 				      : FDB_NO_PORT;
 		const struct port *p = id < SWITCH_PORTS_MAX ? br->sw->by_id[id] : NULL;
 
@@ -149,7 +141,7 @@ void port_policy_settle(struct port *p)
 
 	for (uint16_t vid = 1; g->checks & GUARD_MAC && vid <= VLAN_VID_MAX; vid++)
 		if (vlan_policy_carries(&p->kept->vlan, vid))
-			fdb_disown(p->bridge->fdb, key_of(g->mac, vid), p->id);
+			fdb_disown(p->bridge->fdb, fdb_key_of(g->mac, vid), p->id);
 }
 
 int port_policy_set(struct port *p, const struct port_policy *policy, struct err *err)

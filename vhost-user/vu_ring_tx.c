@@ -136,15 +136,6 @@ static void buffers_commit(struct vu_ring *r, struct supply *s, unsigned n)
 	r->last_used = (uint16_t)(r->last_used + n);
 }
 
-/* The start of a frame as it leaves, to out[FRAME_HEAD + VLAN_TAG]: its bytes. */
-static uint32_t frame_start(const struct frame *f, const struct delivery *d, uint8_t *out)
-{
-	if (!d->as_is)
-		return delivery_head(f, d, out);
-	memcpy(out, f->head, f->head_len);
-	return f->head_len;
-}
-
 /* A frame into chains of any layout, to a driver that takes what its sender left. */
 static enum put put_gather(struct vu_ring *r, struct supply *s, const struct frame *f,
 			   const struct delivery *d)
@@ -162,7 +153,7 @@ static enum put put_gather(struct vu_ring *r, struct supply *s, const struct fra
 	offload_header(&f->offload, delivery_shift(d), &hdr);
 	hdr.num_buffers = (uint16_t)n;
 	cursor_put(&to, (const uint8_t *)&hdr, r->hdr_len);
-	cursor_put(&to, start, frame_start(f, d, start));
+	cursor_put(&to, start, delivery_start(f, d, start));
 	cursor_copy(&to, &from, f->len - f->head_len, NULL);
 	buffers_commit(r, s, n);
 	return PUT_DONE;
@@ -176,7 +167,7 @@ static enum put put_packets(struct vu_ring *r, struct supply *s, const struct fr
 			    const struct delivery *d)
 {
 	uint8_t head[OFFLOAD_HEAD_MAX + VLAN_TAG];
-	uint32_t head_len = frame_start(f, d, head);
+	uint32_t head_len = delivery_start(f, d, head);
 	struct cursor from = {.seg = f->segs};
 	struct packets ps;
 	struct packet p;
@@ -231,7 +222,7 @@ static void put_start(uint8_t *va, unsigned hdr_len, const struct frame *f, cons
 		hdr.num_buffers = 1;
 		memcpy(va, &hdr, hdr_len);
 	}
-	head_copy(va + hdr_len, start, frame_start(f, d, start));
+	head_copy(va + hdr_len, start, delivery_start(f, d, start));
 }
 
 /* What one vu_ring_tx() has delivered. */

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "control/rpc/switch_find.h"
+#include "control/rpc/text_of.h"
 #include "vm-launcher/console_log.h"
 #include "vm-launcher/file.h"
 #include "vm-launcher/listing.h"
@@ -233,13 +234,6 @@ static int run_show(struct cli *cli, const json_t *params, json_t **result, stru
 	json_decref(list);
 	*result = one;
 	return EXIT_DONE;
-}
-
-static const char *text_of(const json_t *o, const char *key)
-{
-	const char *text = json_string_value(json_object_get(o, key));
-
-	return text ? text : "";
 }
 
 static void print_show(struct cli *cli, const json_t *params, const json_t *result)

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "control/rpc/text_of.h"
 #include "vm-launcher/file.h"
 #include "vm-launcher/lab_run.h"
 
@@ -31,13 +32,6 @@ static void put_escaped(FILE *f, const char *text)
 			fputc((unsigned char)*text < 0x20 ? '?' : *text, f);
 		}
 	}
-}
-
-static const char *text_of(const json_t *o, const char *key)
-{
-	const char *text = json_string_value(json_object_get(o, key));
-
-	return text ? text : "";
 }
 
 static void put_case(FILE *f, const char *lab, const json_t *r)

@@ -8,18 +8,12 @@
 
 #include "control/cli/table.h"
 #include "control/rpc/switch_find.h"
+#include "control/rpc/text_of.h"
 #include "vm-launcher/lab_network.h"
 #include "vm-launcher/vm_client.h"
 #include "vm-launcher/vm_status.h"
 
 #define CONNECT_TIMEOUT_MS 1000
-
-static const char *text_of(const json_t *o, const char *key)
-{
-	const char *text = json_string_value(json_object_get(o, key));
-
-	return text ? text : "";
-}
 
 /* {port: state} of the switch, or {}. */
 static json_t *port_states(struct cli *cli)

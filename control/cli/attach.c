@@ -4,15 +4,9 @@
 #include <string.h>
 
 #include "control/cli/show.h"
+#include "control/rpc/text_of.h"
 
 #define RING "1024" /* a 64 KB frame takes some 43 buffers: six of them fill a ring of 256 */
-
-static const char *text_of(const json_t *port, const char *key)
-{
-	const char *text = json_string_value(json_object_get(port, key));
-
-	return text ? text : "";
-}
 
 /* 0: none was given. */
 static long long mtu_of(const json_t *port)

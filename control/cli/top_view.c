@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "control/rpc/text_of.h"
+
 #define NAME_WIDTH_MIN 12
 #define NAME_WIDTH_MAX 32
 #define NUMBER_WIDTH   9
@@ -38,13 +40,6 @@ int top_column_of(char key)
 		if (columns[i].letter == key)
 			return (int)i;
 	return -1;
-}
-
-static const char *text_of(const json_t *o, const char *key)
-{
-	const char *text = json_string_value(json_object_get(o, key));
-
-	return text ? text : "";
 }
 
 static double number_of(const json_t *o, const char *key)

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "control/daemon/events.h"
 #include "control/daemon/page.h"
+#include "control/rpc/text_of.h"
 
 static void state_publish(struct vm_seen *vm, const char *old)
 {
@@ -41,13 +42,6 @@ static void on_gone(void *arg)
 		state_publish(vm, old);
 	}
 	vm_free(vm);
-}
-
-static const char *text_of(const json_t *params, const char *key)
-{
-	const char *text = json_string_value(json_object_get(params, key));
-
-	return text ? text : "";
 }
 
 /* What a process is to others. False when there is none. */
