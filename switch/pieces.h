@@ -5,7 +5,7 @@
  *
  * Threads  any; a cursor is its caller's.
  * Trust    The pieces may be a guest's memory: bytes are copied, never looked at. That a list has
- * as many bytes as are asked for is the caller's to know.
+ *          as many bytes as are asked for is the caller's to know.
  */
 #ifndef SWITCH_PIECES_H
 #define SWITCH_PIECES_H

@@ -1,4 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Base64 (RFC 4648), in which the guest agent takes and gives bytes.
+ *
+ * Threads  any.
+ * Trust    base64_decode() takes a guest's text.
+ */
 #ifndef VM_LAUNCHER_BASE64_H
 #define VM_LAUNCHER_BASE64_H
 

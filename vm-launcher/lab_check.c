@@ -4,8 +4,8 @@
  *
  * How      A ping is tried until it is answered or its time is over. That nobody answers proves
  *          something only when the question was asked and somebody was there to answer: so a
- * no-ping also wants both guests ready, the target's own ping to itself, and at least three frames
- * counted by the switch on the sender's ports.
+ *          no-ping also wants both guests ready, the target's own ping to itself, and at least three frames
+ *          counted by the switch on the sender's ports.
  */
 #include <errno.h>
 #include <stdarg.h>

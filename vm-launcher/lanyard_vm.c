@@ -3,9 +3,9 @@
  * lanyard-vm: the supervisor of one VM. Started by `lanyard`, not by people.
  *
  * How      lanyard-vm RUN_DIR ID LOCK_FD REPORT_FD [STORE_LOCK_FD]. LOCK_FD holds the VM's lock: it lives
- * as long as this process and its guard (vm_guard.h), so whoever gets the lock knows that nobody
- * supervises the VM. STORE_LOCK_FD is QEMU's to hold (vm_store.h). On REPORT_FD one line says "ok", or
- * why not, once the VM's socket answers.
+ *          as long as this process and its guard (vm_guard.h), so whoever gets the lock knows that nobody
+ *          supervises the VM. STORE_LOCK_FD is QEMU's to hold (vm_store.h). On REPORT_FD one line says "ok", or
+ *          why not, once the VM's socket answers.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -3,7 +3,7 @@
  * QEMU's machine protocol: the greeting, commands with their answers, events.
  *
  * How      Commands are answered in their order; each carries an id all the same. The greeting
- * comes when QEMU has reached its main loop, that is, when its vhost-user sockets are served.
+ *          comes when QEMU has reached its main loop, that is, when its vhost-user sockets are served.
  *          It may be destroyed from its own callbacks.
  * Threads  the loop's thread.
  * Trust    QEMU may have been taken over by its guest: lines are bounded (1 MiB), answers nobody

@@ -9,7 +9,7 @@
  *          each. Without a subscriber nothing is built or kept.
  * Threads  events_publish(), events_wanted(): any. The rest: control.
  * Trust    A subscriber that does not read costs RPC_NOTIFY_MAX_BYTES: what finds no room is
- * counted and said with the next event that does ("lost"), within a second of its reading again.
+ *          counted and said with the next event that does ("lost"), within a second of its reading again.
  * Limits   EVENTS_QUEUED wait for the loop; what is beyond counts as lost for everybody.
  */
 #ifndef CONTROL_DAEMON_EVENTS_H

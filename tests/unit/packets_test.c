@@ -3,8 +3,8 @@
  * What a frame becomes for a receiver, byte for byte as the oracle builds it from fields.
  *
  * How      Random frames (tags, options, extension headers, odd lengths) go through
- * offload_accept() and the packetiser as a driver would do it: the tags changed on the way, the
- * payload copied in random pieces.
+ *          offload_accept() and the packetiser as a driver would do it: the tags changed on the way, the
+ *          payload copied in random pieces.
  */
 #include <setjmp.h>
 #include <stdarg.h>
