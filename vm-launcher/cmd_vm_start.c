@@ -23,7 +23,7 @@ static const struct param start_params[] = {
 	VM_OPTION_ROWS,
 	{"nic", PARAM_LIST, 0, 0, 0, "NIC",
 	 "a NIC: BR[,access=10][,trunk=10,20-29][,native=1][,mac=..][,model=e1000][,mtu=9000]"
-	 "[,guard=off], or user[,ssh=2222]"},
+	 "[,guard=off][,ip=dhcp or 10.0.0.2/24][,gateway=10.0.0.1], or user[,ssh=2222]"},
 	{.name = NULL},
 };
 

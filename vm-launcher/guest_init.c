@@ -20,7 +20,7 @@ const char guest_init_script[] =
 	"for word in $(cat /proc/cmdline); do\n"
 	"	case $word in\n"
 	"	lanyard.host=*) hostname \"${word#*=}\" ;;\n"
-	"	lanyard.dhcp=*) dhcp=${word#*=} ;;\n"
+	"	lanyard.dhcp=*) dhcp=\"$dhcp ${word#*=}\" ;;\n"
 	"	lanyard.sort) sort=1 ;;\n"
 	"	esac\n"
 	"done\n"
@@ -51,7 +51,9 @@ const char guest_init_script[] =
 	"	done >/run/qemu-ga.log 2>&1 &\n"
 	"fi\n"
 	"acpid -l /run/acpid.log\n"
-	"[ -n \"$dhcp\" ] && udhcpc -b -i \"$dhcp\" -s /etc/udhcpc.script >/run/udhcpc.log 2>&1 &\n"
+	"for nic in $dhcp; do\n"
+	"	udhcpc -b -R -i \"$nic\" -x \"hostname:$(hostname)\" -s /etc/udhcpc/default.script &\n"
+	"done >/run/udhcpc.log 2>&1\n"
 	"while :; do setsid cttyhack sh -l; sleep 1; done\n";
 
 const char guest_shutdown_script[] = "#!/bin/busybox sh\n"
@@ -66,13 +68,19 @@ const char guest_acpi_script[] = "#!/bin/busybox sh\n"
 				 "sync\n"
 				 "exec busybox poweroff -f\n";
 
+/* The NIC's link-local address stays, and with it IPv6. */
 const char guest_dhcp_script[] =
 	"#!/bin/busybox sh\n"
 	"case $1 in\n"
-	"deconfig) ip addr flush dev \"$interface\" ;;\n"
+	"deconfig)\n"
+	"	ip link set \"$interface\" up\n"
+	"	ip -4 addr flush dev \"$interface\"\n"
+	"	;;\n"
 	"bound | renew)\n"
+	"	[ \"$1\" = renew ] || ip -4 addr flush dev \"$interface\"\n"
 	"	ip addr replace \"$ip/${mask:-24}\" dev \"$interface\"\n"
 	"	[ -n \"$router\" ] && ip route replace default via \"${router%% *}\" dev \"$interface\"\n"
-	"	for server in $dns; do echo \"nameserver $server\"; done >/etc/resolv.conf\n"
+	"	[ -n \"$dns\" ] && for server in $dns; do echo \"nameserver $server\"; done >/etc/resolv.conf\n"
 	"	;;\n"
-	"esac\n";
+	"esac\n"
+	"true\n";

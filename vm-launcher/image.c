@@ -216,7 +216,10 @@ static int build(struct build *b)
 	add_script(b, "init", guest_init_script);
 	add_script(b, "sbin/shutdown", guest_shutdown_script);
 	add_script(b, "etc/acpi/PWRF/00000080", guest_acpi_script);
-	add_script(b, "etc/udhcpc.script", guest_dhcp_script);
+	/* Where Debian's busybox looks for it, and where others do. */
+	add_script(b, "etc/udhcpc/default.script", guest_dhcp_script);
+	add_parents(b, "usr/share/udhcpc/default.script");
+	cpio_symlink(&b->cpio, "usr/share/udhcpc/default.script", "/etc/udhcpc/default.script");
 	rc = add_programs(b);
 	if (rc == 0)
 		rc = add_modules(b);

@@ -24,7 +24,8 @@ static const struct param nic_rows[] = {
 	{"access", PARAM_INT, 0, 1, VLAN_VID_MAX, NULL, "untagged member of one VLAN"},
 	{"trunk", PARAM_VIDS, 0, 0, 0, NULL, "tagged member of these VLANs"},
 	{"native", PARAM_INT, 0, 1, VLAN_VID_MAX, NULL, "VLAN of untagged frames"},
-	{"ip", PARAM_LIST, 0, 0, 0, NULL, "addresses with /length"},
+	{"ip", PARAM_LIST, 0, 0, 0, NULL, "addresses with /length, or dhcp"},
+	{"gateway", PARAM_STRING, 0, 1, 45, NULL, "the way to everything else"},
 	{"mac", PARAM_MAC, 0, 0, 0, NULL, "its address"},
 	{"model", PARAM_STRING, 0, 1, 31, NULL, "the card: " NIC_MODEL_NAMES},
 	{"mtu", PARAM_INT, 0, 68, 65535, NULL, "largest payload of a frame in bytes"},
@@ -36,19 +37,11 @@ static const struct param nic_rows[] = {
 static int read_ips(const struct yaml_doc *doc, const struct yaml_node *node, const json_t *ips,
 		    struct vm_nic *n, struct err *err)
 {
-	for (size_t i = 0; i < json_array_size(ips); i++) {
-		const char *ip = json_string_value(json_array_get(ips, i));
+	struct err why = ERR_NONE;
 
-		if (n->n_ips == VM_IPS_MAX)
-			return yaml_fail(doc, node, err, "more than %d addresses on one NIC",
-					 VM_IPS_MAX);
-		if (!vm_cidr_is_valid(ip))
-			return yaml_fail(doc, node, err,
-					 "ip: \"%.50s\" is no address with its length, like "
-					 "10.0.10.11/24",
-					 ip);
-		snprintf(n->ips[n->n_ips++], sizeof(n->ips[0]), "%.63s", ip);
-	}
+	for (size_t i = 0; i < json_array_size(ips); i++)
+		if (vm_nic_ip_add(n, json_string_value(json_array_get(ips, i)), &why) < 0)
+			return yaml_fail(doc, node, err, "%.250s", why.text);
 	return 0;
 }
 
@@ -111,6 +104,18 @@ static int read_guard(const struct yaml_doc *doc, const struct yaml_node *node,
 	return why.hint[0] ? err_hint(err, "%.200s", why.hint) : -EINVAL;
 }
 
+static int read_gateway(const struct yaml_doc *doc, const struct yaml_node *node,
+			const json_t *params, struct vm_nic *n, struct err *err)
+{
+	const char *gateway = json_string_value(json_object_get(params, "gateway"));
+	struct err why = ERR_NONE;
+
+	if (!gateway || (vm_nic_gateway_set(n, gateway, &why) == 0 &&
+			 vm_nic_gateway_check(n, &why) == 0))
+		return 0;
+	return yaml_fail(doc, yaml_get(node, "gateway"), err, "%.250s", why.text);
+}
+
 static int fill_nic(const struct yaml_doc *doc, const struct lab *lab, const struct yaml_node *node,
 		    const json_t *params, struct vm_nic *n, struct err *err)
 {
@@ -136,7 +141,8 @@ static int fill_nic(const struct yaml_doc *doc, const struct lab *lab, const str
 	if (n->ssh_port && !n->user)
 		return yaml_fail(doc, yaml_get(node, "ssh"), err, "ssh: belongs to `to: user`");
 	if (read_vlans(doc, node, params, n, err) < 0 || read_card(doc, node, params, n, err) < 0 ||
-	    read_ips(doc, yaml_get(node, "ip"), json_object_get(params, "ip"), n, err) < 0)
+	    read_ips(doc, yaml_get(node, "ip"), json_object_get(params, "ip"), n, err) < 0 ||
+	    read_gateway(doc, node, params, n, err) < 0)
 		return -EINVAL;
 	return read_guard(doc, yaml_get(node, "guard"), params, n, err);
 }

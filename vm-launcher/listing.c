@@ -164,6 +164,8 @@ static char *nics_text(const json_t *row)
 		const char *ip = json_string_value(json_array_get(json_object_get(nic, "ips"), 0));
 		size_t len = strlen(text);
 
+		if (!ip && json_is_true(json_object_get(nic, "dhcp")))
+			ip = "dhcp";
 		snprintf(text + len, sizeof(text) - len, "%s%s%s%s", i ? ", " : "",
 			 bridge[0] ? (slash ? slash + 1 : bridge) : "user", ip ? " " : "",
 			 ip ? ip : "");

@@ -133,6 +133,11 @@ static int resolve_image(struct vm_spec *s, const char *state_dir, struct err *e
 	int rc;
 
 	if (!s->image[0]) {
+		for (unsigned i = 0; i < s->n_nics; i++)
+			if (s->nics[i].dhcp)
+				return err_set(err, -EINVAL,
+					       "vm \"%s\": ip: dhcp is what the busybox image does; a guest of "
+					       "one's own asks by itself: leave it out", s->name);
 		snprintf(s->boot_kernel, sizeof(s->boot_kernel), "%s", s->kernel);
 		snprintf(s->boot_initrd, sizeof(s->boot_initrd), "%s", s->initrd);
 		snprintf(s->boot_append, sizeof(s->boot_append), "%s", s->append);
@@ -159,11 +164,11 @@ static int resolve_image(struct vm_spec *s, const char *state_dir, struct err *e
 	if (drivers[0] && s->n_nics > 1)
 		strncat(s->boot_append, " lanyard.sort",
 			sizeof(s->boot_append) - strlen(s->boot_append) - 1);
+	/* QEMU's user network has a DHCP server. */
 	for (unsigned i = 0; i < s->n_nics; i++)
-		if (s->nics[i].user) {
+		if (s->nics[i].user || s->nics[i].dhcp) {
 			size_t n = strlen(s->boot_append);
 
-			/* QEMU's user network has a DHCP server; the guest takes its address. */
 			snprintf(s->boot_append + n, sizeof(s->boot_append) - n,
 				 " lanyard.dhcp=eth%u", i);
 		}

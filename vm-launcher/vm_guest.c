@@ -18,9 +18,12 @@
 #define SHUTDOWN_CALL_MS  1000
 #define ADDRESS_TRIES	  20
 #define ADDRESS_RETRY_NS  (500 * MS_NS)
+#define LEASE_RETRY_NS	  (2 * S_NS)
+#define STATUS_NO_LEASE	  4
 #define POWER_BUTTON_PART 0.4 /* of the time to stop is the agent's; then the button */
 
-/* Arguments: MAC, CIDR, MAC, mtu=9000, … Exits 3 when a NIC is not there. */
+/* Arguments: MAC, CIDR, MAC, mtu=9000, MAC, via=10.0.0.1, MAC, dhcp, … Exits 3 when a NIC is not there, 4 when
+ * one has no address by DHCP yet. */
 static const char address_script[] =
 	"while [ $# -ge 2 ]; do\n"
 	"	found=\n"
@@ -31,6 +34,9 @@ static const char address_script[] =
 	"		ip link set \"$found\" up || exit 1\n"
 	"		case $2 in\n"
 	"		mtu=*) ip link set \"$found\" mtu \"${2#mtu=}\" || exit 1 ;;\n"
+	"		dhcp) ip -4 addr show dev \"$found\" | grep -q inet || exit 4 ;;\n"
+	"		via=*:*) ip -6 route replace default via \"${2#via=}\" dev \"$found\" || exit 1 ;;\n"
+	"		via=*) ip route replace default via \"${2#via=}\" dev \"$found\" || exit 1 ;;\n"
 	"		*) ip addr replace \"$2\" dev \"$found\" || exit 1 ;;\n"
 	"		esac\n"
 	"	done 2>&1\n"
@@ -38,17 +44,25 @@ static const char address_script[] =
 	"	shift 2\n"
 	"done\n";
 
+static void add_word(json_t *argv, const struct vm_nic *n, const char *what, const char *value)
+{
+	char text[64];
+
+	snprintf(text, sizeof(text), "%s%s", what, value);
+	json_array_append_new(argv, json_string(n->mac));
+	json_array_append_new(argv, json_string(text));
+}
+
 /* A virtio device tells its driver the MTU; to others it is told here, where they have an agent. */
 static void add_mtu(json_t *argv, const struct vm_nic *n)
 {
 	const struct nic_model *m = nic_model_find(n->model, NULL);
-	char text[24];
+	char bytes[16];
 
 	if (!n->mtu || !m || !m->driver)
 		return;
-	snprintf(text, sizeof(text), "mtu=%d", n->mtu);
-	json_array_append_new(argv, json_string(n->mac));
-	json_array_append_new(argv, json_string(text));
+	snprintf(bytes, sizeof(bytes), "%d", n->mtu);
+	add_word(argv, n, "mtu=", bytes);
 }
 
 static json_t *address_command(const struct vm_spec *s)
@@ -59,10 +73,15 @@ static json_t *address_command(const struct vm_spec *s)
 	for (unsigned i = 0; i < s->n_nics; i++)
 		add_mtu(argv, &s->nics[i]);
 	for (unsigned i = 0; i < s->n_nics; i++)
-		for (unsigned j = 0; j < s->nics[i].n_ips; j++) {
-			json_array_append_new(argv, json_string(s->nics[i].mac));
-			json_array_append_new(argv, json_string(s->nics[i].ips[j]));
-		}
+		for (unsigned j = 0; j < s->nics[i].n_ips; j++)
+			add_word(argv, &s->nics[i], "", s->nics[i].ips[j]);
+	for (unsigned i = 0; i < s->n_nics; i++)
+		if (s->nics[i].gateway[0])
+			add_word(argv, &s->nics[i], "via=", s->nics[i].gateway);
+	/* The last: what can be set is set then. */
+	for (unsigned i = 0; i < s->n_nics; i++)
+		if (s->nics[i].dhcp)
+			add_word(argv, &s->nics[i], "dhcp", "");
 	if (json_array_size(argv) == n_fixed) {
 		json_decref(argv);
 		return NULL;
@@ -78,18 +97,24 @@ static void on_addresses(void *arg, const json_t *result, const struct err *err)
 	if (!agent_is_ready(vm->agent) || vm_is_over(vm))
 		return; /* it comes back with the agent */
 	if (result && status == 0) {
+		if (vm->n_address_tries >= ADDRESS_TRIES)
+			vm_reason_set(vm, "%s", "");
 		vm_ready_set(vm, true);
 		return;
 	}
-	if (++vm->n_address_tries < ADDRESS_TRIES) {
-		loop_timer_add(vm->loop, ADDRESS_RETRY_NS, vm_guest_agent_ready, vm,
-			       &vm->address_retry);
+	/* Who gives addresses out may come at any time. */
+	if (++vm->n_address_tries < ADDRESS_TRIES || (result && status == STATUS_NO_LEASE))
+		loop_timer_add(vm->loop,
+			       vm->n_address_tries < ADDRESS_TRIES ? ADDRESS_RETRY_NS : LEASE_RETRY_NS,
+			       vm_guest_agent_ready, vm, &vm->address_retry);
+	if (vm->n_address_tries < ADDRESS_TRIES ||
+	    (vm->n_address_tries > ADDRESS_TRIES && result && status == STATUS_NO_LEASE)) /* said already */
 		return;
-	}
-	if (result)
-		snprintf(vm->reason, sizeof(vm->reason),
-			 "the guest's addresses could not be set: its `ip` ended with status %d",
-			 (int)status);
+	if (result && status == STATUS_NO_LEASE)
+		vm_reason_set(vm, "the guest has no address by DHCP: nobody gave it one yet");
+	else if (result)
+		vm_reason_set(vm, "the guest's addresses could not be set: its `ip` ended with status %d",
+			      (int)status);
 	else
 		vm_reason_set(vm, "the guest's addresses could not be set: %.300s", err->text);
 	LOG_WARN("%s", vm->reason);

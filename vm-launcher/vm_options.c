@@ -74,7 +74,7 @@ static int set_mac(struct vm_nic *n, const char *mac, struct err *err)
 static int set_key(struct vm_nic *n, const char *key, const char *value, struct err *err)
 {
 	static const char *const known[] = {"access", "trunk", "native", "mac",
-					    "model",  "mtu",   "ssh", "guard"};
+					    "model",  "mtu",   "ssh", "guard", "ip", "gateway"};
 	const char *near;
 
 	if (!strcmp(key, "access") || !strcmp(key, "native")) {
@@ -93,6 +93,10 @@ static int set_key(struct vm_nic *n, const char *key, const char *value, struct 
 	}
 	if (!strcmp(key, "mac"))
 		return set_mac(n, value, err);
+	if (!strcmp(key, "ip"))
+		return vm_nic_ip_add(n, value, err);
+	if (!strcmp(key, "gateway") || !strcmp(key, "gw"))
+		return vm_nic_gateway_set(n, value, err);
 	if (!strcmp(key, "ssh")) {
 		if (!n->user || number(value, 1, 65535, &n->ssh_port) < 0)
 			return err_set(err, -EINVAL,
@@ -211,6 +215,8 @@ int vm_nic_parse(struct vm_spec *s, const char *text, const char *prefix, struct
 		rc = check_vlans(n, err);
 	if (rc == 0)
 		rc = vm_nic_check(n, err);
+	if (rc == 0)
+		rc = vm_nic_gateway_check(n, err);
 	if (rc == 0 && n->guard[0])
 		rc = vm_nic_guard_check(n, err);
 	if (rc < 0) {

@@ -48,7 +48,7 @@ void vm_options_apply(struct vm_spec *s, const json_t *params);
 
 /*
  * Adds a NIC from "BR[,access=10][,trunk=10,20-29][,native=1][,mac=..][,model=..]
- * [,mtu=..][,guard=mac]" or "user[,ssh=2222]".
+ * [,mtu=..][,guard=mac][,ip=dhcp][,gateway=..]" or "user[,ssh=2222]".
  * prefix is put before the bridge's name ("LAB/"), may be "".
  */
 int vm_nic_parse(struct vm_spec *s, const char *text, const char *prefix, struct err *err);

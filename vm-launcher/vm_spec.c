@@ -82,7 +82,7 @@ int vm_nic_guard_check(const struct vm_nic *n, struct err *err)
 
 	if (rc == 0 && guards_need_addresses(checks) && !n->n_ips) {
 		err_set(err, -EINVAL, "guard \"%s\" has no address to compare with", n->guard);
-		err_hint(err, "a lab file's `ip:` gives the NIC addresses");
+		err_hint(err, "`ip` gives the NIC addresses; one by DHCP is not known before");
 		return -EINVAL;
 	}
 	return rc;
@@ -109,16 +109,87 @@ bool vm_cidr_is_valid(const char *text)
 	return !*end && len >= 0 && len <= bits;
 }
 
+int vm_nic_ip_add(struct vm_nic *n, const char *text, struct err *err)
+{
+	bool dhcp = !strcmp(text, "dhcp");
+
+	if (n->dhcp || (dhcp && n->n_ips))
+		return err_set(err, -EINVAL, "ip: dhcp stands alone, without other addresses");
+	if (dhcp) {
+		n->dhcp = true;
+		return 0;
+	}
+	if (n->n_ips == VM_IPS_MAX)
+		return err_set(err, -EINVAL, "more than %d addresses on one NIC", VM_IPS_MAX);
+	if (!vm_cidr_is_valid(text))
+		return err_set(err, -EINVAL,
+			       "ip: \"%.50s\" is no address with its length, like 10.0.10.11/24, nor dhcp",
+			       text);
+	snprintf(n->ips[n->n_ips++], sizeof(n->ips[0]), "%.63s", text);
+	return 0;
+}
+
+/* The address's family, and its 4 or 16 bytes; 0: it is none. */
+static int address_of(const char *text, uint8_t bytes[16])
+{
+	if (inet_pton(AF_INET, text, bytes) == 1)
+		return AF_INET;
+	return inet_pton(AF_INET6, text, bytes) == 1 ? AF_INET6 : 0;
+}
+
+int vm_nic_gateway_set(struct vm_nic *n, const char *text, struct err *err)
+{
+	uint8_t bytes[16];
+
+	if (strlen(text) >= sizeof(n->gateway) || !address_of(text, bytes))
+		return err_set(err, -EINVAL, "gateway: \"%.50s\" is no address, like 10.0.10.1", text);
+	snprintf(n->gateway, sizeof(n->gateway), "%s", text);
+	return 0;
+}
+
+/* Whether an address with its length has the other one in its network. */
+static bool is_neighbour(const char *cidr, const char *gateway)
+{
+	uint8_t own[16], other[16];
+	char host[64];
+	long bits = strtol(strchr(cidr, '/') + 1, NULL, 10);
+
+	snprintf(host, sizeof(host), "%.*s", (int)strcspn(cidr, "/"), cidr);
+	if (address_of(host, own) != address_of(gateway, other))
+		return false;
+	for (long i = 0; i < bits; i++)
+		if ((own[i / 8] ^ other[i / 8]) & (0x80 >> i % 8))
+			return false;
+	return true;
+}
+
+int vm_nic_gateway_check(const struct vm_nic *n, struct err *err)
+{
+	uint8_t bytes[16];
+
+	if (!n->gateway[0])
+		return 0;
+	if (n->user || n->dhcp)
+		return err_set(err, -EINVAL, "gateway: DHCP gives this NIC its own");
+	/* A router of IPv6 has its link-local address on every network. */
+	if (address_of(n->gateway, bytes) == AF_INET6 && bytes[0] == 0xfe && (bytes[1] & 0xc0) == 0x80)
+		return 0;
+	for (unsigned i = 0; i < n->n_ips; i++)
+		if (is_neighbour(n->ips[i], n->gateway))
+			return 0;
+	return err_set(err, -EINVAL, "gateway: %s is in no network of this NIC's `ip`", n->gateway);
+}
+
 static json_t *nic_to_json(const struct vm_nic *n)
 {
 	json_t *ips = json_array();
 
 	for (unsigned i = 0; i < n->n_ips; i++)
 		json_array_append_new(ips, json_string(n->ips[i]));
-	return json_pack("{s:s,s:b,s:s,s:s,s:s,s:s,s:s,s:i,s:i,s:s,s:i,s:i,s:o}", "name", n->name,
+	return json_pack("{s:s,s:b,s:s,s:s,s:s,s:s,s:s,s:i,s:i,s:s,s:i,s:i,s:o,s:b,s:s}", "name", n->name,
 			 "user", n->user, "bridge", n->bridge, "port", n->port, "mac", n->mac,
 			 "guard", n->guard, "model", n->model, "mtu", n->mtu, "access", n->access, "trunk", n->trunk, "native", n->native, "ssh_port", n->ssh_port,
-			 "ips", ips);
+			 "ips", ips, "dhcp", n->dhcp, "gateway", n->gateway);
 }
 
 /* Texts of the spec, by JSON key: read and written by the same table. */
@@ -167,20 +238,24 @@ static int copy_text(char *to, size_t size, const json_t *from, const char *key,
 
 static int nic_from_json(struct vm_nic *n, const json_t *doc, struct err *err)
 {
-	const char *name, *bridge, *port, *mac, *trunk, *model = "virtio", *guard = "mac";
+	const char *name, *bridge, *port, *mac, *trunk, *model = "virtio", *guard = "mac", *gateway = "";
 	const struct nic_model *known;
 	json_t *ips;
-	int user;
+	int user, dhcp = 0;
 
 	memset(n, 0, sizeof(*n));
-	/* Files of before there were models, MTUs and guards are read too. */
-	if (json_unpack((json_t *)doc, "{s:s,s:b,s:s,s:s,s:s,s?s,s?s,s?i,s:i,s:s,s:i,s:i,s:o}", "name",
+	/* Files of before there were models, MTUs, guards and DHCP are read too. */
+	if (json_unpack((json_t *)doc, "{s:s,s:b,s:s,s:s,s:s,s?s,s?s,s?i,s:i,s:s,s:i,s:i,s:o,s?b,s?s}", "name",
 			&name, "user", &user, "bridge", &bridge, "port", &port, "mac", &mac,
 			"guard", &guard, "model", &model, "mtu", &n->mtu, "access", &n->access, "trunk", &trunk,
-			"native", &n->native, "ssh_port", &n->ssh_port, "ips", &ips) < 0 ||
+			"native", &n->native, "ssh_port", &n->ssh_port, "ips", &ips, "dhcp", &dhcp,
+			"gateway", &gateway) < 0 ||
 	    !json_is_array(ips) || json_array_size(ips) > VM_IPS_MAX)
 		return err_set(err, -EINVAL, "VM file: a NIC is incomplete");
 	n->user = user != 0;
+	n->dhcp = dhcp != 0;
+	if (gateway[0] && vm_nic_gateway_set(n, gateway, err) < 0)
+		return -EINVAL;
 	if (strlen(name) >= sizeof(n->name) || strlen(bridge) >= sizeof(n->bridge) ||
 	    strlen(port) >= sizeof(n->port) || strlen(trunk) >= sizeof(n->trunk) ||
 	    strlen(guard) >= sizeof(n->guard) ||

@@ -40,6 +40,8 @@ struct vm_nic {
 	int ssh_port;	 /* host port that leads to the guest's 22; 0: none */
 	unsigned n_ips;
 	char ips[VM_IPS_MAX][64]; /* CIDR, set through the agent */
+	bool dhcp;		  /* the guest asks for its address; instead of ips */
+	char gateway[46];	  /* way to everything else, set through the agent; empty: none */
 };
 
 struct vm_spec {
@@ -87,5 +89,12 @@ int vm_nic_guard_check(const struct vm_nic *n, struct err *err);
 
 /* True for an IPv4 or IPv6 address with /len. */
 bool vm_cidr_is_valid(const char *text);
+
+/* Adds what `ip` says: an address with its length, or dhcp, which stands alone. */
+int vm_nic_ip_add(struct vm_nic *n, const char *text, struct err *err);
+
+/* Sets what `gateway` says; vm_nic_gateway_check() that a NIC with its addresses can reach it. */
+int vm_nic_gateway_set(struct vm_nic *n, const char *text, struct err *err);
+int vm_nic_gateway_check(const struct vm_nic *n, struct err *err);
 
 #endif

@@ -14,10 +14,10 @@ static json_t *nic_status(const struct vm_nic *n)
 
 	for (unsigned i = 0; i < n->n_ips; i++)
 		json_array_append_new(ips, json_string(n->ips[i]));
-	return json_pack("{s:s,s:s,s:s,s:o,s:o,s:o,s:o,s:o}", "name", n->name, "mac", n->mac,
+	return json_pack("{s:s,s:s,s:s,s:o,s:o,s:o,s:o,s:o,s:b,s:o}", "name", n->name, "mac", n->mac,
 			 "model", n->model, "mtu", n->mtu ? json_integer(n->mtu) : json_null(), "port",
 			 text_or_null(n->port), "bridge", text_or_null(n->bridge), "link",
-			 json_null(), "ips", ips);
+			 json_null(), "ips", ips, "dhcp", n->dhcp, "gateway", text_or_null(n->gateway));
 }
 
 json_t *vm_status_of_spec(const struct vm_spec *s)

@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""Ports of the host in a lab file: a way out, an uplink and a mirror come with the lab and go with it."""
+"""Ports of the host in a lab file: a way out, an uplink and a mirror come with the lab and go with it, and guests find
+the way out."""
+import os
 import subprocess
 
 import session
@@ -65,7 +67,28 @@ def wrong_ports_are_told_and_leave_nothing():
             assert out("nft", "list", "tables") == ""
 
 
-private("busybox", "nft", "dnsmasq", "tcpdump")
+def guests_find_the_way_out_by_dhcp_and_by_gateway():
+    with session.LabSession() as s:
+        path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../examples/way-out.yaml")
+        s.cli("up", path, "--wait", "90s")
+        s.cli("check")
+
+        def guest_says(vm, *words):
+            return s.cli("exec", vm, "--", *words).stdout
+        for vm in ("h1", "h2"):
+            assert "default via 10.77.0.1 " in guest_says(vm, "ip", "route"), vm
+            guest_says(vm, "ping", "-c", "1", "-w", "5", "10.50.0.2")
+        assert "nameserver 10.77.0.1" in guest_says("h1", "cat", "/etc/resolv.conf")
+        assert "fe80" in guest_says("h1", "ip", "address", "show", "dev", "eth0"), "IPv6 is on"
+        nics = {vm["name"]: vm["nics"][0] for vm in s.json("vm", "list")}
+        assert nics["way-out/h1"]["dhcp"] and nics["way-out/h2"]["gateway"] == "10.77.0.1", nics
+        # By hand, without a word of where the script is.
+        guest_says("h2", "udhcpc", "-i", "eth0", "-n", "-q")
+        assert "10.77.0.2/" not in guest_says("h2", "ip", "address", "show", "dev", "eth0")
+        guest_says("h2", "ping", "-c", "1", "-w", "5", "10.50.0.2")
+
+
+private("busybox", "nft", "dnsmasq", "tcpdump", "qemu-system-x86_64", "qemu-ga")
 guest, see, behind, world = Net("guest"), Net("see"), Net("behind"), Net("world")
 out("sysctl", "-q", "-w", "net.ipv4.ip_forward=0")
 for near, net, address in (("cable", behind, "10.70.0.3/24"), ("wan", world, "10.50.0.2/24")):
@@ -74,4 +97,5 @@ for near, net, address in (("cable", behind, "10.70.0.3/24"), ("wan", world, "10
     net.ip("address", "add", address, "dev", "eth0")
     net.ip("link", "set", "eth0", "up")
 out("ip", "address", "add", "10.50.0.1/24", "dev", "wan")
-session.run(ports_of_the_host_come_and_go_with_the_lab, wrong_ports_are_told_and_leave_nothing)
+session.run(ports_of_the_host_come_and_go_with_the_lab, wrong_ports_are_told_and_leave_nothing,
+            guests_find_the_way_out_by_dhcp_and_by_gateway)

@@ -206,6 +206,13 @@ static void nic_text_is_read_with_its_own_commas(void **state)
 	vm_spec_number(&s);
 	assert_string_equal(s.nics[2].guard, "off");
 	assert_string_equal(s.nics[3].guard, "mac");
+	assert_int_equal(vm_nic_parse(&s, "sw1,ip=dhcp,access=10", "", &err), 0);
+	assert_true(s.nics[4].dhcp && !s.nics[4].n_ips && s.nics[4].access == 10);
+	assert_int_equal(vm_nic_parse(&s, "sw1,ip=10.0.0.9/24,ip=fd00::9/64,gw=10.0.0.1", "", &err), 0);
+	assert_string_equal(s.nics[5].ips[1], "fd00::9/64");
+	assert_string_equal(s.nics[5].gateway, "10.0.0.1");
+	assert_int_equal(vm_nic_parse(&s, "sw1,gateway=fe80::1,ip=fd00::8/64", "", &err), 0);
+	assert_int_equal(vm_nic_parse(&s, "sw1,gateway=10.1.255.1,ip=10.0.0.0/15", "", &err), 0);
 }
 
 static void wrong_nic_text_is_told_in_a_sentence(void **state)
@@ -241,7 +248,21 @@ static void wrong_nic_text_is_told_in_a_sentence(void **state)
 		 "nic \"sw1,guard=mac,off\": guard \"off\" is none of mac, ip, arp, dhcp, ra and off", ""},
 		{"sw1,guard=mac,ip",
 		 "nic \"sw1,guard=mac,ip\": guard \"mac,ip\" has no address to compare with",
-		 "a lab file's `ip:` gives the NIC addresses"},
+		 "`ip` gives the NIC addresses; one by DHCP is not known before"},
+		{"sw1,ip=dhcp,guard=mac,ip",
+		 "nic \"sw1,ip=dhcp,guard=mac,ip\": guard \"mac,ip\" has no address to compare with",
+		 "`ip` gives the NIC addresses; one by DHCP is not known before"},
+		{"sw1,ip=10.0.0.1", "nic \"sw1,ip=10.0.0.1\": ip: \"10.0.0.1\" is no address with its length, like "
+				    "10.0.10.11/24, nor dhcp", ""},
+		{"sw1,ip=10.0.0.1/8,ip=dhcp",
+		 "nic \"sw1,ip=10.0.0.1/8,ip=dhcp\": ip: dhcp stands alone, without other addresses", ""},
+		{"sw1,ip=dhcp,ip=10.0.0.1/8",
+		 "nic \"sw1,ip=dhcp,ip=10.0.0.1/8\": ip: dhcp stands alone, without other addresses", ""},
+		{"sw1,ip=10.0.0.1/24,gateway=10.0.1.1",
+		 "nic \"sw1,ip=10.0.0.1/24,gateway=10.0.1.1\": gateway: 10.0.1.1 is in no network of this NIC's `ip`", ""},
+		{"sw1,gw=10.0.0.1/24", "nic \"sw1,gw=10.0.0.1/24\": gateway: \"10.0.0.1/24\" is no address, like 10.0.10.1",
+		 ""},
+		{"sw1,gw=10.0.0.1,ip=dhcp", "nic \"sw1,gw=10.0.0.1,ip=dhcp\": gateway: DHCP gives this NIC its own", ""},
 		{"sw1,guard=mac,mac,mac,mac,mac,mac,mac",
 		 "nic \"sw1,guard=mac,mac,mac,mac,mac,mac,mac\": \"mac\" makes its list too long", ""},
 		{"user,guard=mac", "nic \"user,guard=mac\": QEMU's user network has no guard", ""},
@@ -316,6 +337,8 @@ static void older_spec_is_read(void **state)
 	nic = json_array_get(json_object_get(doc, "nics"), 0);
 	json_object_del(nic, "model");
 	json_object_del(nic, "mtu");
+	json_object_del(nic, "dhcp");
+	json_object_del(nic, "gateway");
 	assert_int_equal(vm_spec_from_json(&back, doc, &err), 0);
 	assert_memory_equal(&s, &back, sizeof(s));
 	json_object_set_new(nic, "model", json_string("e1001"));
@@ -335,6 +358,8 @@ static void spec_comes_back_from_its_file(void **state)
 	spec_two_nics(&s);
 	snprintf(s.nics[0].ips[0], sizeof(s.nics[0].ips[0]), "10.0.0.1/24");
 	s.nics[0].n_ips = 1;
+	snprintf(s.nics[0].gateway, sizeof(s.nics[0].gateway), "10.0.0.254");
+	s.nics[1].dhcp = true;
 	doc = vm_spec_to_json(&s);
 	assert_int_equal(vm_spec_from_json(&back, doc, &err), 0);
 	assert_memory_equal(&s, &back, sizeof(s));
