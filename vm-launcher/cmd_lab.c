@@ -220,7 +220,7 @@ static const struct method m_down = {
 	lab_params,
 	METHOD_LOCAL,
 	"Guests without a disk are switched off; those with one are asked "
-	"to shut down."};
+	"to shut down. Returns when a switch that was started for the lab, and that nobody else needs, has ended."};
 static const struct method m_labs = {"lab.list", "labs",       "Show the labs that are up",
 				     NULL,	 METHOD_LOCAL, NULL};
 static const struct method m_check = {

@@ -12,6 +12,7 @@
 #include "vm-launcher/console_log.h"
 #include "vm-launcher/file.h"
 #include "vm-launcher/listing.h"
+#include "vm-launcher/switch_start.h"
 #include "vm-launcher/vm_client.h"
 #include "vm-launcher/vm_commands.h"
 #include "vm-launcher/vm_methods.h"
@@ -131,6 +132,8 @@ static int stop(struct cli *cli, const json_t *params, const char *method, json_
 	char full[VM_NAME_BYTES];
 	int rc = call(cli, params, method, args, timeout_ms, result, err);
 
+	if (rc == EXIT_DONE)
+		switch_await_end(cli->run_dir);
 	if (rc != EXIT_NOT_RUNNING || cmd_vm_name(cli, params, full, err) < 0)
 		return rc;
 	rc = vm_client_status(cli->run_dir, full, result, err);
@@ -197,6 +200,8 @@ static int run_rm(struct cli *cli, const json_t *params, json_t **result, struct
 
 	if (rc == 0)
 		rc = vm_client_remove(cli->run_dir, cli->state_dir, full, err);
+	if (rc == 0)
+		switch_await_end(cli->run_dir);
 	return rc < 0 ? cmd_vm_exit(rc) : EXIT_DONE;
 }
 
@@ -267,6 +272,10 @@ static void print_show(struct cli *cli, const json_t *params, const json_t *resu
 		       text_of(nic, "link"));
 		for (size_t j = 0; j < json_array_size(ips); j++)
 			printf(", %s", json_string_value(json_array_get(ips, j)));
+		if (json_is_true(json_object_get(nic, "dhcp")))
+			printf(", dhcp");
+		if (text_of(nic, "gateway")[0])
+			printf(", gateway %s", text_of(nic, "gateway"));
 		putchar('\n');
 	}
 }

@@ -7,6 +7,7 @@
 #include "control/rpc/switch_find.h"
 #include "vm-launcher/lab_network.h"
 #include "vm-launcher/lab_run.h"
+#include "vm-launcher/switch_start.h"
 #include "vm-launcher/vm_client.h"
 
 #define CONNECT_TIMEOUT_MS 2000
@@ -79,6 +80,9 @@ int lab_down_locked(struct cli *cli, const char *name, struct err *err)
 	else
 		c = NULL;
 	rc = take_down(cli, name, doc, c, err);
+	/* Nobody comes back for it: a switch that was started for labs need not wait. */
+	if (c)
+		rpc_call(c, "lease.hold", json_pack("{s:s,s:b}", "name", name, "last", 1), NULL, NULL);
 	rpc_close(c);
 	json_decref(doc);
 	return rc;
@@ -97,5 +101,7 @@ int lab_down(struct cli *cli, const char *name, struct err *err)
 		return lock;
 	rc = lab_down_locked(cli, name, err);
 	lab_lock_release(cli->run_dir, name, lock);
+	if (rc == 0)
+		switch_await_end(cli->run_dir);
 	return rc;
 }

@@ -304,5 +304,7 @@ int lab_up(struct cli *cli, struct lab *lab, const char *file, double wait_s, st
 	json_decref(u.doc);
 	free(u.progress);
 	lab_lock_release(cli->run_dir, lab->name, lock);
+	if (rc < 0)
+		switch_await_end(cli->run_dir);
 	return rc;
 }

@@ -93,6 +93,7 @@ struct daemon {
 
 	bool until_unused; /* end with the last lease */
 	bool had_lease;
+	bool last_lease; /* the one whose holder spoke last is followed by no other */
 	unsigned n_leases;
 	struct loop_timer *lease_timer, *stop_timer;
 };

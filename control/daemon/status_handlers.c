@@ -267,7 +267,8 @@ static void on_lease_end(void *arg)
 
 	d->n_leases--;
 	if (d->until_unused && !d->n_leases && !d->lease_timer)
-		loop_timer_add(d->loop, GRACE_NS, on_unused, d, &d->lease_timer);
+		loop_timer_add(d->loop, d->last_lease ? 0 : GRACE_NS, on_unused, d, &d->lease_timer);
+	d->last_lease = false;
 }
 
 void daemon_lease_wait(struct daemon *d)
@@ -289,6 +290,7 @@ int do_lease_hold(struct rpc_call *call, const json_t *params, json_t **result, 
 		d->had_lease = true;
 		loop_timer_del(d->lease_timer);
 	}
+	d->last_lease = json_is_true(json_object_get(params, "last"));
 	*result = json_pack("{sisb}", "leases", (int)d->n_leases, "until_unused", d->until_unused);
 	return 0;
 }

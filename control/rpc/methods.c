@@ -294,6 +294,7 @@ const struct method m_daemon_stop = {
 static const struct param lease_hold_params[] = {
 	{"name", PARAM_STRING, 0, 0, 128, NULL, "whom it is for, like \"vm h1\""},
 	{"auto", PARAM_BOOL, 0, 0, 0, NULL, "the holder started this switch for itself"},
+	{"last", PARAM_BOOL, 0, 0, 0, NULL, "when this one ends, nobody is about to take another"},
 	END,
 };
 const struct method m_lease_hold = {

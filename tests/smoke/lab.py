@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
 """The lab of the demo, and what must survive in it."""
+import fcntl
 import json
 import os
 import signal
@@ -25,6 +26,52 @@ def wrong_lab_starts_nothing():
         assert f'{path}:4:20: this lab has no bridge "sw2"; did you mean "sw1"?' in done.stderr, done
         assert s.json("vm", "list") == [] and s.json("labs") == []
         assert not os.path.exists(os.path.join(s.run_dir, "switch.sock"))
+
+
+def switch_is_gone(s):
+    """Whoever starts one now finds its folder free."""
+    try:
+        with open(os.path.join(s.run_dir, "switch.lock"), encoding="ascii") as f:
+            fcntl.flock(f, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except FileNotFoundError:
+        pass
+    return True
+
+
+def switch_ends(s):
+    s.cli("stop")
+    assert s.daemon.wait(5) == 0
+    s.daemon = None
+
+
+def lab_that_fails_before_its_first_guest_leaves_nothing():
+    with LabSession() as s:
+        path = s.write("l.yaml", "name: l\nbridges: {s1: {}}\nports: {x: {bridge: s1, type: tap, ifname: a/b}}\n"
+                       "vms: {h1: {nics: [{to: s1}]}}\n")
+        said = None
+        for _ in range(2):
+            done = s.cli("up", path, check=False)
+            assert done.returncode and "cannot be taken down" not in done.stderr, done
+            assert said in (None, done.stderr), done
+            said = done.stderr
+            assert s.json("labs") == [] and switch_is_gone(s), done
+
+
+def lab_without_guests_needs_a_switch_that_stays():
+    with LabSession() as s:
+        path = s.write("l.yaml", "name: l\nbridges: {s1: {}}\n")
+        done = s.cli("up", path, check=False)
+        assert done.returncode and "has no guests" in done.stderr, done
+        assert s.json("labs") == [] and switch_is_gone(s), done
+        s.start()
+        s.cli("up", path)
+        assert [b["name"] for b in s.json("bridge", "show")] == ["l/s1"] and s.json("labs")[0]["state"] == "up"
+        switch_ends(s)
+        assert s.json("labs")[0]["state"] == "no switch"
+        s.cli("down")
+        assert s.json("labs") == []
 
 
 def lab_comes_up_whatever_happens(s, lab):
@@ -80,7 +127,8 @@ def ports_come_back_with_the_switch(s):
     s.await_port("two-vlans/h2.eth0", "up")
     s.cli("exec", "h1", "--", "ping", "-c", "2", "-w", "10", "10.0.10.12")
     s.cli("down")
-    await_true("the switch ends with its last lab", lambda: again.poll() is not None)
+    assert switch_is_gone(s), "it ends with its last lab"
+    assert again.wait(5) == 0
 
 
 def lab_from_up_to_down():
@@ -98,4 +146,5 @@ def lab_from_up_to_down():
 
 if __name__ == "__main__":
     need("qemu-system-x86_64", "busybox", "qemu-ga")
-    session.run(wrong_lab_starts_nothing, lab_from_up_to_down)
+    session.run(wrong_lab_starts_nothing, lab_that_fails_before_its_first_guest_leaves_nothing,
+                lab_without_guests_needs_a_switch_that_stays, lab_from_up_to_down)
