@@ -34,12 +34,17 @@ static void add_stream(json_t *to, const char *name, const json_t *from)
 	json_object_set(to, key, (json_t *)from);
 }
 
-static int failed(int rc, struct err *err)
+static int failed(int rc, const char *vm, const json_t *params, struct err *err)
 {
+	const char *command = json_string_value(json_array_get(json_object_get(params, "argv"), 0));
+
 	/* The agent could not start it: that is the command's failure, not ours. */
-	if (rc == -EIO && strstr(err->text, "Failed to execute child process"))
-		return STATUS_NOT_FOUND;
-	return EXIT_EXEC_FAILED;
+	if (rc != -EIO || !strstr(err->text, "Failed to execute child process"))
+		return EXIT_EXEC_FAILED;
+	if (strstr(err->text, "No such file"))
+		err_set(err, rc, "vm \"%s\": there is no command \"%.100s\" in the guest", vm,
+			command ? command : "");
+	return STATUS_NOT_FOUND;
 }
 
 /* {argv, input} for the supervisor, or NULL with the reason in err. */
@@ -72,7 +77,7 @@ int cmd_exec(struct cli *cli, const json_t *params, json_t **result, struct err 
 		return EXIT_EXEC_FAILED;
 	rc = vm_client_call(cli->run_dir, full, "vm.exec", args, CALL_MS, &answer, err);
 	if (rc < 0)
-		return failed(rc, err);
+		return failed(rc, full, params, err);
 	*result = json_pack("{s:O,s:O}", "status", json_object_get(answer, "status"), "truncated",
 			    json_object_get(answer, "truncated"));
 	add_stream(*result, "stdout", json_object_get(answer, "out"));

@@ -10,17 +10,20 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "base/loop.h"
 #include "base/text.h"
 #include "control/rpc/switch_find.h"
+#include "vm-launcher/base64.h"
 #include "vm-launcher/lab_run.h"
 #include "vm-launcher/vm_client.h"
 
 #define EXEC_GRACE_MS	   15000
 #define CONNECT_TIMEOUT_MS 2000
+#define NO_ROUTE	   "Network is unreachable" /* as ping says it */
 #define REQUESTS_MIN	   3
 #define MORE_TRIES	   3 /* of a second, when fewer were counted */
 
@@ -29,6 +32,7 @@ struct check {
 	struct rpc_client *client; /* the switch; NULL: none */
 	const char *name, *kind, *from, *address, *target;
 	double within_s;
+	bool no_route; /* the guest's ping said so */
 	char detail[320];
 };
 
@@ -43,6 +47,26 @@ static int fail(struct check *k, const char *fmt, ...)
 	va_end(ap);
 	text_clean(k->detail);
 	return 0;
+}
+
+static bool says_no_route(const json_t *answer)
+{
+	const char *encoded = json_string_value(json_object_get(answer, "err"));
+	bool found = false;
+	size_t len;
+	char *text;
+
+	if (!encoded || base64_decode(encoded, &text, &len) < 0)
+		return false;
+	found = memmem(text, len, NO_ROUTE, strlen(NO_ROUTE)) != NULL;
+	free(text);
+	return found;
+}
+
+/* Why nobody answers, where it is known; detail. */
+static int no_route(struct check *k)
+{
+	return fail(k, "%s has no route to %s; `gateway:` or `ip: dhcp` gives its NIC one", k->from, k->address);
 }
 
 /*
@@ -72,6 +96,7 @@ static int ping(struct check *k, const char *guest, const char *address, int sec
 		return rc;
 	}
 	rc = (int)json_integer_value(json_object_get(answer, "status"));
+	k->no_route = rc && says_no_route(answer);
 	json_decref(answer);
 	return rc;
 }
@@ -93,6 +118,8 @@ static int check_ping(struct check *k)
 		if (rc < 0) /* not even asked: no reason to ask in a tight circle */
 			nanosleep(&pause, NULL);
 	} while (loop_now_ns() < end_ns);
+	if (rc > 0 && k->no_route)
+		return no_route(k);
 	return rc < 0 ? 0
 		      : fail(k, "%s did not answer within %g s%s", k->address, k->within_s,
 			     k->client ? "" : "; the switch is not running");
@@ -162,6 +189,8 @@ static int check_no_ping(struct check *k)
 		if (after - before >= REQUESTS_MIN)
 			return 1;
 	}
+	if (k->no_route)
+		return no_route(k);
 	return fail(k, "only %lld frames left %s: that nothing came back proves nothing",
 		    (long long)(after - before), k->from);
 }

@@ -227,6 +227,28 @@ static int without_guests(const struct up *u, struct err *err)
 	return err_hint(err, "start one that stays: lanyard-switch");
 }
 
+/* A switch brings up what is saved: who starts one for a lab may not think of it. */
+static void say_saved(const struct up *u)
+{
+	char names[200] = "";
+	json_t *ports = NULL;
+	size_t n;
+
+	if (rpc_call_all(u->client, "port.list", NULL, &ports, NULL) < 0)
+		return;
+	n = json_array_size(ports);
+	for (size_t i = 0; i < n; i++) {
+		const char *name = json_string_value(json_object_get(json_array_get(ports, i), "name"));
+		size_t len = strlen(names);
+
+		snprintf(names + len, sizeof(names) - len, "%s%s", i ? ", " : "", name ? name : "");
+	}
+	if (n)
+		say(u, "%-12s up with the switch, as they are saved: %s%s", n == 1 ? "port" : "ports", names,
+		    strlen(names) + 1 == sizeof(names) ? "…" : "");
+	json_decref(ports);
+}
+
 static void take_down_again(const struct up *u)
 {
 	struct err err = ERR_NONE;
@@ -250,8 +272,10 @@ static int make(struct up *u, const char *file, struct err *err)
 	if (rc < 0)
 		return rc;
 	rpc_reconnects(u->client);
-	if (started)
+	if (started) {
 		say(u, "%-12s started, ends with the lab", "switch");
+		say_saved(u);
+	}
 	/* The file first: whatever is made from here on, `down` finds. */
 	u->doc = lab_document(u->lab, file);
 	rc = lab_file_save(u->cli->run_dir, u->lab->name, u->doc, err);

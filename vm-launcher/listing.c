@@ -183,7 +183,7 @@ static char *ready_text(const json_t *row)
 	return asprintf(&text, "after %.1f s", s) < 0 ? NULL : text;
 }
 
-/* Which accelerator runs and why, once for each reason. */
+/* Which accelerator runs and why, once for each reason; to the colon: doctor has the rest. */
 static void accels_print(const json_t *vms)
 {
 	for (size_t i = 0; i < json_array_size(vms); i++) {
@@ -195,7 +195,7 @@ static void accels_print(const json_t *vms)
 			said = !vm_status_is_over(json_array_get(vms, j)) &&
 			       !strcmp(text_of(json_array_get(vms, j), "accel_reason"), why);
 		if (!said)
-			printf("accelerator %s: %s\n", text_of(vm, "accel"), why);
+			printf("accelerator %s: %.*s\n", text_of(vm, "accel"), (int)strcspn(why, ":;"), why);
 	}
 }
 

@@ -34,16 +34,6 @@ static json_t *list_of(struct cli *cli, const char *words)
 	return json_array();
 }
 
-/* The launcher's own `status LAB`. */
-static int lab_status(struct cli *cli, const json_t *params, json_t **result, struct err *err)
-{
-	const struct cli_command *c = command_by_words(lab_commands, "status");
-
-	if (!c)
-		return cli_exit_code(err_set(err, -EINVAL, "this build knows no labs"));
-	return cli_carry_out(cli, c, params, result, err);
-}
-
 static int switch_status(struct cli *cli, json_t *into, struct err *err)
 {
 	json_t *bridges = NULL, *ports = NULL, *status = NULL;
@@ -67,6 +57,46 @@ static int switch_status(struct cli *cli, json_t *into, struct err *err)
 	json_decref(bridges);
 	json_decref(ports);
 	return cli_exit_code(rc);
+}
+
+/* What of the switch's is the lab's: by its names' prefix. */
+static json_t *of_lab(const json_t *list, const char *lab)
+{
+	size_t len = strlen(lab);
+	json_t *out = json_array();
+
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		json_t *o = json_array_get(list, i);
+		const char *name = json_string_value(json_object_get(o, "name"));
+
+		if (name && !strncmp(name, lab, len) && name[len] == '/')
+			json_array_append(out, o);
+	}
+	return out;
+}
+
+/* The launcher's own `status LAB`, and what the switch has of the lab; a lab's guests live on without one. */
+static int lab_status(struct cli *cli, const json_t *params, json_t **result, struct err *err)
+{
+	const struct cli_command *c = command_by_words(lab_commands, "status");
+	struct err ignored = ERR_NONE;
+	const char *lab;
+	json_t *all;
+	int rc;
+
+	if (!c)
+		return cli_exit_code(err_set(err, -EINVAL, "this build knows no labs"));
+	rc = cli_carry_out(cli, c, params, result, err);
+	if (rc != EXIT_DONE)
+		return rc;
+	all = json_pack("{s[]s[]}", "bridges", "ports");
+	lab = json_string_value(json_object_get(*result, "name"));
+	if (switch_status(cli, all, &ignored) == EXIT_DONE && lab) {
+		json_object_set_new(*result, "bridges", of_lab(json_object_get(all, "bridges"), lab));
+		json_object_set_new(*result, "ports", of_lab(json_object_get(all, "ports"), lab));
+	}
+	json_decref(all);
+	return EXIT_DONE;
 }
 
 int status_run(struct cli *cli, const json_t *params, json_t **result, struct err *err)
@@ -118,6 +148,18 @@ static void kept_print(const json_t *kept)
 			printf("kept out: %s\n", json_string_value(json_object_get(one, "reason")));
 }
 
+static void network_print(struct cli *cli, const json_t *params, const json_t *result)
+{
+	putchar('\n');
+	if (!json_is_array(json_object_get(result, "bridges"))) {
+		printf("no switch is running\n");
+		return;
+	}
+	bridges_print(cli, params, json_object_get(result, "bridges"));
+	putchar('\n');
+	ports_print(cli, params, json_object_get(result, "ports"));
+}
+
 void status_print(struct cli *cli, const json_t *params, const json_t *result)
 {
 	const json_t *d = json_object_get(result, "daemon");
@@ -127,6 +169,7 @@ void status_print(struct cli *cli, const json_t *params, const json_t *result)
 		c = command_by_words(lab_commands, "status");
 		if (c && c->print)
 			c->print(cli, params, result);
+		network_print(cli, params, result);
 		return;
 	}
 	if (json_is_object(d)) {

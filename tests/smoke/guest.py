@@ -4,6 +4,7 @@
 import hashlib
 import json
 import os
+import re
 import resource
 import shutil
 import signal
@@ -84,7 +85,9 @@ def list_has_the_agreed_keys(s):
 def accelerator_is_said_with_its_reason(s):
     vm = s.json("status", check=False)["vms"][0]
     assert vm["accel"] in ("kvm", "tcg") and vm["accel_reason"], vm
-    assert f"accelerator {vm['accel']}: {vm['accel_reason']}\n" in s.cli("vm", "list").stdout
+    assert f"{vm['accel']}: {vm['accel_reason']}\n" in s.cli("vm", "show", "u1").stdout
+    short = re.split("[:;]", vm["accel_reason"])[0]
+    assert f"accelerator {vm['accel']}: {short}\n" in s.cli("vm", "list").stdout
     facts = {f["name"]: f for f in s.json("doctor", check=False)}
     assert facts["kvm"]["text"].startswith(f"VMs run with {vm['accel']}"), facts["kvm"]
     for name in ("qemu-system-x86_64", "busybox", "qemu-ga", "kernel"):

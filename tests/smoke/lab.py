@@ -51,8 +51,13 @@ def lab_that_fails_before_its_first_guest_leaves_nothing():
         path = s.write("l.yaml", "name: l\nbridges: {s1: {}}\nports: {x: {bridge: s1, type: tap, ifname: a/b}}\n"
                        "vms: {h1: {nics: [{to: s1}]}}\n")
         said = None
+        s.start()
+        s.cli("bridge", "add", "b")
+        s.cli("port", "add", "kept", "--bridge", "b", "--type", "vhost-user", "--path", s.path("kept.sock"))
+        switch_ends(s)
         for _ in range(2):
             done = s.cli("up", path, check=False)
+            assert "up with the switch, as they are saved: kept" in done.stdout, done
             assert done.returncode and "cannot be taken down" not in done.stderr, done
             assert said in (None, done.stderr), done
             said = done.stderr

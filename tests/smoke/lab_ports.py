@@ -67,11 +67,29 @@ def wrong_ports_are_told_and_leave_nothing():
             assert out("nft", "list", "tables") == ""
 
 
+def words_lead_on(s):
+    """What a newcomer tries first, and what there is."""
+    said = s.cli("status", "way-out").stdout
+    assert all(name in said for name in ("way-out/h1 ", "way-out/lan ", "way-out/out ")), said
+    for words, code, text in (
+            (("port", "down", "h1"), 1, "h1 is a VM, and the port of its NIC is way-out/h1.eth0"),
+            (("port", "add", "t0", "--bridge", "way-out/lan", "--type", "tap"), 2, "stands under ports: of the lab's file"),
+            (("exec", "h1", "--", "no-such"), 127, 'there is no command "no-such" in the guest')):
+        done = s.cli(*words, check=False)
+        assert done.returncode == code and text in done.stderr, done
+
+
 def guests_find_the_way_out_by_dhcp_and_by_gateway():
     with session.LabSession() as s:
-        path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../examples/way-out.yaml")
-        s.cli("up", path, "--wait", "90s")
-        s.cli("check")
+        with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../examples/way-out.yaml"),
+                  encoding="ascii") as f:
+            text = f.read()
+        s.up(text.replace("vms:\n", "vms:\n  h3: {nics: [{to: lan, ip: 10.77.0.3/24}]}\n") +
+             "  - {name: lost, from: h3, ping: 10.50.0.2, within: 1s}\n", "--wait", "90s")
+        done = s.cli("check", check=False)
+        assert done.returncode == 1 and done.stdout.count("ok ") == 2, done
+        assert "h3 has no route to 10.50.0.2; `gateway:`" in done.stdout, done
+        words_lead_on(s)
 
         def guest_says(vm, *words):
             return s.cli("exec", vm, "--", *words).stdout
