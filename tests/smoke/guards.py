@@ -134,7 +134,7 @@ def settings_are_kept(s):
     for words, sentence in (
             (["guard=mack"], "none of mac, ip, arp, dhcp, ra and off"),
             (["ip=10.0.0"], "no address like"), (["rate=fast"], "no number of bits a second"),
-            (["rate=1"], "outside 8K-1000G"), (["mac=none"], "what is the NIC's address"),
+            (["rate=1"], "outside 8K-1000G"), (["mac=none"], "needs the NIC's MAC address"),
             (["mac=01:00:00:00:00:01"], "a group address"), (["max-macs=0"], "outside"), (["storm=-1"], "outside")):
         bad = s.cli("port", "set", "p", *words, check=False)
         assert bad.returncode and sentence in bad.stderr, (words, bad)
