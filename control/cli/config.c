@@ -12,6 +12,7 @@
 #include "control/cli/call.h"
 #include "control/cli/commands.h"
 #include "control/rpc/methods.h"
+#include "control/rpc/vids.h"
 #include "control/yaml/document.h"
 
 const struct method m_show_config = {
@@ -134,13 +135,9 @@ int apply_run(struct cli *cli, const json_t *params, json_t **result, struct err
 
 int rollback_run(struct cli *cli, const json_t *params, json_t **result, struct err *err)
 {
-	json_t *call;
-
 	if (json_is_true(json_object_get(params, "list")))
 		return cli_call(cli, &m_config_generations, NULL, result, err);
-	call = json_copy((json_t *)params);
-	json_object_del(call, "list");
-	return cli_call(cli, &m_config_rollback, call, result, err);
+	return cli_call(cli, &m_config_rollback, cli_params(&m_config_rollback, params), result, err);
 }
 
 static void generations_print(const json_t *list)
@@ -183,12 +180,19 @@ int diff_run(struct cli *cli, const json_t *params, json_t **result, struct err 
 }
 
 /* "10", "none" */
-static void value_print(const json_t *value)
+static void value_print(const char *key, const json_t *value)
 {
-	char *text = value && !json_is_string(value) ?
-			     json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(15)) :
-			     NULL;
+	uint64_t set[VLAN_SET_WORDS];
+	char vids[512], *text;
 
+	/* As it is written: 10,20-29. */
+	if (value && !strcmp(key, "trunk") && vids_from_json(value, set, NULL) == 0) {
+		fputs(vids_to_text(set, vids, sizeof(vids)), stdout);
+		return;
+	}
+	text = value && !json_is_string(value)
+		       ? json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(15))
+		       : NULL;
 	fputs(text ? text : value ? json_string_value(value) : "none", stdout);
 	free(text);
 }
@@ -208,9 +212,9 @@ static void change_print(const json_t *was, const json_t *will)
 			if ((i && old) || (old && new && json_equal(old, new)))
 				continue;
 			printf("%s%s ", separator, key);
-			value_print(old);
+			value_print(key, old);
 			fputs(" -> ", stdout);
-			value_print(new);
+			value_print(key, new);
 			separator = ", ";
 		}
 }

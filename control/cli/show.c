@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "control/cli/show.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "control/cli/call.h"
 #include "control/cli/table.h"
+#include "control/rpc/methods.h"
 #include "control/rpc/vids.h"
 
 #define VIDS_TEXT 32 /* a longer list is cut off in the table; --json has it all */
@@ -166,6 +168,35 @@ static char *reason_text(const json_t *port)
 		text[len - n - 4] = '\0';
 	free(at);
 	return text;
+}
+
+/* A script that pastes what attaches a guest is to hear that there is nothing to paste. */
+static int attach_check(const json_t *params, const json_t *ports, struct err *err)
+{
+	const json_t *port = json_array_get(ports, 0);
+	const char *type = text_of(port, "type");
+
+	if (!json_object_get(params, "name") || !type || !strcmp(type, "vhost-user") ||
+	    !(json_is_true(json_object_get(params, "qemu")) || json_is_true(json_object_get(params, "libvirt"))))
+		return 0;
+	err_set(err, -EINVAL, "port \"%s\" is of type %s: no guest attaches to it by vhost-user", text_of(port, "name"),
+		type);
+	if (!strcmp(type, "dgram"))
+		err_hint(err, "QEMU: -netdev dgram,id=n1,local.type=unix,local.path=%.90s,remote.type=unix,remote.path=%.90s",
+			 text_of(port, "peer"), text_of(port, "path"));
+	return -EINVAL;
+}
+
+int ports_run(struct cli *cli, const json_t *params, json_t **result, struct err *err)
+{
+	int rc = cli_call_all(cli, m_port_list.rpc, cli_params(&m_port_list, params), result, err);
+
+	if (rc == EXIT_DONE && attach_check(params, *result, err) < 0) {
+		json_decref(*result);
+		*result = NULL;
+		return EXIT_CHECK_FAILED;
+	}
+	return rc;
 }
 
 void ports_print(struct cli *cli, const json_t *params, const json_t *result)

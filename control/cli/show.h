@@ -10,6 +10,7 @@
 #include "control/cli/command.h"
 
 void bridges_print(struct cli *cli, const json_t *params, const json_t *result);
+int ports_run(struct cli *cli, const json_t *params, json_t **result, struct err *err);
 void ports_print(struct cli *cli, const json_t *params, const json_t *result);
 void fdb_print(struct cli *cli, const json_t *params, const json_t *result);
 

@@ -71,7 +71,7 @@ const struct cli_command switch_commands[] = {
 	{&m_port_set, NULL, note_print, PORT},
 	{&m_port_up, NULL, NULL, PORT},
 	{&m_port_down, NULL, NULL, PORT},
-	{&m_port_list, NULL, ports_print, PORT},
+	{&m_port_list, ports_run, ports_print, PORT},
 	{&m_fdb_list, NULL, fdb_print, BRIDGE},
 	{&m_fdb_add, NULL, NULL, PORT},
 	{&m_fdb_del, NULL, NULL, PORT},

@@ -237,7 +237,7 @@ static int plan_adds(struct apply *a, const json_t *now, const json_t *want)
 		json_object_foreach (json_object_get(want, sections[i]), name, will) {
 			const json_t *was = json_object_get(old, name);
 
-			if (rc < 0 || (was && json_equal(was, will) && !loses_mirrored(a, will)))
+			if (rc < 0 || (was && settings_mean_the_same(was, will) && !loses_mirrored(a, will)))
 				continue;
 			if (was && (is_bridge || port_settings_alike(was, will)))
 				rc = step_add(a, STEP_SET, is_bridge, name, was, will);

@@ -51,6 +51,66 @@ json_t *settings_normal(const json_t *settings)
 	return out;
 }
 
+static bool is_number(const json_t *settings, const char *key, json_int_t n)
+{
+	return json_is_integer(json_object_get(settings, key)) && json_integer_value(json_object_get(settings, key)) == n;
+}
+
+static bool is_word(const json_t *settings, const char *key, const char *word)
+{
+	const char *text = json_string_value(json_object_get(settings, key));
+
+	return text && !strcmp(text, word);
+}
+
+/* A trunk of all VLANs with native 1 is what a port is of which nothing is said. */
+static void vlan_default_drop(json_t *settings)
+{
+	const json_t *trunk = json_object_get(settings, "trunk");
+	json_t *all = json_pack("[[ii]]", 1, VLAN_VID_MAX);
+
+	if (is_number(settings, "native", 1) && (!trunk || json_equal(trunk, all))) {
+		json_object_del(settings, "native");
+		json_object_del(settings, "trunk");
+	}
+	json_decref(all);
+}
+
+static void defaults_drop(json_t *settings)
+{
+	const char *type = json_string_value(json_object_get(settings, "type"));
+
+	if (!type) {
+		if (is_number(settings, "ageing", BRIDGE_AGEING_S))
+			json_object_del(settings, "ageing");
+		if (is_number(settings, "max_macs", BRIDGE_MAX_MACS))
+			json_object_del(settings, "max_macs");
+		if (is_word(settings, "forward_reserved", "none"))
+			json_object_del(settings, "forward_reserved");
+		return;
+	}
+	if (is_number(settings, "queues", strcmp(type, "vhost-user") ? 1 : 8))
+		json_object_del(settings, "queues");
+	if (is_word(settings, "guard", "off") || is_word(settings, "guard", "none"))
+		json_object_del(settings, "guard");
+	if (is_word(settings, "mirror_direction", "both"))
+		json_object_del(settings, "mirror_direction");
+	vlan_default_drop(settings);
+}
+
+bool settings_mean_the_same(const json_t *a, const json_t *b)
+{
+	json_t *x = json_copy((json_t *)a), *y = json_copy((json_t *)b);
+	bool same;
+
+	defaults_drop(x);
+	defaults_drop(y);
+	same = json_equal(x, y);
+	json_decref(x);
+	json_decref(y);
+	return same;
+}
+
 json_t *config_normal(const json_t *document)
 {
 	json_t *out = json_object(), *section, *settings;

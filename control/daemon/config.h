@@ -33,6 +33,9 @@ json_t *config_params(const char *name, const json_t *settings);
  * as pairs, durations of 15 digits, whole seconds as integers. */
 json_t *settings_normal(const json_t *settings);
 
+/* True where they differ at most in defaults that one of them writes out. */
+bool settings_mean_the_same(const json_t *a, const json_t *b);
+
 /* The same for all settings of a document that apply was given. */
 json_t *config_normal(const json_t *document);
 

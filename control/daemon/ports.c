@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "control/daemon/config.h"
 #include "control/daemon/mirror.h"
 #include "control/daemon/objects.h"
 #include "control/daemon/owner.h"
@@ -243,7 +244,7 @@ bool port_settings_alike(const json_t *a, const json_t *b)
 		json_object_del(x, *k);
 		json_object_del(y, *k);
 	}
-	alike = json_equal(x, y);
+	alike = settings_mean_the_same(x, y);
 	json_decref(x);
 	json_decref(y);
 	return alike;

@@ -115,6 +115,7 @@ def attached_guests_are_as_their_port_wants_them(s):
     expect(s.cli("port", "show", "many", "--qemu"), 0, "chardev=lanyard0,queues=2 \\", ",mq=on,vectors=6",
            ",mac=02:00:00:00:00:09\n")
     expect(s.cli("port", "show", "many", "--libvirt"), 0, "<mac address='02:00:00:00:00:09'/>", "<driver queues='2' rx_queue")
+    expect(s.cli("port", "show", "up", "--qemu", check=False), 1, 'port "up" is of type link: no guest attaches to it')
     # A list as a file has it.
     s.cli("port", "set", "many", "guard=mac,ip", "ip=10.1.0.10,fd00::1")
     assert "10.1.0.10,fd" not in s.cli("show", "config").stdout

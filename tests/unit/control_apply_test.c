@@ -44,6 +44,26 @@ static void seconds_are_kept_as_they_are_shown(void **state)
 	       "\"n_changes\":0");
 }
 
+static void defaults_that_are_written_out_are_no_change(void **state)
+{
+	static const char *const documents[] = {
+		DOCUMENT("\"b\":{\"ageing\":300,\"max_macs\":65536,\"forward_reserved\":\"none\"}",
+			 "\"p\":" FAKE("b", ",\"guard\":\"off\",\"trunk\":\"1-4094\",\"native\":1,\"isolated\":false")) "}",
+		DOCUMENT("\"b\":{}", "\"p\":" FAKE("b", ",\"native\":1")) "}",
+	};
+	struct fixture *f = *state;
+
+	BRIDGE("b");
+	PORT("p", "b");
+	for (unsigned i = 0; i < 2; i++)
+		expect(f, "config.apply", documents[i], "\"n_changes\":0");
+	/* Without a native VLAN it is another one. */
+	expect(f, "config.apply", DOCUMENT("\"b\":{}", "\"p\":" FAKE("b", ",\"trunk\":\"1-4094\"")) "}",
+	       "\"n_changes\":1");
+	expect(f, "config.apply", DOCUMENT("\"b\":{\"ageing\":301}", "\"p\":" FAKE("b", ",\"trunk\":\"1-4094\"")) "}",
+	       "\"n_changes\":1");
+}
+
 static void apply_keeps_a_port_that_changes_in_place(void **state)
 {
 	struct fixture *f = *state;
@@ -360,6 +380,7 @@ int main(void)
 		TEST(dry_run_changes_nothing),
 		TEST(apply_makes_the_hand_made_part_equal),
 		TEST(seconds_are_kept_as_they_are_shown),
+		TEST(defaults_that_are_written_out_are_no_change),
 		TEST(apply_keeps_a_port_that_changes_in_place),
 		TEST(apply_undoes_what_it_did_when_a_step_fails),
 		TEST(vm_that_comes_during_an_apply_saves_no_half_of_it),
