@@ -2,8 +2,8 @@
 /*
  * User numbers that belong to nobody, for processes that shall be able to touch nothing but their own.
  *
- * What     Numbers of systemd's range for DynamicUser=, of which no package takes one. The switch and the VMs have
- *          parts of it that do not overlap, so neither finds the other's while it is not running.
+ * What     Numbers of systemd's range for DynamicUser=, of which no package takes one. The switch, the VMs and
+ *          the host helper have parts of it that do not overlap, so neither finds the other's while it is not running.
  * Threads  control only: passwd and group are asked, which may take their time.
  */
 #ifndef BASE_USERS_H
@@ -15,7 +15,9 @@
 #define USERS_MIN	 61184u
 #define USERS_SWITCH_MAX 61439u
 #define USERS_VM_MIN	 61440u
-#define USERS_MAX	 65519u
+#define USERS_VM_MAX	 65263u
+#define USERS_HOST_MIN	 65264u
+#define USERS_HOST_MAX	 65519u
 
 /* A user's or group's number from its decimal text. */
 bool users_number(const char *text, unsigned *id);

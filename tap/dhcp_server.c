@@ -263,18 +263,26 @@ static void argv_make(struct dhcp_server *s)
 	s->argv[n] = NULL;
 }
 
+void dhcp_server_user(uid_t *uid, gid_t *gid)
+{
+	const struct passwd *user = getpwnam("dnsmasq");
+
+	*uid = user ? user->pw_uid : NOBODY;
+	*gid = NOBODY;
+}
+
 int dhcp_server_start(struct loop *loop, const struct dhcp_server_opts *opts,
 		      struct dhcp_server **out, struct err *err)
 {
 	struct dhcp_server *s = calloc(1, sizeof(*s));
-	const struct passwd *user = getpwnam("dnsmasq");
+	gid_t gid;
 	int rc;
 
 	if (!s)
 		return err_set(err, -ENOMEM, "out of memory");
 	s->loop = loop;
 	s->opts = *opts;
-	s->uid = user ? user->pw_uid : NOBODY;
+	dhcp_server_user(&s->uid, &gid);
 	snprintf(s->ifname, sizeof(s->ifname), "%s", opts->ifname);
 	rc = program_find(s->program, sizeof(s->program), err);
 	if (rc == 0) {
@@ -312,3 +320,26 @@ void dhcp_server_stop(struct dhcp_server *s)
 	close(s->leases_fd);
 	free(s);
 }
+
+/* ---- the table ---- */
+
+static int direct_start(struct loop *loop, const struct dhcp_server_opts *opts, void **out, struct err *err)
+{
+	struct dhcp_server *s = NULL;
+	int rc = dhcp_server_start(loop, opts, &s, err);
+
+	*out = s;
+	return rc;
+}
+
+static void direct_rename(void *server, const char *ifname, int tun_fd)
+{
+	dhcp_server_rename(server, ifname);
+}
+
+static void direct_stop(void *server)
+{
+	dhcp_server_stop(server);
+}
+
+const struct dhcp_ops dhcp_direct = {.start = direct_start, .rename = direct_rename, .stop = direct_stop};

@@ -4,7 +4,7 @@
  *
  * What     Gives addresses of the interface's network to whoever asks there, and answers names as the
  *          host's resolver does. It reads no configuration but its arguments.
- * How      A child without root's rights but three capabilities, which dies with this process
+ * How      A child of an ordinary user with three capabilities, which dies with this process
  *          (PR_SET_PDEATHSIG). One that ends is started again after RETRY_MIN, doubling to RETRY_MAX;
  *          its last words are told. Leases live as long as the server, not its child.
  * Threads  control only.
@@ -14,6 +14,7 @@
 #define TAP_DHCP_SERVER_H
 
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/err.h"
 #include "base/loop.h"
@@ -22,6 +23,7 @@ struct dhcp_server;
 
 struct dhcp_server_opts {
 	const char *ifname;
+	int tun_fd; /* a queue of its tap, for who starts dnsmasq for others; stays the caller's */
 	uint32_t address; /* the interface's, host order */
 	unsigned prefix;  /* 8 to 30 */
 
@@ -36,5 +38,16 @@ int dhcp_server_start(struct loop *loop, const struct dhcp_server_opts *opts,
 /* The interface has another name now. */
 void dhcp_server_rename(struct dhcp_server *s, const char *ifname);
 void dhcp_server_stop(struct dhcp_server *s); /* accepts NULL */
+
+/* Who it runs as, where root starts it. */
+void dhcp_server_user(uid_t *uid, gid_t *gid);
+
+/* The same by somebody else, who has the rights for it (control/host/dhcp.h). */
+struct dhcp_ops {
+	int (*start)(struct loop *loop, const struct dhcp_server_opts *opts, void **out, struct err *err);
+	void (*rename)(void *server, const char *ifname, int tun_fd);
+	void (*stop)(void *server); /* accepts NULL */
+};
+extern const struct dhcp_ops dhcp_direct;
 
 #endif

@@ -31,16 +31,22 @@ struct service {
 	struct nat_watch *watch;
 	char blocked[128]; /* what of the host drops what is forwarded; "" */
 	bool forwards, rules, claimed;
-	struct dhcp_server *dhcp;
+	void *dhcp;
 };
 
 static LIST_HEAD(, service) services = LIST_HEAD_INITIALIZER(services);
 static struct loop *loop;
+static const struct dhcp_ops *dhcp_by = &dhcp_direct;
 static unsigned n_services;
 
 void nat_service_begin(struct loop *l)
 {
 	loop = l;
+}
+
+void nat_service_dhcp_by(const struct dhcp_ops *ops)
+{
+	dhcp_by = ops;
 }
 
 static void tell(struct service *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
@@ -147,7 +153,7 @@ static void service_end(struct service *s)
 	LIST_REMOVE(s, entry);
 	n_services--;
 	nat_watch_stop(s->watch);
-	dhcp_server_stop(s->dhcp);
+	dhcp_by->stop(s->dhcp);
 	if (s->rules)
 		nat_rules_clear(s->table);
 	if (s->forwards)
@@ -161,6 +167,7 @@ static int parts_make(struct service *s, struct err *err)
 {
 	const struct nat_service_opts *o = &s->opts;
 	struct dhcp_server_opts dhcp = {.ifname = s->ifname,
+					.tun_fd = o->tun_fd,
 					.address = o->address,
 					.prefix = o->prefix,
 					.tell = dhcp_tells,
@@ -179,7 +186,7 @@ static int parts_make(struct service *s, struct err *err)
 	s->forwards = rc == 0;
 	ip_forward_unlock(lock);
 	if (rc == 0)
-		rc = dhcp_server_start(loop, &dhcp, &s->dhcp, err);
+		rc = dhcp_by->start(loop, &dhcp, &s->dhcp, err);
 	if (rc == 0)
 		rc = nat_watch_start(loop, on_rules_changed, s, &s->watch, err);
 	if (rc == 0)
@@ -261,7 +268,7 @@ int nat_service_rename(unsigned slot, int tun_fd, struct err *err)
 		return rc;
 	}
 	nat_rules_clear(table_was);
-	dhcp_server_rename(s->dhcp, ifname);
+	dhcp_by->rename(s->dhcp, ifname, tun_fd);
 	dhcp_tells(s, NULL);
 	return 0;
 }

@@ -37,7 +37,11 @@ struct nat_service_opts {
 	void *arg;
 };
 
+struct dhcp_ops;
+
 void nat_service_begin(struct loop *loop);
+/* Who runs dnsmasq (tap/dhcp_server.h); this process does, until this is called. */
+void nat_service_dhcp_by(const struct dhcp_ops *ops);
 void nat_service_end(void); /* stops all */
 
 int nat_service_start(const struct nat_service_opts *opts, struct err *err);

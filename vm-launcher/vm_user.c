@@ -87,7 +87,7 @@ static int claim(unsigned id)
 static int number_claim(const struct vm_spec *spec, const char *run_dir, struct vm_user *u,
 			struct err *err)
 {
-	const unsigned n = USERS_MAX - USERS_VM_MIN + 1;
+	const unsigned n = USERS_VM_MAX - USERS_VM_MIN + 1;
 	struct hash h = HASH_INIT;
 	uint64_t first;
 
@@ -115,7 +115,7 @@ static int number_claim(const struct vm_spec *spec, const char *run_dir, struct 
 				       "a file in \"%s\", for the users of VMs, cannot be made: %s",
 				       VM_USERS_DIR, strerror(-fd));
 	}
-	return err_set(err, -ENOENT, "each user from %u to %u is in use", USERS_VM_MIN, USERS_MAX);
+	return err_set(err, -ENOENT, "each user from %u to %u is in use", USERS_VM_MIN, USERS_VM_MAX);
 }
 
 int vm_user_choose(const struct vm_spec *spec, const char *run_dir, struct vm_user *out,

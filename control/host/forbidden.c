@@ -8,7 +8,7 @@
 #include "base/log.h"
 
 static const char *const calls[] = {
-	/* file systems: with CAP_SYS_ADMIN all of the host's would be theirs */
+	/* file systems: no mount is made or undone */
 	"mount", "umount2", "pivot_root", "chroot", "open_tree", "move_mount", "fsopen", "fsconfig", "fsmount",
 	"fspick", "mount_setattr", "swapon", "swapoff", "quotactl", "quotactl_fd", "acct", "mknod", "mknodat",
 	"name_to_handle_at", "open_by_handle_at", "fanotify_init",
@@ -20,7 +20,7 @@ static const char *const calls[] = {
 	"request_key", "keyctl", "modify_ldt", "vmsplice", "lookup_dcookie",
 	/* the host as a whole: name, clocks, its end */
 	"reboot", "sethostname", "setdomainname", "settimeofday", "clock_settime", "clock_adjtime", "adjtimex",
-	"syslog", "unshare", "vhangup", "nfsservctl",
+	"syslog", "unshare", "setns", "vhangup", "nfsservctl",
 };
 
 int forbidden_enter(struct err *err)
@@ -43,7 +43,7 @@ int forbidden_enter(struct err *err)
 	if (ctx)
 		seccomp_release(ctx);
 	if (rc == -EINVAL || rc == -ENOSYS) {
-		LOG_WARN("switch: host helper: this kernel forbids no system calls: %s", strerror(-rc));
+		LOG_WARN("switch: host helper's dhcp: this kernel forbids no system calls: %s", strerror(-rc));
 		return 0;
 	}
 	return rc < 0 ? err_set(err, rc, "cannot forbid system calls: %s", strerror(-rc)) : 0;

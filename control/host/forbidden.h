@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * System calls that neither the host helper nor a dnsmasq of its own needs, and that rights like CAP_SYS_ADMIN would
- * let somebody use who has taken it over: they fail with EPERM from here on, in what it executes, too.
+ * System calls that neither lanyard-dhcp nor a dnsmasq of its own needs, and that would serve somebody who has taken
+ * it over: they fail with EPERM from here on, in what it executes, too.
  *
- * How      A seccomp filter of what is forbidden: what libnftables, libnl and dnsmasq call is theirs, and changes.
+ * How      A seccomp filter of what is forbidden: what dnsmasq calls is its matter, and changes.
  * Threads  main, before anything else runs; no_new_privs is set.
  * Limits   A kernel without seccomp has none: it is said in the log.
  */

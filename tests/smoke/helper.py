@@ -1,7 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""The host helper: what it may do, what it does for whom, and that it undoes everything."""
+"""The host helper: it has CAP_NET_ADMIN and nothing else, few system calls and no files; its two children have one right
+more each, do one thing with it and take nothing else from a helper that was taken over. What it does for whom, and
+that it undoes everything."""
 import array
+import contextlib
+import ctypes
 import os
 import random
 import signal
@@ -10,16 +14,16 @@ import struct
 import subprocess
 
 from hostnet import Net, out, private
-from session import Session, await_true, binary, is_over, run
+from session import Session, await_true, binary, children, comm, is_over, run
 
 HELLO, NETNS, NETLINK, TUN, TUN_NETNS, LINK, NAT_START, NAT_RENAME, NAT_STOP, SETTLE = range(1, 11)
 UP, DOWN, MTU, MAC, ADDRESS_ADD, ADDRESS_DEL, ANNOUNCE, DELETE = range(1, 9)
-CAPS = {"NET_ADMIN": 12, "SYS_ADMIN": 21, "NET_RAW": 13, "NET_BIND_SERVICE": 10, "SETUID": 7, "SETGID": 6, "KILL": 5}
+NET_ADMIN, SYS_ADMIN, NET_RAW, NET_BIND_SERVICE = (1 << bit for bit in (12, 21, 13, 10))
 STRANGER = 54321
 
 
 def dnsmasqs(s):
-    text = out("ps", "-o", "pid=,comm=", "--ppid", str(s.helper_pid or 1), check=False)
+    text = out("ps", "-o", "pid=,comm=", "--ppid", str(s.dhcp_pid or 1), check=False)
     return [int(line.split()[0]) for line in text.splitlines() if "dnsmasq" in line]
 
 
@@ -35,12 +39,13 @@ def tables():
 class Helper:
     """A lanyard-host of the test's own, and the asking end of its socket."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, log=None, **env):
         self.folder = folder
         self.sock, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.sock.settimeout(10)
         fd = other.fileno()
-        self.process = subprocess.Popen([binary("lanyard-host"), folder], stderr=subprocess.DEVNULL,
+        self.process = subprocess.Popen([binary("lanyard-host"), folder], stderr=log or subprocess.DEVNULL,
+                                        env=dict(os.environ, **env),
                                         stdin=subprocess.DEVNULL, close_fds=False,
                                         preexec_fn=lambda: (os.dup2(fd, 3), os.closerange(4, 1024)))
         other.close()
@@ -100,6 +105,19 @@ def status_of(pid):
         return dict(line.split(":\t", 1) for line in f.read().splitlines() if ":\t" in line)
 
 
+def rights_are(pid, bits, passed_on=False):
+    """Its user's number, which is not root's."""
+    status = status_of(pid)
+    for name in ("CapPrm", "CapEff", "CapBnd"):
+        assert int(status[name], 16) == bits, (name, status[name])
+    for name in ("CapInh", "CapAmb"):
+        assert int(status[name], 16) == (bits if passed_on else 0), (name, status[name])
+    assert status["NoNewPrivs"] == "1" and status["Seccomp"] == "2", status
+    uids = set(status["Uid"].split())
+    assert len(uids) == 1 and "0" not in uids and "0" not in status["Gid"].split() and not status["Groups"].strip()
+    return uids.pop()
+
+
 def lab(s):
     s.cli("bridge", "add", "br0")
     s.cli("port", "add", "net", "--bridge", "br0", "--type", "nat")
@@ -112,11 +130,12 @@ def helper_starts_when_needed_with_what_it_needs():
         s.cli("port", "add", "v1", "--bridge", "br0", "--type", "vhost-user", "--path", s.path("v1.sock"), "--listen")
         assert s.helper_pid is None, "nothing needs it"
         s.cli("port", "add", "t1", "--bridge", "br0", "--type", "tap")
-        status = status_of(s.helper_pid)
-        bits = sum(1 << bit for bit in CAPS.values())
-        for name in ("CapPrm", "CapEff", "CapBnd"):
-            assert int(status[name], 16) == bits, (name, status[name])
-        assert status["NoNewPrivs"] == "1" and status["Seccomp"] == "2"
+        helper = rights_are(s.helper_pid, NET_ADMIN)
+        assert status_of(s.pid)["Uid"].split()[0] not in ("0", helper)
+        names = {comm(pid): pid for pid in children(s.helper_pid)}
+        assert sorted(names) == ["lanyard-dhcp", "lanyard-opener"], names
+        assert rights_are(names["lanyard-opener"], NET_ADMIN | SYS_ADMIN) == helper
+        assert rights_are(names["lanyard-dhcp"], NET_ADMIN | NET_RAW | NET_BIND_SERVICE, True) != helper
 
 
 def killed_helper_leaves_ports_up_and_comes_back():
@@ -321,6 +340,196 @@ def random_questions_change_nothing():
     assert Net().ip("-json", "link", "show") == before and tables() == []
 
 
+PIDFD_GETFD = 438
+ROUTE, TUN_DEVICE = 1, 2
+DHCP_START, DHCP_RENAME, DHCP_STOP, DHCP_TELL = range(1, 5)
+EEXIST, EINVAL, EXDEV, ENOENT, EPROTO = 17, 22, 18, 2, 71
+
+
+class Child:
+    """A child of a helper, asked by its own socket as a helper that was taken over could, while the helper is stopped."""
+
+    def __init__(self, helper, name):
+        self.helper = helper.process.pid
+        self.pid = next(pid for pid in children(self.helper) if comm(pid) == name)
+        self.seq = 0
+
+    def __enter__(self):
+        os.kill(self.helper, signal.SIGSTOP)
+        # The sockets of pairs that it made itself, in the order of its children; 3 is what it is asked on.
+        pairs = sorted(fd for fd in map(int, os.listdir(f"/proc/{self.helper}/fd")) if fd > 3 and
+                       os.readlink(f"/proc/{self.helper}/fd/{fd}").startswith("socket:"))
+        which = ["lanyard-opener", "lanyard-dhcp"].index(comm(self.pid))
+        fd = ctypes.CDLL(None).syscall(PIDFD_GETFD, os.pidfd_open(self.helper), pairs[which], 0)
+        assert fd >= 0
+        self.sock = socket.socket(fileno=fd)
+        self.at_rest = self.n_fds()
+        return self
+
+    def __exit__(self, kind, value, trace):
+        try:
+            if kind is None:
+                await_true("nothing is left open", lambda: self.n_fds() == self.at_rest, 5)
+        finally:
+            self.sock.setblocking(True)
+            os.kill(self.helper, signal.SIGCONT)
+            self.sock.close()
+
+    def n_fds(self):
+        return len(os.listdir(f"/proc/{self.pid}/fd"))
+
+    def send(self, data, *fds):
+        rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))] if fds else []
+        self.sock.sendmsg([data], rights)
+
+    def ask(self, op, *fds, more=b""):
+        """(result, descriptors)"""
+        self.seq += 1
+        self.sock.settimeout(20)
+        self.send(struct.pack("II", op, self.seq) + more, *fds)
+        while True:
+            data, rights, _, _ = self.sock.recvmsg(4096, 4096)
+            back = [fd for _, _, raw in rights for (fd,) in struct.iter_unpack("i", raw)]
+            head = struct.unpack_from("II", data)
+            if head[1] == self.seq:
+                return struct.unpack_from("i", data, len(data) - 4 - ERR_BYTES)[0], back
+            for fd in back:
+                os.close(fd)
+
+    def pester(self, dice, n, sizes, op_max, fds):
+        """n questions of all kinds, as fast as it takes them; what it answers is thrown away."""
+        self.sock.setblocking(False)
+        for _ in range(n):
+            data = dice.randbytes(dice.choice(sizes))
+            if len(data) > 4:
+                data = struct.pack("I", dice.randrange(op_max)) + data[4:]
+            with contextlib.suppress(BlockingIOError):
+                self.send(data, *(dice.choice(fds) for _ in range(dice.choice((0, 1, 1, 1, 1, 2, 3)))))
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    for _, _, raw in self.sock.recvmsg(4096, 4096)[1]:
+                        for (fd,) in struct.iter_unpack("i", raw):
+                            os.close(fd)
+
+
+ERR_BYTES = 640  # struct err
+
+
+def opener_opens_two_things_in_namespaces_and_nothing_else():
+    dice = random.Random(8)
+    with Session(daemon=False) as s, Helper(s.dir) as h:
+        with open("/run/netns/guest", "rb") as there, open("/proc/self/ns/net", "rb") as here:
+            namespaces = [there.fileno(), here.fileno()]
+            assert h.ask(HELLO)[0] == 0
+            home = os.readlink("/proc/self/ns/net")
+            with Child(h, "lanyard-opener") as c:
+                fds = others(h)
+                for ns in namespaces:
+                    for op in (ROUTE, TUN_DEVICE):
+                        result, back = c.ask(op, ns)
+                        assert result == 0 and len(back) == 1, (op, result)
+                        assert os.readlink(f"/proc/self/fd/{back[0]}").startswith(("socket:", "/dev/net/tun")[op - 1])
+                        os.close(back[0])
+                    for op in (0, 3, 2 ** 32 - 1):
+                        assert c.ask(op, ns) == (-EPROTO, []), op
+                    c.send(struct.pack("II", ROUTE, 1) + b"guest", ns)  # too long: not even answered
+                for op in (ROUTE, TUN_DEVICE):
+                    for fd in fds:
+                        assert c.ask(op, fd) == (-EPROTO, []), (op, os.readlink(f"/proc/self/fd/{fd}"))
+                    assert c.ask(op) == (-EPROTO, []), "nothing shown"
+                c.pester(dice, 100000, (1, 4, 8, 8, 8, 8, 12, 300), 4, namespaces + fds)
+                result, back = c.ask(ROUTE, here.fileno())
+                assert result == 0 and os.readlink(f"/proc/{c.pid}/ns/net") == home, "it is at home again"
+                for fd in back + fds:
+                    os.close(fd)
+        # Whose socket is lost in between is asked anew, by a helper that goes on.
+        assert h.ask(HELLO)[0] == 0
+
+
+def dhcp_runs_dnsmasq_for_taps_and_nothing_else():
+    dice = random.Random(9)
+    address = 0x0a4d0501
+    with Session(daemon=False) as s, Helper(s.dir) as h:
+        tap, away = h.tap("own0"), h.tap("own1")
+        out("ip", "link", "set", "own1", "netns", "guest")
+        with Child(h, "lanyard-dhcp") as c:
+            def start(fd, number, prefix=24, op=DHCP_START):
+                return c.ask(op, *([fd] if fd is not None else []), more=struct.pack("III", number, address, prefix))[0]
+
+            fds = others(h)
+            assert start(None, 1) == -ENOENT
+            for fd in fds:
+                assert start(fd, 1) == -EINVAL, os.readlink(f"/proc/self/fd/{fd}")
+            assert start(away, 1) == -EXDEV, "of another namespace"
+            for prefix in (0, 7, 31, 32, 2 ** 32 - 1):
+                assert start(tap, 1, prefix) == -EINVAL, prefix
+            assert start(tap, 0) == -EEXIST
+            # A name that would be more than one to dnsmasq.
+            out("ip", "link", "set", "own0", "name", "a,tag")
+            assert start(tap, 1) == -EINVAL
+            out("ip", "link", "set", "a,tag", "name", "own0")
+            assert start(tap, 5, op=DHCP_RENAME) == start(None, 5, op=DHCP_STOP) == -ENOENT
+            assert children(c.pid) == []
+            assert start(tap, 7) == 0 and start(tap, 7) == -EEXIST
+            (server,) = children(c.pid)
+            await_true("it is executed", lambda: comm(server) == "dnsmasq")
+            with open(f"/proc/{server}/cmdline", encoding="ascii") as f:
+                words = f.read().split("\0")
+            assert "--interface=own0" in words and "--dhcp-range=10.77.5.2,10.77.5.254,255.255.255.0,12h" in words, words
+            assert "--conf-file=/dev/null" in words and status_of(server)["Uid"] == status_of(c.pid)["Uid"]
+            # Nothing here starts one: the right tap is not among them.
+            c.pester(dice, 20000, (1, 8, 20, 20, 20, 20, 24, 300), 6, [away, *fds])
+            assert start(tap, 7) == -EEXIST and children(c.pid) == [server], "it still answers, and runs"
+            assert start(None, 7, op=DHCP_STOP) == 0 and children(c.pid) == [] and is_over(server)
+            for fd in fds:
+                os.close(fd)
+        for fd in (tap, away):
+            os.close(fd)
+
+
+def what_is_not_listed_ends_helper_or_opener_and_is_named():
+    with Session(daemon=False) as s:
+        for who, says in (("lanyard-host", "host helper"), ("lanyard-opener", "host helper's opener")):
+            with open(s.path(who), "w+b") as log:
+                h = Helper(s.dir, log, LD_PRELOAD=binary("violate.so"))
+                try:
+                    tap = h.tap("own0")
+                    pid = next(p for p in [h.process.pid, *children(h.process.pid)] if comm(p) == who)
+
+                    def said(text):
+                        with open(s.path(who), encoding="utf-8", errors="replace") as f:
+                            return text in f.read()
+
+                    os.kill(pid, signal.SIGURG)
+                    await_true("Landlock is in its way", lambda: said("a file is refused"), 5)
+                    os.kill(pid, signal.SIGUSR2)
+                    await_true("it is named", lambda: said(f"switch: {says}: system call 110 (getppid) is not allowed"), 5)
+                    # The helper by the signal; or because it has lost its opener.
+                    assert h.process.wait(10) == (-signal.SIGSYS if pid == h.process.pid else 1)
+                    os.close(tap)
+                finally:
+                    h.process.kill()
+                    h.process.wait()
+                    h.sock.close()
+
+
+def helper_that_loses_a_child_is_started_again_with_all_of_them():
+    with Session() as s:
+        lab(s)
+        for name in ("lanyard-opener", "lanyard-dhcp"):
+            first = s.helper_pid
+            before = {comm(pid): pid for pid in children(first)}
+            os.kill(before[name], signal.SIGKILL)
+            await_true("another helper", lambda: s.helper_pid not in (None, first), 10)
+            await_true("all the old ones are gone", lambda: all(map(is_over, before.values())), 5)
+            await_true("its dnsmasq", lambda: dnsmasqs(s), 10)
+            await_true("its note", lambda: s.port("net")["reason"] == "", 5)
+            assert tables() == ["lanyard-net"] and forwarding() == "1"
+            s.cli("port", "set", "t1", "mtu=1400")
+        s.cli("port", "del", "net")
+        assert tables() == [] and forwarding() == "0"
+
+
 private("nft", "dnsmasq", "ps")
 guest = Net("guest")
 out("sysctl", "-q", "-w", "net.ipv4.ip_forward=0")
@@ -328,4 +537,6 @@ run(helper_starts_when_needed_with_what_it_needs, killed_helper_leaves_ports_up_
     process_without_rights_has_all_its_ports,
     process_that_dies_keeps_what_is_behind_its_nat_port, all_is_undone_when_the_switch_is_killed,
     process_without_rights_makes_and_changes_its_tap, hostile_questions_change_nothing,
-    random_questions_change_nothing)
+    random_questions_change_nothing, opener_opens_two_things_in_namespaces_and_nothing_else,
+    dhcp_runs_dnsmasq_for_taps_and_nothing_else, what_is_not_listed_ends_helper_or_opener_and_is_named,
+    helper_that_loses_a_child_is_started_again_with_all_of_them)

@@ -47,7 +47,7 @@ class Mounted:
 
 def dnsmasqs(s):
     """Processes of this switch."""
-    text = out("ps", "-o", "pid=,comm=", "--ppid", str(s.helper_pid or s.pid), check=False)
+    text = out("ps", "-o", "pid=,comm=", "--ppid", str(s.dhcp_pid or s.pid), check=False)
     return [int(line.split()[0]) for line in text.splitlines() if "dnsmasq" in line]
 
 

@@ -75,7 +75,7 @@ def children(pid):
     try:
         with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as f:
             return [int(word) for word in f.read().split()]
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):
         return []
 
 
@@ -83,7 +83,7 @@ def comm(pid):
     try:
         with open(f"/proc/{pid}/comm", encoding="ascii") as f:
             return f.read().strip()
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):
         return ""
 
 
@@ -139,6 +139,11 @@ class Session:
     def helper_pid(self):
         """Of lanyard-host, or None: it starts when there is something to do."""
         return next((p for p in children(self.daemon.pid) if comm(p) == "lanyard-host"), None)
+
+    @property
+    def dhcp_pid(self):
+        """Of lanyard-dhcp, the helper's child that runs dnsmasqs, or None."""
+        return next((p for p in children(self.helper_pid or 0) if comm(p) == "lanyard-dhcp"), None)
 
     def await_spare(self):
         """The keeper starts it a second after the first: then only what happens costs anything."""
