@@ -13,7 +13,7 @@
 #include "tap/host_note.h"
 #include "tap/netns.h"
 #include "tap/tun.h"
-#include "tap/xdp_program.h"
+#include "tap/xdp_keep.h"
 
 #define EVENTS_BUFFER (1024 * 1024) /* bytes: some 600 changes at once */
 
@@ -54,6 +54,7 @@ static void direct_settle(void)
 static void direct_end(void)
 {
 	nat_service_end();
+	xdp_keep_end();
 	host_note_close();
 }
 
@@ -66,7 +67,8 @@ const struct host_ops host_direct = {
 	.nat_start = nat_service_start,
 	.nat_rename = nat_service_rename,
 	.nat_stop = nat_service_stop,
-	.xdp_off = xdp_program_off,
+	.xdp_off = xdp_keep_off,
+	.xdp_keep = xdp_keep,
 	.settle = direct_settle,
 	.end = direct_end,
 };
@@ -136,6 +138,29 @@ void host_nat_stop(unsigned slot)
 int host_xdp_off(int prog_fd, unsigned ifindex, struct err *err)
 {
 	return ops->xdp_off(prog_fd, ifindex, err);
+}
+
+int host_xdp_keep(int prog_fd, unsigned ifindex, struct err *err)
+{
+	return ops->xdp_keep(prog_fd, ifindex, err);
+}
+
+static void (*forgot)(void);
+
+void host_forgot_set(void (*fn)(void))
+{
+	forgot = fn;
+}
+
+bool host_forgot_has(void)
+{
+	return forgot != NULL;
+}
+
+void host_forgot(void)
+{
+	if (forgot)
+		forgot();
 }
 
 void host_settle(void)

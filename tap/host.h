@@ -30,6 +30,7 @@ struct host_ops {
 	int (*nat_rename)(unsigned slot, int tun_fd, struct err *err);
 	void (*nat_stop)(unsigned slot);
 	int (*xdp_off)(int prog_fd, unsigned ifindex, struct err *err);
+	int (*xdp_keep)(int prog_fd, unsigned ifindex, struct err *err);
 	void (*settle)(void);
 	void (*end)(void);
 };
@@ -52,8 +53,15 @@ void host_nat_stop(unsigned slot);
 /* Two sockets in the namespace: for requests, and one that hears of changes of interfaces. */
 int host_netlink(int ns_fd, int fds[2], struct err *err);
 
-/* xdp_program_off(): of an interface here. */
+/* xdp_keep_off(), xdp_keep(): of an interface here. */
 int host_xdp_off(int prog_fd, unsigned ifindex, struct err *err);
+int host_xdp_keep(int prog_fd, unsigned ifindex, struct err *err);
+
+/* fn is called when whoever keeps programs has begun anew, and has none; NULL: nobody is. */
+void host_forgot_set(void (*fn)(void));
+/* That is so. False: nobody is to be told. */
+bool host_forgot_has(void);
+void host_forgot(void);
 
 /* All saved ports have been made again: what an earlier process left and nobody took over is undone. */
 void host_settle(void);

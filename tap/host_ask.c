@@ -83,6 +83,7 @@ static void all_again(void *arg)
 
 	LIST_FOREACH (c, &ask.clients, entry)
 		c->opts.again(c->opts.arg);
+	host_forgot();
 	host_settle();
 }
 
@@ -92,7 +93,7 @@ static void gone(void)
 	uint64_t now_ns = loop_now_ns();
 
 	ask.said_hello = false;
-	if (LIST_EMPTY(&ask.clients) || ask.again_timer)
+	if ((LIST_EMPTY(&ask.clients) && !host_forgot_has()) || ask.again_timer)
 		return;
 	ask.again_ns = now_ns - ask.gone_ns > CALM || !ask.again_ns ? AGAIN_MIN : 2 * ask.again_ns;
 	if (ask.again_ns > AGAIN_MAX)
@@ -325,6 +326,13 @@ static int ask_xdp_off(int prog_fd, unsigned ifindex, struct err *err)
 	return call(&c, 0, err);
 }
 
+static int ask_xdp_keep(int prog_fd, unsigned ifindex, struct err *err)
+{
+	struct call c = {.q = {.op = HOST_XDP_KEEP, .n = ifindex}, .fd = prog_fd};
+
+	return call(&c, 0, err);
+}
+
 static void ask_settle(void)
 {
 	struct call c = {.q.op = HOST_SETTLE, .fd = -1};
@@ -355,6 +363,7 @@ static const struct host_ops by_helper = {
 	.nat_rename = ask_nat_rename,
 	.nat_stop = ask_nat_stop,
 	.xdp_off = ask_xdp_off,
+	.xdp_keep = ask_xdp_keep,
 	.settle = ask_settle,
 	.end = ask_end,
 };

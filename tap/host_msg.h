@@ -24,11 +24,13 @@ enum host_op {
 	HOST_NAT_STOP,	 /* slot */
 	HOST_SETTLE,
 	HOST_XDP_OFF,	 /* a program; n: the interface's index */
-	HOST_OPS, /* how many, and one more */
 
 	/* to the process that forwards */
-	HOST_TELL, /* slot; err.text is the note */
-	HOST_GONE, /* the helper has ended, and what it was asked is lost; from the keeper */
+	HOST_TELL = 13, /* slot; err.text is the note */
+	HOST_GONE,	/* the helper has ended, and what it was asked is lost; from the keeper */
+
+	HOST_XDP_KEEP, /* a program; n: the interface's index */
+	HOST_OPS,      /* how many, and one more */
 };
 
 struct host_question {

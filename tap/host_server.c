@@ -37,7 +37,7 @@ enum fd_kind { NOTHING, NAMESPACE, TUN, PROGRAM };
 static const enum fd_kind needs[HOST_OPS] = {
 	[HOST_NETLINK] = NAMESPACE, [HOST_TUN] = NAMESPACE, [HOST_TUN_NETNS] = TUN,
 	[HOST_LINK] = TUN,	    [HOST_NAT_START] = TUN, [HOST_NAT_RENAME] = TUN,
-	[HOST_XDP_OFF] = PROGRAM,
+	[HOST_XDP_OFF] = PROGRAM,   [HOST_XDP_KEEP] = PROGRAM,
 };
 
 static bool is_text(const char *text, size_t size)
@@ -152,6 +152,11 @@ static int question_do(const struct host_question *q, int fd, int *out, unsigned
 	case HOST_XDP_OFF:
 		rc = host_direct.xdp_off(fd, q->n, err);
 		break;
+	case HOST_XDP_KEEP:
+		rc = host_direct.xdp_keep(fd, q->n, err);
+		break;
+	default:
+		rc = err_set(err, -EPROTO, "the host helper does not do that");
 	}
 	return rc;
 }

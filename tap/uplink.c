@@ -12,6 +12,7 @@
 
 #include "tap/device_allow.h"
 #include "tap/device_early.h"
+#include "tap/uplink_programs.h"
 #include "tap/uplink_rings.h"
 
 #define POLL_NS	     S_NS /* between looks at a link that nobody tells of */
@@ -129,9 +130,11 @@ static int device_open(struct uplink *u, struct err *err)
 	want_of(u, &want);
 	if (!device_early_take(&want, &u->dev, on_device_event, u))
 		rc = ethdev_open(&u->dev, &opts, err);
-	if (rc == 0)
-		atomic_store(&u->len_max, u->dev.tx.len_max);
-	return rc;
+	if (rc < 0)
+		return rc;
+	atomic_store(&u->len_max, u->dev.tx.len_max);
+	uplink_programs_keep(loop_of(u), &u->dev);
+	return 0;
 }
 
 static void ask_forget(struct uplink *u)
@@ -271,6 +274,7 @@ int uplinks_begin(struct loop *loop, struct err *err)
 void uplinks_end(void)
 {
 	device_early_close();
+	uplink_programs_end();
 	loop_fd_del(news.watch);
 	if (news.fd >= 0)
 		close(news.fd);

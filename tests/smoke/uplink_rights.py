@@ -11,7 +11,7 @@ import time
 
 from hostnet import Net, out, private
 from rights import rights_check
-from session import Session, await_true, run
+from session import Session, await_true, children, is_over, run
 from steady import Steady, status
 
 PIDFD_GETFD = 438
@@ -201,6 +201,35 @@ def saved_device_that_may_not_be_is_refused():
         assert not os.path.exists(s.path("made"))
 
 
+def killed_but_for_its_helper(s):
+    keeper, helper = s.daemon.pid, s.helper_pid
+    os.kill(keeper, signal.SIGSTOP)
+    pids = [pid for pid in children(keeper) if pid != helper] + [keeper]
+    for pid in pids:
+        os.kill(pid, signal.SIGKILL)
+    s.daemon.wait()
+    await_true("the switch is gone", lambda: all(map(is_over, pids)))
+    await_true("its helper, too", lambda: is_over(helper))
+
+
+def killed_switch_leaves_no_program():
+    for words in ((), ("--user", "root")):
+        with Session(*words) as s:
+            s.cli("bridge", "add", "br0")
+            wire("2")
+            add(s, "2")
+            helper = await_true("a helper knows of it", lambda: s.helper_pid, 5)
+            os.kill(helper, signal.SIGKILL)  # the next one is told, too
+            await_true("there is another one", lambda: s.helper_pid not in (None, helper), 5)
+            assert s.port("u2")["state"] == "up" and traces("2") == (1, False, True), (s.port("u2"), traces("2"))
+            killed_but_for_its_helper(s)
+            assert traces("2") == (0, False, False), traces("2")
+            s.start(*words)
+            await_true("it is up", lambda: are_up(s, "2"), 5)
+        assert traces("2") == (0, False, False), traces("2")
+        unwire()
+
+
 def devices_are_those_that_the_switch_may_have():
     with Session("--uplink-device", "v1", "--uplink-device", "0000:03:00.0") as s:
         s.cli("bridge", "add", "br0")
@@ -284,5 +313,6 @@ nets = {i: Net("n" + i) for i in "12"}
 DRIVER = {"1": "net_af_packet", "2": "net_af_xdp"}
 run(*map(clean, (nobody_beside_it_loses_a_frame, interface_that_returns_heals, what_cannot_be_opened_changes_nothing,
                  way_back_outlives_successions_and_deaths,
+                 killed_switch_leaves_no_program,
                  saved_device_that_may_not_be_is_refused, devices_are_those_that_the_switch_may_have,
                  process_that_is_a_guests_gets_nothing_opened)))
