@@ -37,6 +37,7 @@ struct opener {
 	bool is_beside;
 	struct opened opened[OPENED_MAX];
 	unsigned n_opened;
+	bool is_open; /* something is there, wanted or not */
 	struct loop_timer *timer;
 };
 
@@ -187,7 +188,8 @@ static void finish(struct opener *o, int rc, const struct err *err)
 		return;
 	if (is_wanted(o)) {
 		succession_try(o);
-	} else if (o->n_opened) {
+	} else if (o->is_open) {
+		o->is_open = false;
 		o->n_opened = 0;
 		o->d->keeper.unopen(o->d->keeper.arg);
 	}
@@ -197,6 +199,7 @@ static void lost(struct opener *o, const char *why)
 {
 	LOG_INFO("switch: devices that were opened are so no more: %s", why);
 	o->n_opened = 0;
+	o->is_open = false;
 	uplinks_again();
 }
 
@@ -212,6 +215,7 @@ void opener_heard(struct opener *o, uint32_t number, int result, const char *tex
 	if (number != o->number || !a)
 		return;
 	o->number = 0;
+	o->is_open |= result == 0;
 	if (result < 0) {
 		err_set(&err, result, "%s", text);
 		err_hint(&err, "%s", hint);

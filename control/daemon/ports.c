@@ -140,17 +140,26 @@ static void name_port(struct err *err, const char *name)
 		err_prefix(err, "port \"%s\"", name);
 }
 
+/* Its owner, where a port of that name could be made. *owner is to be freed also after a failure. */
+static int owner_begin(struct daemon *d, const char *name, const json_t *params, struct owner **owner, struct err *err)
+{
+	int rc = settings_check(d, name, params, err);
+
+	*owner = NULL;
+	if (rc == 0)
+		rc = owner_create(name, params, owner, err);
+	if (rc == 0 && port_find(d->sw, name))
+		rc = err_set(err, -EEXIST, "port \"%s\" exists already", name);
+	return rc;
+}
+
 static int port_begin(struct daemon *d, const struct left *left, const json_t *params, struct err *err)
 {
 	const char *name = json_string_value(json_object_get(params, "name"));
-	struct owner *owner = NULL;
+	struct owner *owner;
 	struct port *p = NULL;
-	int rc = settings_check(d, name, params, err);
+	int rc = owner_begin(d, name, params, &owner, err);
 
-	if (rc == 0)
-		rc = owner_create(name, params, &owner, err);
-	if (rc == 0 && port_find(d->sw, name))
-		rc = err_set(err, -EEXIST, "port \"%s\" exists already", name);
 	if (rc == 0)
 		rc = port_create(d, name, owner, left, &p, err);
 	/* Where a driver cannot begin so. */
@@ -193,14 +202,10 @@ int port_make(struct daemon *d, const json_t *params, struct err *err)
 int port_make_check(struct daemon *d, const json_t *params, struct err *err)
 {
 	const char *name = json_string_value(json_object_get(params, "name"));
-	struct owner *owner = NULL;
+	struct owner *owner;
 	struct bridge *br;
-	int rc = settings_check(d, name, params, err);
+	int rc = owner_begin(d, name, params, &owner, err);
 
-	if (rc == 0)
-		rc = owner_create(name, params, &owner, err);
-	if (rc == 0 && port_find(d->sw, name))
-		rc = err_set(err, -EEXIST, "port \"%s\" exists already", name);
 	if (rc == 0)
 		rc = bridges_resolve(d, owner, &br, err);
 	owner_free(owner);

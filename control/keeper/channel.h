@@ -16,7 +16,7 @@
 
 #include "switch/keep.h"
 
-#define CHANNEL_VERSION	 5 /* count up with every change of what is said here, or in paths_msg.h or tap/host_msg.h */
+#define CHANNEL_VERSION	 6 /* count up with every change of what is said here, or in paths_msg.h or tap/host_msg.h */
 #define CHANNEL_WAIT_MS	 1000
 #define CHANNEL_BATCH	 64 /* descriptors a message */
 #define CHANNEL_TEXT_MAX 256
