@@ -29,6 +29,19 @@ def private(*programs):
     os.execvp("unshare", ["unshare", "--net", "--mount", sys.executable, *sys.argv])
 
 
+def cleaned(clean, tests):
+    """The same tests, with clean() called after each, also one that fails."""
+    def wrap(test):
+        def wrapped():
+            try:
+                test()
+            finally:
+                clean()
+        wrapped.__name__ = test.__name__
+        return wrapped
+    return map(wrap, tests)
+
+
 def out(*argv, check=True, timeout=60):
     done = subprocess.run(argv, capture_output=True, text=True, timeout=timeout)
     if check and done.returncode:

@@ -7,7 +7,7 @@ import socket
 import subprocess
 import time
 
-from hostnet import Net, out, private
+from hostnet import Net, cleaned, out, private
 from session import Session, await_true, binary, run
 
 SOON = 2  # seconds
@@ -295,16 +295,6 @@ def without_the_right_a_sentence_says_which():
         s.close()
 
 
-def clean(test):
-    def wrapped():
-        try:
-            test()
-        finally:
-            unwire()
-    wrapped.__name__ = test.__name__
-    return wrapped
-
-
 def slow_interface_holds_nobody_up():
     """A shaper keeps what it is sent, so that the ring of AF_PACKET stays full."""
     with Session() as s:
@@ -367,7 +357,7 @@ out("sysctl", "-q", "-w", "net.ipv6.conf.default.disable_ipv6=1", check=False)
 nets = {i: Net("n" + i) for i in "123"}
 for net in nets.values():
     net.run("sysctl", "-q", "-w", "net.ipv6.conf.default.disable_ipv6=1", check=False)
-run(*map(clean, (
+run(*cleaned(unwire, (
     namespaces_talk, frames_of_a_segmenting_host_are_cut,
     unfilled_checksums_are_counted_and_explained, no_frame_is_lost_without_being_counted,
     tags_pass_as_they_are,

@@ -19,6 +19,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -29,6 +30,7 @@
 #include "control/keeper/channel.h"
 #include "control/keeper/keeper.h"
 #include "control/keeper/paths_msg.h"
+#include "control/keeper/takeover.h"
 #include "switch/pulse.h"
 #include "tap/host_msg.h"
 
@@ -109,6 +111,24 @@ static bool is_whole(const struct handed *h, const char *folder)
 	       fstat(h->own[OWN_PULSE][0], &is) == 0 && is.st_size == sizeof(struct pulse) &&
 	       fcntl(h->own[OWN_PULSE][0], F_GET_SEALS) & F_SEAL_SHRINK && h->own[OWN_HOST][0] >= 0 &&
 	       is_served(h->own[OWN_PATHS][0]);
+}
+
+/* Who may ask is awaited; who may not is told so before it can: the keeper would execute what it names with its own
+ * rights. */
+static bool takeover_is_refused(const char *folder)
+{
+	struct sockaddr_un addr = {.sun_family = AF_UNIX};
+	const struct timeval wait = {.tv_sec = 5};
+	struct takeover_answer a = {0};
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	bool refused;
+
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait));
+	snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", file(folder, "keeper.sock"));
+	refused = connect(fd, (struct sockaddr *)&addr, sizeof(addr)) == 0 && recv(fd, &a, sizeof(a), 0) > 0 &&
+		  a.result == -EACCES;
+	close(fd);
+	return refused;
 }
 
 static void lock_replaced(const struct handed *h)
@@ -248,11 +268,13 @@ static void (*const attacks[])(const struct handed *h) = {
 static int packet(const char *folder)
 {
 	int lives = open(file(folder, "lives"), O_WRONLY | O_APPEND);
+	bool refused = takeover_is_refused(folder); /* as a spare */
 	struct handed h;
 	struct stat st;
 
 	take_all(&h);
-	if (lives < 0 || fstat(lives, &st) < 0 || write(lives, is_whole(&h, folder) ? "." : "!", 1) != 1)
+	refused = refused && takeover_is_refused(folder);
+	if (lives < 0 || fstat(lives, &st) < 0 || write(lives, !refused ? "T" : is_whole(&h, folder) ? "." : "!", 1) != 1)
 		_exit(1);
 	if (st.st_size < (off_t)N_ATTACKS) {
 		attacks[st.st_size](&h);
@@ -287,12 +309,14 @@ static void keeper_outlives_all_of_them(void **state)
 {
 	char self[] = "/proc/self/exe", *argv[] = {self, (char *)"--packet", dir, NULL}, lives[64] = "";
 	struct rlimit few = {FEW_FDS, FEW_FDS};
+	const char *socket_path = strdup(file(dir, "keeper.sock"));
 	const struct keeper_opts opts = {
 		.program = self,
 		.argv = argv,
 		.own_argv = argv,
 		.helper = "/nonexistent/lanyard-host",
 		.run_dir = dir,
+		.takeover_path = socket_path,
 		.signal_fd = eventfd(0, EFD_CLOEXEC),
 		.lock_fds = {open(file(dir, "lock0"), O_CREAT | O_RDWR | O_CLOEXEC, 0600),
 			     open(file(dir, "lock1"), O_CREAT | O_RDWR | O_CLOEXEC, 0600)},
@@ -311,6 +335,7 @@ static void keeper_outlives_all_of_them(void **state)
 	assert_int_equal(keeper_run(&opts, &err), 0);
 	assert_true(read(fd, lives, sizeof(lives) - 1) > 0);
 	close(fd);
+	free((char *)socket_path);
 	/* A point for each, and one for the last, which did nothing. */
 	assert_int_equal(strlen(lives), N_ATTACKS + 1);
 	assert_int_equal(strspn(lives, "."), N_ATTACKS + 1);
@@ -329,6 +354,7 @@ int main(int argc, char **argv)
 	unlink(file(dir, "lock0"));
 	unlink(file(dir, "lock1"));
 	unlink(file(dir, "lives"));
+	unlink(file(dir, "keeper.sock"));
 	rmdir(dir);
 	return rc;
 }

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -88,6 +89,7 @@ static void live(void *arg)
 	struct bridge *br = NULL;
 	struct err err = ERR_NONE;
 
+	alarm(30); /* one that waits for ever ends by another signal */
 	log_level_set(LOG_LEVEL_ERR);
 	MUST(eal_start(&eal, &err) == 0 && loop_create(&opts.loop) == 0);
 	MUST(switch_create(&opts, &l->sw, &err) == 0);
@@ -207,6 +209,12 @@ static void kept_is_no_memory(struct life *l)
 	put(l, open("/", O_RDONLY));
 }
 
+/* Whoever reads it waits until somebody writes: for ever. */
+static void kept_is_an_eventfd(struct life *l)
+{
+	put(l, eventfd(0, EFD_CLOEXEC));
+}
+
 /* A good beginning, and nothing after it. */
 static void kept_is_cut(struct life *l)
 {
@@ -228,7 +236,7 @@ static void kept_lies_of_its_size(struct life *l)
 static void what_is_no_such_memory_counts_nothing(void **state)
 {
 	struct life *l = *state;
-	void (*const damages[])(struct life *) = {kept_is_empty, kept_is_no_memory, kept_is_cut,
+	void (*const damages[])(struct life *) = {kept_is_empty, kept_is_no_memory, kept_is_an_eventfd, kept_is_cut,
 						  kept_lies_of_its_size, NULL};
 
 	for (unsigned i = 0; i < sizeof(damages) / sizeof(damages[0]); i++) {
