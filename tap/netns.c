@@ -34,9 +34,15 @@ int netns_open(const char *name, int *fd, struct err *err)
 	    !strcmp(name, ".."))
 		return err_set(err, -EINVAL, "\"%.80s\" is no name of a network namespace", name);
 	snprintf(path, sizeof(path), "/run/netns/%s", name);
-	*fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (*fd >= 0)
+	/* What else lies there, a pipe say, is not waited for. */
+	*fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (*fd >= 0 && netns_is_one(*fd))
 		return 0;
+	if (*fd >= 0) {
+		close(*fd);
+		*fd = -1;
+		return err_set(err, -EINVAL, "\"%s\" is no network namespace", path);
+	}
 	if (errno != ENOENT)
 		return err_set(err, -errno, "cannot open network namespace \"%s\": %s", name,
 			       strerror(errno));

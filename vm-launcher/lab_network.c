@@ -62,6 +62,7 @@ void lab_lock_release(const char *run_dir, const char *lab, int lock)
 int lab_file_load(const char *run_dir, const char *lab, json_t **doc, struct err *err)
 {
 	char path[512];
+	int rc;
 
 	lab_file_path(path, sizeof(path), run_dir, lab);
 	if (access(path, F_OK) < 0) {
@@ -69,7 +70,12 @@ int lab_file_load(const char *run_dir, const char *lab, json_t **doc, struct err
 		err_hint(err, "lanyard labs shows those that are");
 		return -ENOENT;
 	}
-	return file_read_json(path, LAB_FILE_BYTES_MAX, doc, err);
+	rc = file_read_json(path, LAB_FILE_BYTES_MAX, doc, err);
+	if (rc == 0)
+		return 0;
+	err_hint(err, "without it the lab is not known any more: end its VMs (`lanyard vm list`), remove the file, and start "
+		      "the switch anew");
+	return rc == -EINVAL ? -EBADMSG : rc; /* nobody has used a command wrongly */
 }
 
 int lab_file_save(const char *run_dir, const char *lab, const json_t *doc, struct err *err)

@@ -44,13 +44,20 @@ static void on_interrupt(int sig)
 	interrupted = 1;
 }
 
-static void catch_interrupts(struct sigaction *old_int, struct sigaction *old_term)
+/* A terminal that is closed interrupts, too, unless nohup(1) has it do nothing. */
+static const int interrupts[] = {SIGINT, SIGTERM, SIGHUP};
+#define N_INTERRUPTS (sizeof(interrupts) / sizeof(interrupts[0]))
+
+static void catch_interrupts(struct sigaction *old)
 {
 	struct sigaction sa = {.sa_handler = on_interrupt};
 
 	interrupted = 0;
-	sigaction(SIGINT, &sa, old_int);
-	sigaction(SIGTERM, &sa, old_term);
+	for (unsigned i = 0; i < N_INTERRUPTS; i++) {
+		sigaction(interrupts[i], NULL, &old[i]);
+		if (old[i].sa_handler != SIG_IGN)
+			sigaction(interrupts[i], &sa, NULL);
+	}
 }
 
 static void say(const struct up *u, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
@@ -290,28 +297,34 @@ static int make(struct up *u, const char *file, struct err *err)
 
 static int not_up_yet(struct cli *cli, const char *name, struct err *err)
 {
-	char path[512];
+	json_t *doc;
+	int rc = lab_file_load(cli->run_dir, name, &doc, err);
 
-	if (access(lab_file_path(path, sizeof(path), cli->run_dir, name), F_OK) < 0)
+	if (rc == -ENOENT) {
+		*err = (struct err)ERR_NONE;
 		return 0;
+	}
+	if (rc < 0)
+		return rc;
+	json_decref(doc);
 	err_set(err, -EEXIST, "lab \"%s\" is up already", name);
 	return err_hint(err, "lanyard down %s", name);
 }
 
 static int up_locked(struct up *u, const char *file, struct err *err)
 {
-	struct sigaction old_int, old_term;
+	struct sigaction old[N_INTERRUPTS];
 	int rc = not_up_yet(u->cli, u->lab->name, err);
 
 	if (rc < 0)
 		return rc;
-	catch_interrupts(&old_int, &old_term);
+	catch_interrupts(old);
 	rc = make(u, file, err);
 	if (rc == 0)
 		say(u, "lab \"%s\" is up after %.1f s: %u guest%s", u->lab->name,
 		    since_s(u->start_ns), u->lab->n_vms, u->lab->n_vms == 1 ? "" : "s");
-	sigaction(SIGINT, &old_int, NULL);
-	sigaction(SIGTERM, &old_term, NULL);
+	for (unsigned i = 0; i < N_INTERRUPTS; i++)
+		sigaction(interrupts[i], &old[i], NULL);
 	return rc;
 }
 

@@ -99,9 +99,14 @@ static json_t *lab_summary(struct cli *cli, const char *lab, const json_t *bridg
 {
 	json_t *doc, *vms = NULL, *summary;
 	size_t n_vms, n_ready = 0, n_over = 0;
+	int rc;
 
-	if (lab_file_load(cli->run_dir, lab, &doc, NULL) < 0)
-		return NULL;
+	rc = lab_file_load(cli->run_dir, lab, &doc, NULL);
+	/* One that cannot be read is not one that is not there. */
+	if (rc < 0)
+		return rc == -ENOENT ? NULL
+				     : json_pack("{s:s,s:n,s:s,s:i,s:i}", "name", lab, "file", "state", "damaged",
+						 "vms", 0, "ready", 0);
 	n_vms = json_array_size(json_object_get(doc, "vms"));
 	vm_client_list(cli->run_dir, lab, &vms, NULL);
 	for (size_t i = 0; i < json_array_size(vms); i++) {

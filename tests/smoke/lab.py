@@ -8,7 +8,7 @@ import signal
 import subprocess
 
 import session
-from session import LabSession, await_true, need
+from session import LabSession, await_true, binary, need
 
 LAB = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../examples/two-vlans.yaml")
 
@@ -64,6 +64,19 @@ def lab_that_fails_before_its_first_guest_leaves_nothing():
             assert s.json("labs") == [] and switch_is_gone(s), done
 
 
+def damaged_file_is_said(s, path):
+    of_lab = os.path.join(s.run_dir, "lab/l.json")
+    with open(of_lab, "r+", encoding="ascii") as f:
+        whole = f.read()
+        f.truncate(30)
+        assert s.json("labs")[0]["state"] == "damaged"
+        for words in (("up", path), ("down",), ("down", "l")):
+            done = s.cli(*words, check=False)
+            assert done.returncode == 1 and of_lab in done.stderr and "remove the file" in done.stderr, done
+        f.seek(0)
+        f.write(whole)
+
+
 def lab_without_guests_needs_a_switch_that_stays():
     with LabSession() as s:
         path = s.write("l.yaml", "name: l\nbridges: {s1: {}}\n")
@@ -73,10 +86,21 @@ def lab_without_guests_needs_a_switch_that_stays():
         s.start()
         s.cli("up", path)
         assert [b["name"] for b in s.json("bridge", "show")] == ["l/s1"] and s.json("labs")[0]["state"] == "up"
+        damaged_file_is_said(s, path)
         switch_ends(s)
         assert s.json("labs")[0]["state"] == "no switch"
         s.cli("down")
         assert s.json("labs") == []
+
+
+def closed_terminal_interrupts():
+    with LabSession() as s:
+        path = s.write("l.yaml", "name: l\nbridges: {s1: {}}\nvms: {h1: {nics: [{to: s1}]}}\n")
+        up = s.spawn(binary("lanyard"), "up", path, env=s.env)
+        await_true("it is under way", lambda: s.json("labs"))
+        up.send_signal(signal.SIGHUP)
+        assert up.wait(60) == 1
+        assert s.json("labs") == [] and s.json("vm", "list") == []
 
 
 def lab_comes_up_whatever_happens(s, lab):
@@ -152,4 +176,4 @@ def lab_from_up_to_down():
 if __name__ == "__main__":
     need("qemu-system-x86_64", "busybox", "qemu-ga")
     session.run(wrong_lab_starts_nothing, lab_that_fails_before_its_first_guest_leaves_nothing,
-                lab_without_guests_needs_a_switch_that_stays, lab_from_up_to_down)
+                lab_without_guests_needs_a_switch_that_stays, closed_terminal_interrupts, lab_from_up_to_down)

@@ -249,10 +249,14 @@ def what_cannot_be_is_refused_and_leaves_nothing():
         s.cli("bridge", "add", "br0")
         n1.ip("link", "add", "va", "type", "veth", "peer", "name", "vb")
         n1.ip("address", "add", "10.8.0.1/24", "dev", "va")
+        os.mkfifo("/run/netns/pipe")
+        os.close(os.open("/run/netns/file", os.O_WRONLY | os.O_CREAT))
         n_before = n_fds(s)
         for words, text in (
                 (["--netns", "none"], 'no network namespace "none"'),
                 (["--netns", "../n1"], "is no name of a network namespace"),
+                (["--netns", "pipe"], '"/run/netns/pipe" is no network namespace'),
+                (["--netns", "file"], '"/run/netns/file" is no network namespace'),
                 (["--ifname", "va", "--netns", "n1"], "exists and is no tap (veth)"),
                 (["--ifname", "a/b"], "is no interface name"),
                 (["--ifname", "tap%d"], "is no interface name"),
@@ -275,6 +279,8 @@ def what_cannot_be_is_refused_and_leaves_nothing():
             assert s.json("port", "show") == [] and n_fds(s) == n_before, words
             assert not Net().link("t1") and not n1.link("t1"), words
         n1.ip("link", "del", "va")
+        for name in ("pipe", "file"):
+            os.unlink("/run/netns/" + name)
 
 
 def nothing_is_left_after_port_del():
