@@ -67,20 +67,52 @@ static bool is_due_later(const json_t *left)
 	       (uint64_t)due_ns - now_ns <= CONFIRM_MAX_NS;
 }
 
-/* Of this start of the machine, and beside what is saved. */
-static bool is_current(struct daemon *d, const json_t *left)
+static bool is_of_this_boot(const json_t *left)
 {
 	const char *of = json_string_value(json_object_get(left, "boot"));
 	char boot[BOOT_ID_BYTES];
+
+	boot_id(boot);
+	return of && !strcmp(of, boot);
+}
+
+/* Of this start of the machine, and beside what is saved. */
+static bool is_current(struct daemon *d, const json_t *left)
+{
 	json_t *saved = NULL;
 	bool same;
 
-	boot_id(boot);
-	same = of && !strcmp(of, boot) && json_is_object(json_object_get(left, "kept")) &&
+	same = is_of_this_boot(left) && json_is_object(json_object_get(left, "kept")) &&
 	       store_saved(&d->store, &saved) == 0 &&
 	       json_equal(saved, json_object_get(left, "before"));
 	json_decref(saved);
 	return same;
+}
+
+/* Confirmed, by one who did not get to remove the note. */
+static bool is_saved(struct daemon *d, const json_t *left)
+{
+	json_t *saved = NULL;
+	bool same = store_saved(&d->store, &saved) == 0 && json_equal(saved, confirm_tried(left));
+
+	json_decref(saved);
+	return same;
+}
+
+bool confirm_mend(struct daemon *d, json_t **document)
+{
+	json_t *left = NULL, *before;
+	bool good = store_trial_load(&d->store, &left, NULL) == 0 && is_of_this_boot(left);
+
+	before = good ? json_object_get(left, "before") : NULL;
+	good = json_is_object(before) && store_believe(&d->store, before) == 0;
+	if (good) {
+		LOG_WARN("switch: what was saved is taken from the note of the apply that awaits its confirmation");
+		json_decref(*document);
+		*document = json_incref(before);
+	}
+	json_decref(left);
+	return good;
 }
 
 json_t *confirm_left(struct daemon *d)
@@ -94,8 +126,9 @@ json_t *confirm_left(struct daemon *d)
 	if (rc == 0 && json_is_object(confirm_tried(left)) && is_current(d, left) &&
 	    is_due_later(left))
 		return left;
-	LOG_WARN("switch: back at the configuration before apply, which was not confirmed%s%s",
-		 rc < 0 ? ": " : "", rc < 0 ? err.text : "");
+	if (rc < 0 || !is_saved(d, left))
+		LOG_WARN("switch: back at the configuration before apply, which was not confirmed%s%s",
+			 rc < 0 ? ": " : "", rc < 0 ? err.text : "");
 	json_decref(left);
 	store_trial_drop(&d->store);
 	return NULL;

@@ -25,6 +25,9 @@ int confirm_begin(struct daemon *d, json_t *before, double confirm_s, struct err
 /* It is confirmed, or gone back from, and that is saved. */
 void confirm_end(struct daemon *d);
 
+/* Where the saved configuration is damaged: takes what the note of a trial of this start of the machine says of it for
+ * what is saved, and puts it in *document's place. False: there is no such note. */
+bool confirm_mend(struct daemon *d, json_t **document);
 /* What a predecessor tried and may still be: a new reference, for confirm_go_on(). NULL: nothing. */
 json_t *confirm_left(struct daemon *d);
 /* The configuration in it. */

@@ -6,7 +6,8 @@
  *          answered for last. A slot of the predecessor's (switch/switch.h) that has such an object gives
  *          it back with what it had agreed with its other side; one that has an object that was never
  *          saved is dropped. Objects of labs and of VMs are in their slots alone.
- *          Where there is no whole newest configuration, the slots know better. What an apply tries, and
+ *          Where there is no whole newest configuration, the slots know better, unless an apply was tried: what is
+ *          in them then was never promised, and its note says what was saved. What an apply tries, and
  *          nobody has confirmed yet, comes before what is saved (control/daemon/confirm.h).
  * Threads  control only.
  * Trust    The settings of slots are checked as those of a file.
@@ -169,7 +170,7 @@ static void slots_restore(struct daemon *d, const json_t *document)
 int daemon_restore(struct daemon *d, struct err *err)
 {
 	struct err why = ERR_NONE;
-	bool adopting = switch_adopting(d->sw);
+	bool adopting = switch_adopting(d->sw), mended;
 	json_t *document = NULL, *left, *warning;
 	const json_t *wanted;
 	size_t i;
@@ -181,10 +182,11 @@ int daemon_restore(struct daemon *d, struct err *err)
 		LOG_ERR("switch: %s", why.text);
 	json_array_foreach (d->warnings, i, warning)
 		LOG_WARN("switch: %s", json_string_value(warning));
+	mended = adopting && (d->store.behind || !document) && confirm_mend(d, &document);
 	left = confirm_left(d);
 	wanted = left ? confirm_tried(left) : document;
 	if (adopting)
-		slots_restore(d, d->store.behind && !left ? NULL : wanted);
+		slots_restore(d, d->store.behind && !left && !mended ? NULL : wanted);
 	section_restore(d, wanted, "bridges", &m_bridge_add, bridge_make);
 	section_restore(d, wanted, "ports", &m_port_add, port_make);
 	if (d->restored)

@@ -194,14 +194,32 @@ int store_saved(const struct store *s, json_t **document)
 	return *document ? 0 : -ENOMEM;
 }
 
+int store_believe(struct store *s, const json_t *document)
+{
+	char *text = json_dumps(document, DUMP_FLAGS);
+
+	if (!text)
+		return -ENOMEM;
+	free(s->newest);
+	s->newest = text;
+	s->behind = true;
+	return 0;
+}
+
 static int read_text(struct store *s, const char *name, char **out)
 {
-	int fd = openat(s->dir_fd, name, O_RDONLY | O_CLOEXEC), rc = 0;
+	/* What else lies there under that name, a pipe say, is not waited for. */
+	int fd = openat(s->dir_fd, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW), rc = 0;
 	size_t len = 0, size = 65536;
+	struct stat st;
 	char *text;
 
 	if (fd < 0)
 		return -errno;
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
+		close(fd);
+		return -EINVAL;
+	}
 	text = malloc(size);
 	while (text && rc == 0) {
 		ssize_t n = read(fd, text + len, size - len - 1);

@@ -40,6 +40,10 @@ int store_save(struct store *s, const json_t *document, struct err *err);
 /* What was saved or loaded last, nothing at first; a new reference. -ENOMEM. */
 int store_saved(const struct store *s, json_t **document);
 
+/* Takes document for what was saved last, where a better source than damaged files says so; the next save writes it.
+ * -ENOMEM. */
+int store_believe(struct store *s, const json_t *document);
+
 /* Reads generation n (0: the newest). -ENOENT when there is none, -EBADMSG when it is damaged. */
 int store_read(struct store *s, unsigned n, json_t **document, struct err *err);
 

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "control/daemon/store.h"
@@ -113,6 +114,26 @@ static void newest_is_loaded(void **state)
 	save(*state, 1);
 	save(*state, 2);
 	assert_int_equal(loaded(*state), 2);
+}
+
+/* Waited for by nobody, and followed nowhere. */
+static void what_is_no_file_is_said_and_the_next_used(void **state)
+{
+	struct fixture *f = *state;
+	char elsewhere[96];
+
+	save(f, 1);
+	save(f, 2);
+	unlink(file(f, "config.json"));
+	alarm(20);
+	assert_int_equal(mkfifo(file(f, "config.json"), 0600), 0);
+	assert_int_equal(loaded(f), 1);
+	assert_int_equal(json_array_size(f->warnings), 2); /* that, and what was restored */
+	unlink(file(f, "config.json"));
+	snprintf(elsewhere, sizeof(elsewhere), "%s", file(f, "config.1.json"));
+	assert_int_equal(symlink(elsewhere, file(f, "config.json")), 0);
+	assert_true(saved(f, 0) < 0);
+	alarm(0);
 }
 
 static void five_generations_are_kept(void **state)
@@ -226,6 +247,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(first_start_finds_nothing_and_says_nothing),
 		TEST(newest_is_loaded),
+		TEST(what_is_no_file_is_said_and_the_next_used),
 		TEST(five_generations_are_kept),
 		TEST(same_document_is_not_saved_twice),
 		TEST(damaged_newest_is_said_and_the_next_used),

@@ -116,6 +116,51 @@ static void is_cut(struct life *l)
 	close(fd);
 }
 
+static void config_is_cut(struct life *l)
+{
+	int fd = openat(l->d.store.dir_fd, "config.json", O_WRONLY);
+
+	MUST(fd >= 0 && ftruncate(fd, 50) == 0);
+	close(fd);
+}
+
+static void is_cut_and_late(struct life *l)
+{
+	config_is_cut(l);
+	runs_late(l);
+}
+
+/* What was saved is in the note of what is tried: neither is what is tried taken for it, nor is it lost. */
+static void damaged_configuration_is_what_the_trial_says(void **state)
+{
+	try_s = 60;
+	life_run(*state, tries);
+	life_run(*state, config_is_cut);
+	life_run(*state, is_tried);
+	life_run(*state, is_cut_and_late);
+	life_run(*state, is_as_before);
+	life_run(*state, is_as_before);
+}
+
+/* As by a crash between the two steps of a confirmation. */
+static void confirms_and_leaves_the_note(struct life *l)
+{
+	struct err err = ERR_NONE;
+	json_t *trial;
+
+	life_must(store_trial_load(&l->d.store, &trial, &err), &err);
+	life_save(l);
+	life_must(store_trial_save(&l->d.store, trial, &err), &err);
+}
+
+static void confirmed_trial_whose_note_is_left_is_over(void **state)
+{
+	try_s = 60;
+	life_run(*state, tries);
+	life_run(*state, confirms_and_leaves_the_note);
+	life_run(*state, is_confirmed);
+}
+
 static void what_is_tried_goes_on_until_its_deadline(void **state)
 {
 	try_s = 3;
@@ -159,6 +204,8 @@ int main(void)
 		T(what_is_tried_goes_on_until_its_deadline),
 		T(successor_confirms),
 		T(trial_that_does_not_hold_any_more_is_over),
+		T(damaged_configuration_is_what_the_trial_says),
+		T(confirmed_trial_whose_note_is_left_is_over),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
