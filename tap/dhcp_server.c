@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/text.h"
 
 #define RETRY_MIN   (250 * MS_NS)
 #define RETRY_MAX   (10 * S_NS)
@@ -92,8 +93,12 @@ static void child(const struct dhcp_server *s, pid_t parent, int err_fd)
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	signal(SIGPIPE, SIG_DFL);
-	if (geteuid() == 0 && rights_drop(s->uid) < 0)
-		_exit(126);
+	if (geteuid() == 0 && rights_drop(s->uid) < 0) {
+		static const char why[] = "there is no other user here for it to become\n";
+
+		/* What it ends with says enough where nobody reads it. */
+		_exit(write(err_fd, why, sizeof(why) - 1) < 0 ? 125 : 126);
+	}
 	/* A change of user would take it back: so it comes after that. */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent)
@@ -118,6 +123,7 @@ static void words_read(struct dhcp_server *s)
 	while ((n = read(s->err_fd, text, sizeof(text) - 1)) > 0) {
 		text[n] = '\0';
 		for (line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+			text_clean(line);
 			LOG_DEBUG("switch: %s: %s", s->ifname, line);
 			snprintf(s->words, sizeof(s->words), "%s", line);
 		}

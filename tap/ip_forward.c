@@ -40,12 +40,20 @@ static int switch_read(char *value)
 	return rc;
 }
 
+int ip_forward_hold(void)
+{
+	return open(SWITCH, O_PATH | O_CLOEXEC) < 0 ? -errno : 0;
+}
+
 /* One of other switches of this host, which only who may switch can take. */
 int ip_forward_lock(void)
 {
 	struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
 	int fd = open(SWITCH, O_WRONLY | O_CLOEXEC);
 
+	if (fd < 0)
+		LOG_WARN_RL("switch: IPv4 forwarding is shared with other switches without a lock, as %s cannot be opened: %s",
+			    SWITCH, strerror(errno));
 	for (unsigned ms = 0; fd >= 0 && fcntl(fd, F_OFD_SETLK, &whole) < 0; ms++) {
 		if ((errno != EAGAIN && errno != EACCES) || ms == LOCK_MAX_MS) {
 			LOG_WARN_RL(

@@ -17,6 +17,10 @@
 
 #include "base/err.h"
 
+/* For a process that Landlock will let open that file alone: it knows it only for as long as the kernel does not forget
+ * it, which is prevented from now on. -errno: there is none. */
+int ip_forward_hold(void);
+
 /* Keeps other switches of this host out, for at most LOCK_MAX_MS: who holds it longer has hung. */
 int ip_forward_lock(void);
 void ip_forward_unlock(int lock);

@@ -343,9 +343,10 @@ int link_change(int tun_fd, const struct link_change *c, struct err *err)
 	if (rc < 0)
 		return err_set(err, rc, "there is no interface any more");
 	ns_fd = tun_netns(tun_fd);
-	/* Kernels before 5.2 do not tell, nor does any without the right: then it is our own that can be meant. */
-	if (ns_fd < 0)
-		rc = netns_open(NULL, &ns_fd, err);
+	if (ns_fd < 0) /* untold: it is our own that can be meant */
+		rc = tun_netns_is_untold(ns_fd) ? netns_open(NULL, &ns_fd, err) :
+						  err_set(err, ns_fd, "cannot find the interface's namespace: %s",
+							  strerror(-ns_fd));
 	if (rc < 0)
 		return rc;
 	rc = work(&j, ns_fd, err);

@@ -55,6 +55,8 @@ static int refuse(const struct request *r, struct err *err)
 			"tuntap add %s mode tap user NAME",
 			r->name);
 	case EBUSY:
+		if (!r->exists)
+			return err_set(err, -EBUSY, "interface \"%s\" is there already, and is not made", r->name);
 		return err_set(err, -EBUSY, "interface \"%s\" is used by another program", r->name);
 	case EINVAL:
 		if (!r->exists)
@@ -95,7 +97,9 @@ static bool persistent(int fd)
 
 static int queue_open(const struct request *r, unsigned i, struct err *err)
 {
-	const int flags = r->n > 1 ? IFF_MULTI_QUEUE : 0;
+	/* What is to be made is nobody's yet: the kernel would attach to somebody else's. */
+	const int is_new = !r->exists && i == 0 ? IFF_TUN_EXCL : 0;
+	const int flags = (r->n > 1 ? IFF_MULTI_QUEUE : 0) | is_new;
 	int hdr = VNET_HDR, fd = netns_inside(r->ns_fd, NETNS_TUN, err), rc;
 
 	if (fd < 0)
@@ -186,13 +190,18 @@ int tun_netns(int fd)
 	return ns < 0 ? -errno : ns;
 }
 
+bool tun_netns_is_untold(int rc)
+{
+	return rc == -EINVAL || rc == -EPERM || rc == -ENOTTY;
+}
+
 bool tun_is_here(int fd)
 {
 	int there = tun_netns(fd), here;
 	bool same;
 
 	if (there < 0)
-		return true;
+		return tun_netns_is_untold(there);
 	same = netns_open(NULL, &here, NULL) == 0;
 	if (same) {
 		same = netns_same(there, here);

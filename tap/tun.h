@@ -20,7 +20,8 @@
 int tun_name_check(const char *name, struct err *err);
 
 /* Opens n queues of tap `name` in the namespace to fds, all or none. exists: it is there already, and is
- * attached to only if it is persistent: otherwise it is another program's. */
+ * attached to only if it is persistent: otherwise it is another program's. Else it is made: -EBUSY where it
+ * is there. */
 int tun_open(int ns_fd, const char *name, bool exists, int *fds, unsigned n, struct err *err);
 
 /* Whether it is a descriptor of /dev/net/tun: others may make of its requests what they like, and wait. */
@@ -37,8 +38,10 @@ void tun_carrier(int fd, bool on);
 
 /* A descriptor of the namespace that the interface is in now, or -errno. */
 int tun_netns(int fd);
+/* Of these: kernels before 5.2 do not tell, nor does any without the right. */
+bool tun_netns_is_untold(int rc);
 
-/* Whether that is this process's own; kernels before 5.2 do not tell, nor does any without the right: true. */
+/* Whether that is this process's own, or untold. */
 bool tun_is_here(int fd);
 
 #endif

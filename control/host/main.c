@@ -32,6 +32,7 @@
 #include "control/host/rights.h"
 #include "tap/host.h"
 #include "tap/host_server.h"
+#include "tap/ip_forward.h"
 
 #define SOCKET_FD 3
 #define NEXT_FD	  4 /* the keeper's alone: from here comes what takes the place of SOCKET_FD */
@@ -155,8 +156,11 @@ static int give_up(uid_t uid, struct err *err)
 		{.path = "/dev/urandom"}, /* jansson's */
 		{.path = NULL},
 	};
-	int rc = rights_reduce(&rights, err);
+	int rc = ip_forward_hold();
 
+	if (rc < 0)
+		LOG_WARN("switch: host helper: there is no switch of IPv4 forwarding: %s", strerror(-rc));
+	rc = rights_reduce(&rights, err);
 	return rc < 0 ? rc : rights_confine(&rights, paths, host_calls, err);
 }
 
