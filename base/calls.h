@@ -24,6 +24,7 @@ struct call_arg {
 	unsigned index;
 	unsigned long mask; /* 0: all of it */
 	unsigned long value;
+	bool and; /* the next one, of another argument, holds too */
 };
 
 struct call {
@@ -31,8 +32,11 @@ struct call {
 	const char *why;
 	int error; /* allowed; or what the caller is told */
 	const struct call_arg
-		*args; /* NULL: any; else one of them holds, up to .mask and .value being 0 */
+		*args; /* NULL: any; else one of them holds, or some together, up to .mask and .value being 0 */
 };
+
+/* Whether this kernel has such filters. */
+bool calls_known(void);
 
 /* Of a table that ends with .name == NULL. 0, or -errno with a sentence. */
 int calls_make(const struct call *table, struct calls **out, struct err *err);

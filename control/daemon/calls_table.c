@@ -15,20 +15,21 @@
 
 /* Threads of the process, and in none but its own namespaces. */
 static const struct call_arg new_thread[] = {
-	{0, CLONE_THREAD | CLONE_VM | CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER |
-		    CLONE_NEWPID | CLONE_NEWNET,
-	 CLONE_THREAD | CLONE_VM},
-	{0, 0, 0},
+	{.index = 0,
+	 .mask = CLONE_THREAD | CLONE_VM | CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER |
+		 CLONE_NEWPID | CLONE_NEWNET,
+	 .value = CLONE_THREAD | CLONE_VM},
+	{0},
 };
 
-static const struct call_arg no_code[] = {{2, PROT_EXEC, 0}, {0, 0, 0}};
+static const struct call_arg no_code[] = {{.index = 2, .mask = PROT_EXEC}, {0}};
 
 /* Of the kernel's headers: a request has 32 bits, whatever stands above them. */
-#define REQUEST(r) {1, 0xffffffff, (r)}
+#define REQUEST(r) {.index = 1, .mask = 0xffffffff, .value = (r)}
 static const struct call_arg asked[] = {
 	REQUEST(FIONREAD),     REQUEST(TUNGETIFF),    REQUEST(TUNSETIFF),     REQUEST(TUNSETCARRIER),
 	REQUEST(TUNSETQUEUE),  REQUEST(TUNSETOFFLOAD), REQUEST(TUNSETVNETHDRSZ), REQUEST(TUNGETDEVNETNS),
-	REQUEST(SIOCGIFINDEX), REQUEST(SIOCGIFMTU),   REQUEST(SIOCGIFFLAGS),  {0, 0, 0},
+	REQUEST(SIOCGIFINDEX), REQUEST(SIOCGIFMTU),   REQUEST(SIOCGIFFLAGS),  {0},
 };
 
 const struct call calls_table[] = {

@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <linux/if_tun.h>
+#include <linux/netlink.h>
 #include <linux/nsfs.h>
 #include <stddef.h>
 #include <sys/mman.h>
@@ -16,11 +17,18 @@
 #define TUNGETDEVNETNS _IO('T', 227)
 #endif
 
-static const struct call_arg no_code[] = {{2, PROT_EXEC, 0}, {0, 0, 0}};
-static const struct call_arg of_netlink[] = {{0, 0xffffffff, AF_NETLINK}, {0, 0, 0}};
+static const struct call_arg no_code[] = {{.index = 2, .mask = PROT_EXEC}, {0}};
+/* An int's upper half is anything. */
+static const struct call_arg of_netlink[] = {
+	{.index = 0, .mask = 0xffffffff, .value = AF_NETLINK, .and = true},
+	{.index = 2, .mask = 0xffffffff, .value = NETLINK_ROUTE},
+	{.index = 0, .mask = 0xffffffff, .value = AF_NETLINK, .and = true},
+	{.index = 2, .mask = 0xffffffff, .value = NETLINK_NETFILTER},
+	{0},
+};
 
 /* A request has 32 bits, whatever stands above them. */
-#define REQUEST(r) {1, 0xffffffff, (r)}
+#define REQUEST(r) {.index = 1, .mask = 0xffffffff, .value = (r)}
 static const struct call_arg asked[] = {
 	REQUEST(TUNGETIFF),
 	REQUEST(TUNSETIFF),
@@ -28,7 +36,7 @@ static const struct call_arg asked[] = {
 	REQUEST(TUNSETOFFLOAD),
 	REQUEST(TUNGETDEVNETNS),
 	REQUEST(NS_GET_NSTYPE),
-	{0, 0, 0},
+	{0},
 };
 
 const struct call host_calls[] = {
@@ -37,7 +45,7 @@ const struct call host_calls[] = {
 	{"sendmsg", "answers and netlink", 0, NULL},
 	{"recvfrom", "libmnl: nftables answers; its changes by others", 0, NULL},
 	{"sendto", "libmnl, libnl: questions to the kernel", 0, NULL},
-	{"socket", "netlink: nftables, XDP programs; no other family", 0, of_netlink},
+	{"socket", "netlink: nftables and interfaces; nothing else of it, no other family", 0, of_netlink},
 	{"bind", "the same: groups that are listened to", 0, NULL},
 	{"getsockname", "libnl and libmnl: which number the kernel gave", 0, NULL},
 	{"getsockopt", "libnl and libmnl: sizes and kind of a socket", 0, NULL},

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/queue.h>
 
+#include "base/fd_msg.h"
 #include "base/log.h"
 #include "control/host/dhcp_msg.h"
 #include "control/host/servant.h"
@@ -49,12 +50,13 @@ static int ask(struct dhcp_question *q, int tun_fd, struct err *err)
 
 	q->seq = ++seq;
 	rc = servant_ask(socket_fd, q, sizeof(*q), tun_fd, &a, sizeof(a), &fd, take, err);
-	if (rc == 0 && a.result < 0) {
-		rc = a.result;
-		if (err)
-			*err = a.err;
-	}
-	return rc;
+	if (rc < 0)
+		return rc;
+	fd_msg_close(&fd, 1); /* none was asked for */
+	a.err.text[sizeof(a.err.text) - 1] = a.err.hint[sizeof(a.err.hint) - 1] = '\0';
+	if (a.result < 0 && err)
+		*err = a.err;
+	return a.result < 0 ? a.result : 0;
 }
 
 static int remote_start(struct loop *loop, const struct dhcp_server_opts *o, void **out,

@@ -5,7 +5,8 @@
  *
  * What     One question: a namespace, shown by a descriptor, and which of two things (tap/netns.h). The answer
  *          is its descriptor.
- * How      The helper's child (servant.h). It executes nothing, and can open no file but /dev/net/tun.
+ * How      The helper's child (servant.h). It executes nothing, and can open no file but /dev/net/tun. Where that came
+ *          later it says so and ends, so that all of them are started anew. It ends with the helper, however that ends.
  * Threads  one.
  * Trust    The helper may have been taken over: what it shows is checked to be a network namespace. What it could
  *          gain are these two things in any namespace of which it has a descriptor: those that have a name.

@@ -4,6 +4,7 @@
  * stand here.
  */
 #include <errno.h>
+#include <linux/netlink.h>
 #include <linux/nsfs.h>
 #include <sched.h>
 #include <stddef.h>
@@ -12,10 +13,14 @@
 
 #include "control/host/calls_table.h"
 
-static const struct call_arg no_code[] = {{2, PROT_EXEC, 0}, {0, 0, 0}};
-static const struct call_arg of_netlink[] = {{0, 0xffffffff, AF_NETLINK}, {0, 0, 0}};
-static const struct call_arg of_networks[] = {{1, 0xffffffff, CLONE_NEWNET}, {0, 0, 0}};
-static const struct call_arg kind[] = {{1, 0xffffffff, NS_GET_NSTYPE}, {0, 0, 0}};
+static const struct call_arg no_code[] = {{.index = 2, .mask = PROT_EXEC}, {0}};
+static const struct call_arg of_route[] = {
+	{.index = 0, .mask = 0xffffffff, .value = AF_NETLINK, .and = true},
+	{.index = 2, .mask = 0xffffffff, .value = NETLINK_ROUTE},
+	{0},
+};
+static const struct call_arg of_networks[] = {{.index = 1, .mask = 0xffffffff, .value = CLONE_NEWNET}, {0}};
+static const struct call_arg kind[] = {{.index = 1, .mask = 0xffffffff, .value = NS_GET_NSTYPE}, {0}};
 
 const struct call opener_calls[] = {
 	{"poll", "sleeping until it is asked", 0, NULL},
@@ -27,7 +32,7 @@ const struct call opener_calls[] = {
 	{"newfstatat", "whether it is its own", 0, NULL},
 	{"fstat", "the same, on other machines", 0, NULL},
 	{"setns", "into a namespace of networks and back", 0, of_networks},
-	{"socket", "a netlink socket there", 0, of_netlink},
+	{"socket", "a netlink socket there, for interfaces", 0, of_route},
 	{"openat", "/dev/net/tun there; its own namespace", 0, NULL},
 	{"close", "what came with a question, and what went with an answer", 0, NULL},
 	{"write", "the log", 0, NULL},

@@ -122,16 +122,16 @@ int rights_confine(const struct rights *r, const struct landlock_path *paths,
 
 	if (SANITIZED)
 		return 0;
+	if (!calls_known()) {
+		LOG_WARN("%s: this kernel has no filter of system calls", r->who);
+		return files_confine(r, paths, err);
+	}
 	rc = calls_make(table, &filter, err);
 	if (rc < 0)
 		return rc;
 	rc = files_confine(r, paths, err);
 	if (rc == 0) {
 		rc = calls_enter(filter, r->who, NULL);
-		if (rc == -EINVAL || rc == -ENOSYS) {
-			LOG_WARN("%s: this kernel has no filter of system calls", r->who);
-			rc = 0;
-		}
 		if (rc < 0)
 			err_set(err, rc, "seccomp: %s", strerror(-rc));
 	}

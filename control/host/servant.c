@@ -18,6 +18,7 @@
 #define WAIT_MS	  3000 /* less than whoever asks the helper waits (HOST_WAIT_MS) */
 #define WORDS_MAX 1024 /* bytes of a message */
 #define WATCHES	  2
+#define TURN	  64 /* messages, before others have theirs */
 
 static struct watch {
 	int sock;
@@ -61,7 +62,10 @@ static void on_words(void *arg, int fd, uint32_t events)
 	int passed[1], size;
 	unsigned n;
 
-	while ((size = fd_msg_receive(fd, words, sizeof(words), passed, 1, &n, 0)) != -EAGAIN) {
+	for (unsigned i = 0; i < TURN; i++) {
+		size = fd_msg_receive(fd, words, sizeof(words), passed, 1, &n, 0);
+		if (size == -EAGAIN)
+			return;
 		fd_msg_close(passed, n);
 		if (size > 0 && w->take)
 			w->take(words, size);

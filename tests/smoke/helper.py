@@ -6,6 +6,7 @@ that it undoes everything."""
 import array
 import contextlib
 import ctypes
+import fcntl
 import os
 import random
 import signal
@@ -18,6 +19,7 @@ from session import Session, await_true, binary, children, comm, is_over, run
 
 HELLO, NETNS, NETLINK, TUN, TUN_NETNS, LINK, NAT_START, NAT_RENAME, NAT_STOP, SETTLE = range(1, 11)
 UP, DOWN, MTU, MAC, ADDRESS_ADD, ADDRESS_DEL, ANNOUNCE, DELETE = range(1, 9)
+TUNSETIFF, IFF_TAP, IFF_MULTI_QUEUE, IFF_NO_PI, IFF_VNET_HDR = 0x400454ca, 2, 0x100, 0x1000, 0x4000
 NET_ADMIN, SYS_ADMIN, NET_RAW, NET_BIND_SERVICE = (1 << bit for bit in (12, 21, 13, 10))
 STRANGER = 54321
 
@@ -39,7 +41,7 @@ def tables():
 class Helper:
     """A lanyard-host of the test's own, and the asking end of its socket."""
 
-    def __init__(self, folder, log=None, **env):
+    def __init__(self, folder, log=None, before=None, **env):
         self.folder = folder
         self.sock, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.sock.settimeout(10)
@@ -47,7 +49,8 @@ class Helper:
         self.process = subprocess.Popen([binary("lanyard-host"), folder], stderr=log or subprocess.DEVNULL,
                                         env=dict(os.environ, **env),
                                         stdin=subprocess.DEVNULL, close_fds=False,
-                                        preexec_fn=lambda: (os.dup2(fd, 3), os.closerange(4, 1024)))
+                                        preexec_fn=lambda: (os.dup2(fd, 3), os.closerange(4, 1024),
+                                                            before and before()))
         other.close()
         self.seq = 0
 
@@ -194,7 +197,7 @@ def process_without_rights_has_all_its_ports():
         for name in ("net", "t1", "v1", "v2", "d1"):
             s.cli("port", "del", name)
         assert not os.path.exists("/run/named/v1.sock") and not os.path.exists(f"{s.run_dir}/d1")
-        assert tables() == [] and not guest.link("t1") and "Bad system call" not in s.log_text()
+        assert tables() == [] and not guest.link("t1") and "is not allowed" not in s.log_text()
 
 
 def process_that_dies_keeps_what_is_behind_its_nat_port():
@@ -260,6 +263,19 @@ def others(h):
     return [*pipe, pidfd, *plain, os.dup(h.sock.fileno())]
 
 
+@contextlib.contextmanager
+def taps_of_others():
+    """What a descriptor for a name that is to be made would be a queue of: a tap that root has made and nobody uses, with
+    one queue and with several, and one that another program has."""
+    out("ip", "tuntap", "add", "held0", "mode", "tap", "multi_queue", "vnet_hdr")
+    out("ip", "tuntap", "add", "held2", "mode", "tap", "vnet_hdr")
+    with open("/dev/net/tun", "r+b", buffering=0) as other:
+        fcntl.ioctl(other, TUNSETIFF, struct.pack("16sH22x", b"held1", IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | IFF_MULTI_QUEUE))
+        yield "held0", "held1", "held2"
+    out("ip", "tuntap", "del", "held0", "mode", "tap", "multi_queue")
+    out("ip", "tuntap", "del", "held2", "mode", "tap")
+
+
 def hostile_questions_change_nothing():
     out("ip", "link", "add", "veth8", "type", "veth", "peer", "name", "veth9")
     before = Net().ip("-json", "link", "show")
@@ -283,6 +299,13 @@ def hostile_questions_change_nothing():
             assert result < 0 and text and not back, name
         for n in (0, 9, 2 ** 31):
             assert h.ask(TUN, ns, name="own0", n=n)[0] < 0
+        with taps_of_others() as taken:
+            for name in taken:
+                for n in (1, 2):
+                    result, text, back = h.ask(TUN, ns, name=name, n=n)
+                    assert result == -EBUSY and "not made" in text and not back, (name, n, result, text)
+            result, _, back = h.ask(TUN, ns, name="held1", n=2, exists=1)
+            assert result == -EBUSY and not back, "it is another program's"
         tap = h.tap("own0")
         for change in ((0, 0, b"", ""), (99, 0, b"", ""), (ADDRESS_ADD, 0, b"", "10.0.0.1"),
                        (ADDRESS_ADD, 0, b"", "x" * 64), (MTU, 2 ** 32 - 1, b"", ""), (MAC, 0, b"\1" * 6, "")):
@@ -343,7 +366,7 @@ def random_questions_change_nothing():
 PIDFD_GETFD = 438
 ROUTE, TUN_DEVICE = 1, 2
 DHCP_START, DHCP_RENAME, DHCP_STOP, DHCP_TELL = range(1, 5)
-EEXIST, EINVAL, EXDEV, ENOENT, EPROTO = 17, 22, 18, 2, 71
+EBUSY, EEXIST, EINVAL, EXDEV, ENOENT, EPROTO = 16, 17, 22, 18, 2, 71
 
 
 class Child:
@@ -489,7 +512,10 @@ def dhcp_runs_dnsmasq_for_taps_and_nothing_else():
 
 def what_is_not_listed_ends_helper_or_opener_and_is_named():
     with Session(daemon=False) as s:
-        for who, says in (("lanyard-host", "host helper"), ("lanyard-opener", "host helper's opener")):
+        for who, says, does, call in (("lanyard-host", "host helper", signal.SIGUSR2, "110 (getppid)"),
+                                      ("lanyard-host", "host helper", signal.SIGWINCH, "41 (socket)"),
+                                      ("lanyard-opener", "host helper's opener", signal.SIGUSR2, "110 (getppid)"),
+                                      ("lanyard-opener", "host helper's opener", signal.SIGWINCH, "41 (socket)")):
             with open(s.path(who), "w+b") as log:
                 h = Helper(s.dir, log, LD_PRELOAD=binary("violate.so"))
                 try:
@@ -502,8 +528,8 @@ def what_is_not_listed_ends_helper_or_opener_and_is_named():
 
                     os.kill(pid, signal.SIGURG)
                     await_true("Landlock is in its way", lambda: said("a file is refused"), 5)
-                    os.kill(pid, signal.SIGUSR2)
-                    await_true("it is named", lambda: said(f"switch: {says}: system call 110 (getppid) is not allowed"), 5)
+                    os.kill(pid, does)
+                    await_true("it is named", lambda: said(f"switch: {says}: system call {call} is not allowed"), 5)
                     # The helper by the signal; or because it has lost its opener.
                     assert h.process.wait(10) == (-signal.SIGSYS if pid == h.process.pid else 1)
                     os.close(tap)
@@ -530,6 +556,89 @@ def helper_that_loses_a_child_is_started_again_with_all_of_them():
         assert tables() == [] and forwarding() == "0"
 
 
+def forwarding_is_switched_also_when_the_kernel_has_forgotten_the_file():
+    with Session() as s:
+        s.cli("bridge", "add", "br0")
+        s.cli("port", "add", "t1", "--bridge", "br0", "--type", "tap")
+        with open("/proc/sys/vm/drop_caches", "w", encoding="ascii") as f:
+            f.write("2")
+        s.cli("port", "add", "net", "--bridge", "br0", "--type", "nat")
+        assert s.port("net")["state"] == "up" and forwarding() == "1", s.port("net")
+        s.cli("port", "del", "net")
+        assert forwarding() == "0"
+
+
+def device_of_taps_that_comes_later_is_found():
+    out("mount", "-t", "tmpfs", "none", "/dev/net")
+    try:
+        with Session() as s:
+            s.cli("bridge", "add", "br0")
+            done = s.cli("port", "add", "t1", "--bridge", "br0", "--type", "tap", check=False)
+            assert done.returncode == 1 and "modprobe tun" in done.stderr, done
+            out("umount", "/dev/net")
+            first = s.helper_pid
+            assert first
+            done = s.cli("port", "add", "t1", "--bridge", "br0", "--type", "tap", check=False)
+            assert done.returncode == 0 or "starts anew" in done.stderr, done
+            await_true("the old helper has ended", lambda: is_over(first), 5)
+            if done.returncode:
+                s.cli("port", "add", "t1", "--bridge", "br0", "--type", "tap")
+            assert s.port("t1")["state"] == "up"
+    finally:
+        out("umount", "/dev/net", check=False)
+
+
+LD, JEQ, RET = 0x20, 0x15, 0x06
+ALLOW, FAIL = 0x7fff0000, 0x50000
+
+
+def filtered(*rows):
+    """From now on, by a filter of these instructions: code, where to go if so and if not, value."""
+    code = b"".join(struct.pack("HBBI", *row) for row in rows)
+    buffer = ctypes.create_string_buffer(code, len(code))
+    program = struct.pack("HxxxxxxP", len(code) // 8, ctypes.addressof(buffer))
+    assert ctypes.CDLL(None).prctl(22, 2, program, 0, 0) == 0
+
+
+def kernel_without_filters():
+    """seccomp(2), and what prctl(2) has of it, are there no more: as where the kernel was built without."""
+    filtered((LD, 0, 0, 0), (JEQ, 5, 0, 317), (JEQ, 0, 3, 157), (LD, 0, 0, 16), (JEQ, 3, 0, 21), (JEQ, 2, 0, 22),
+             (RET, 0, 0, ALLOW), (RET, 0, 0, FAIL | 38), (RET, 0, 0, FAIL | EINVAL))
+
+
+def kernel_without_other_users():
+    """setresuid(2) fails, as where a container has one user."""
+    filtered((LD, 0, 0, 0), (JEQ, 0, 1, 117), (RET, 0, 0, FAIL | EINVAL), (RET, 0, 0, ALLOW))
+
+
+def host_without_filters_of_calls_has_the_rest():
+    with Session(daemon=False) as s, open(s.path("log"), "w+b") as log:
+        with Helper(s.dir, log, before=kernel_without_filters) as h:
+            tap = h.tap("own0")
+            result, text, _ = h.ask(NAT_START, tap, slot=3, address=0x0a4d0501, prefix=24)
+            assert result == 0, text
+            os.close(tap)
+        with open(s.path("log"), encoding="utf-8") as f:
+            text = f.read()
+        for who in ("switch: host helper", "switch: host helper's opener", "switch: host helper's dhcp"):
+            assert f"{who}: this kernel has no filter of system calls" in text, (who, text)
+
+
+def container_without_other_users_runs_no_server_as_root():
+    with Session(daemon=False) as s, open(s.path("log"), "w+b") as log:
+        with Helper(s.dir, log, before=kernel_without_other_users) as h:
+            tap = h.tap("own0")
+            result, text, _ = h.ask(NAT_START, tap, slot=3, address=0x0a4d0501, prefix=24)
+            assert result == 0, text
+
+            def said():
+                with open(s.path("log"), encoding="utf-8") as f:
+                    return 'dnsmasq on "own0": there is no other user here for it to become' in f.read()
+
+            await_true("the reason", said, 5)
+            os.close(tap)
+
+
 private("nft", "dnsmasq", "ps")
 guest = Net("guest")
 out("sysctl", "-q", "-w", "net.ipv4.ip_forward=0")
@@ -539,4 +648,6 @@ run(helper_starts_when_needed_with_what_it_needs, killed_helper_leaves_ports_up_
     process_without_rights_makes_and_changes_its_tap, hostile_questions_change_nothing,
     random_questions_change_nothing, opener_opens_two_things_in_namespaces_and_nothing_else,
     dhcp_runs_dnsmasq_for_taps_and_nothing_else, what_is_not_listed_ends_helper_or_opener_and_is_named,
-    helper_that_loses_a_child_is_started_again_with_all_of_them)
+    helper_that_loses_a_child_is_started_again_with_all_of_them,
+    forwarding_is_switched_also_when_the_kernel_has_forgotten_the_file, device_of_taps_that_comes_later_is_found,
+    host_without_filters_of_calls_has_the_rest, container_without_other_users_runs_no_server_as_root)
