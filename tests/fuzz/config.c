@@ -153,8 +153,9 @@ static void file_write(const char *name, const uint8_t *text, size_t len, bool s
 				   JSON_COMPACT | JSON_SORT_KEYS | JSON_REAL_PRECISION(15));
 		fprintf(f, "{\"format\":1,\"checksum\":\"%016" PRIx64 "\",\n\"document\":%s}\n",
 			checksum(inner), inner);
+		/* As it is written: numbers have 15 digits there. */
+		json_array_append_new(sealed, json_loads(inner, 0, NULL));
 		free(inner);
-		json_array_append(sealed, document);
 	} else {
 		fwrite(text, 1, len, f);
 	}
