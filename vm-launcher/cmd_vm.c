@@ -12,7 +12,7 @@
 #include "vm-launcher/console_log.h"
 #include "vm-launcher/file.h"
 #include "vm-launcher/listing.h"
-#include "vm-launcher/switch_start.h"
+#include "vm-launcher/switch_leave.h"
 #include "vm-launcher/vm_client.h"
 #include "vm-launcher/vm_commands.h"
 #include "vm-launcher/vm_methods.h"
@@ -132,8 +132,6 @@ static int stop(struct cli *cli, const json_t *params, const char *method, json_
 	char full[VM_NAME_BYTES];
 	int rc = call(cli, params, method, args, timeout_ms, result, err);
 
-	if (rc == EXIT_DONE)
-		switch_await_end(cli->run_dir);
 	if (rc != EXIT_NOT_RUNNING || cmd_vm_name(cli, params, full, err) < 0)
 		return rc;
 	rc = vm_client_status(cli->run_dir, full, result, err);
@@ -195,13 +193,15 @@ static int run_wait(struct cli *cli, const json_t *params, json_t **result, stru
 
 static int run_rm(struct cli *cli, const json_t *params, json_t **result, struct err *err)
 {
+	struct switch_leave leave;
 	char full[VM_NAME_BYTES];
 	int rc = cmd_vm_name(cli, params, full, err);
 
-	if (rc == 0)
+	if (rc == 0) {
+		switch_leave_begin(&leave, cli->run_dir, full);
 		rc = vm_client_remove(cli->run_dir, cli->state_dir, full, err);
-	if (rc == 0)
-		switch_await_end(cli->run_dir);
+		switch_leave_end(&leave, cli->run_dir);
+	}
 	return rc < 0 ? cmd_vm_exit(rc) : EXIT_DONE;
 }
 

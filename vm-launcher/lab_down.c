@@ -4,10 +4,9 @@
 #include <string.h>
 #include <time.h>
 
-#include "control/rpc/switch_find.h"
 #include "vm-launcher/lab_network.h"
 #include "vm-launcher/lab_run.h"
-#include "vm-launcher/switch_start.h"
+#include "vm-launcher/switch_leave.h"
 #include "vm-launcher/vm_client.h"
 
 #define CONNECT_TIMEOUT_MS 2000
@@ -67,23 +66,15 @@ static int take_down(struct cli *cli, const char *name, const json_t *doc, struc
 
 int lab_down_locked(struct cli *cli, const char *name, struct err *err)
 {
-	struct rpc_client *c = NULL;
+	struct switch_leave leave;
 	json_t *doc;
 	int rc = lab_file_load(cli->run_dir, name, &doc, err);
 
 	if (rc < 0)
 		return rc;
-	/* The lease keeps a switch alive until its bridges are deleted: it must not end in between.
-	 */
-	if (switch_connect(cli->run_dir, CONNECT_TIMEOUT_MS, &c, NULL) == 0)
-		rpc_call(c, "lease.hold", json_pack("{s:s}", "name", name), NULL, NULL);
-	else
-		c = NULL;
-	rc = take_down(cli, name, doc, c, err);
-	/* Nobody comes back for it: a switch that was started for labs need not wait. */
-	if (c)
-		rpc_call(c, "lease.hold", json_pack("{s:s,s:b}", "name", name, "last", 1), NULL, NULL);
-	rpc_close(c);
+	switch_leave_begin(&leave, cli->run_dir, name);
+	rc = take_down(cli, name, doc, leave.c, err);
+	switch_leave_end(&leave, cli->run_dir);
 	json_decref(doc);
 	return rc;
 }
@@ -101,7 +92,5 @@ int lab_down(struct cli *cli, const char *name, struct err *err)
 		return lock;
 	rc = lab_down_locked(cli, name, err);
 	lab_lock_release(cli->run_dir, name, lock);
-	if (rc == 0)
-		switch_await_end(cli->run_dir);
 	return rc;
 }

@@ -256,10 +256,13 @@ static void say_saved(const struct up *u)
 	json_decref(ports);
 }
 
-static void take_down_again(const struct up *u)
+static void take_down_again(struct up *u)
 {
 	struct err err = ERR_NONE;
 
+	/* Its lease goes: what takes down has one. */
+	rpc_close(u->client);
+	u->client = NULL;
 	say(u, "taking \"%s\" down again", u->lab->name);
 	if (lab_down_locked(u->cli, u->lab->name, &err) < 0)
 		fprintf(stderr, "lanyard: lab \"%s\" cannot be taken down again: %s; try it with `lanyard down %s`\n",
@@ -341,7 +344,5 @@ int lab_up(struct cli *cli, struct lab *lab, const char *file, double wait_s, st
 	json_decref(u.doc);
 	free(u.progress);
 	lab_lock_release(cli->run_dir, lab->name, lock);
-	if (rc < 0)
-		switch_await_end(cli->run_dir);
 	return rc;
 }

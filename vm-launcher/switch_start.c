@@ -21,8 +21,6 @@
 #define CONNECT_TIMEOUT_MS 2000
 #define PAUSE_MS	   20
 #define START_TRIES	   500 /* 10 s, for a host that is busy */
-#define END_TRIES	   500
-#define NEEDED_TRIES	   25 /* a supervisor lets go of its lease a moment after its VM's end */
 
 static int start(const char *run_dir, const char *state_dir, pid_t *pid, struct err *err)
 {
@@ -107,73 +105,4 @@ int switch_ensure(const char *run_dir, const char *state_dir, const char *who,
 		err_hint(err, "see %s/switch.log", run_dir);
 	}
 	return rc;
-}
-
-/* Whether a switch holds its folder. One that is not ours to ask is none. */
-static bool is_locked(const char *run_dir)
-{
-	char path[PATH_MAX];
-	bool locked;
-	int fd;
-
-	snprintf(path, sizeof(path), "%s/switch.lock", run_dir);
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-	if (fd < 0)
-		return false;
-	locked = flock(fd, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK;
-	close(fd);
-	return locked;
-}
-
-/* Of a switch that answers: whether it stays, as nobody started it for a VM or lab, or as others need it. */
-static bool stays(const char *run_dir, bool *is_needed)
-{
-	struct rpc_client *c = NULL;
-	json_t *status = NULL;
-	const json_t *daemon;
-	bool permanent = false;
-
-	*is_needed = false;
-	if (switch_connect(run_dir, CONNECT_TIMEOUT_MS, &c, NULL) < 0)
-		return false;
-	rpc_timeout_set(c, CONNECT_TIMEOUT_MS);
-	if (rpc_call(c, "daemon.status", NULL, &status, NULL) == 0) {
-		daemon = json_object_get(status, "daemon");
-		permanent = !json_is_true(json_object_get(daemon, "until_unused"));
-		*is_needed = json_integer_value(json_object_get(daemon, "leases")) > 0;
-	}
-	json_decref(status);
-	rpc_close(c);
-	return permanent;
-}
-
-static bool any_vm_lives(const char *run_dir)
-{
-	json_t *vms = NULL;
-	bool lives = false;
-
-	if (vm_client_list(run_dir, NULL, &vms, NULL) < 0)
-		return false;
-	for (size_t i = 0; i < json_array_size(vms); i++)
-		lives |= !vm_status_is_over(json_array_get(vms, i));
-	json_decref(vms);
-	return lives;
-}
-
-void switch_await_end(const char *run_dir)
-{
-	const struct timespec pause = {.tv_nsec = PAUSE_MS * 1000 * 1000};
-	bool is_needed = false;
-
-	if (any_vm_lives(run_dir))
-		return;
-	for (int i = 0, n_needed = 0; i < END_TRIES; i++) {
-		if (!is_locked(run_dir) || stays(run_dir, &is_needed))
-			return;
-		if (is_needed && ++n_needed >= NEEDED_TRIES)
-			return;
-		nanosleep(&pause, NULL);
-	}
-	fprintf(stderr, "lanyard: the switch that was started for it is still ending after %d s; see %s/switch.log\n",
-		END_TRIES * PAUSE_MS / 1000, run_dir);
 }

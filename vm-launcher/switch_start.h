@@ -15,10 +15,4 @@
 int switch_ensure(const char *run_dir, const char *state_dir, const char *who,
 		  struct rpc_client **out, int *started, struct err *err);
 
-/*
- * After the end of a VM or lab: where the switch was started for such, and nobody else needs it, waits until it has
- * ended, so that whoever starts one next finds its folders free. Says so on stderr where it does not end in time.
- */
-void switch_await_end(const char *run_dir);
-
 #endif

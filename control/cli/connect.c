@@ -14,7 +14,7 @@ int cli_connect(struct cli *cli, struct rpc_client **out, struct err *err)
 
 	if (rc == 0)
 		return 0;
-	if (rc == -ENOENT || rc == -ECONNREFUSED) {
+	if ((rc == -ENOENT || rc == -ECONNREFUSED) && inner.code != -EACCES) {
 		err_set(err, rc, "the switch is not running: %s", inner.text);
 		err_hint(err, "start it with `lanyard-switch`");
 	} else {

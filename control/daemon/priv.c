@@ -107,7 +107,8 @@ bool priv_is_listening(const char *path, const struct access *a, int fd)
 	return getsockname(fd, (struct sockaddr *)&addr, &len) == 0 && addr.sun_family == AF_UNIX &&
 	       strncmp(addr.sun_path, path, sizeof(addr.sun_path)) == 0 &&
 	       getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) == 0 && listens && lstat(path, &st) == 0 &&
-	       S_ISSOCK(st.st_mode) && chown(path, a->owner, a->group) == 0 && chmod(path, access_mode(a)) == 0;
+	       /* So that clients hear of this process as the one that listens, in place of its predecessor. */
+	       listen(fd, RPC_BACKLOG) == 0 && S_ISSOCK(st.st_mode) && chown(path, a->owner, a->group) == 0 && chmod(path, access_mode(a)) == 0;
 }
 
 int priv_listen_tcp(const union metrics_address *a, int *out, struct err *err)

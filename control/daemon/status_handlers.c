@@ -268,7 +268,8 @@ static void on_lease_end(void *arg)
 	d->n_leases--;
 	if (d->until_unused && !d->n_leases && !d->lease_timer)
 		loop_timer_add(d->loop, d->last_lease ? 0 : GRACE_NS, on_unused, d, &d->lease_timer);
-	d->last_lease = false;
+	if (!d->n_leases)
+		d->last_lease = false;
 }
 
 void daemon_lease_wait(struct daemon *d)

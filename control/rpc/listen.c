@@ -9,8 +9,6 @@
 
 #include "control/rpc/server.h"
 
-#define BACKLOG 1024 /* clients that come while a handler works find a place */
-
 /* Makes the folders above path, as far as they are missing. */
 static int parents_make(const char *path, struct err *err)
 {
@@ -85,7 +83,7 @@ int rpc_listen(const char *path, int *out, struct err *err)
 		err_set(err, rc, "cannot bind \"%s\": %s", path, strerror(-rc));
 		goto fail;
 	}
-	if (chmod(path, 0600) < 0 || listen(fd, BACKLOG) < 0) {
+	if (chmod(path, 0600) < 0 || listen(fd, RPC_BACKLOG) < 0) {
 		rc = -errno;
 		err_set(err, rc, "cannot listen on \"%s\": %s", path, strerror(-rc));
 		unlink(path);

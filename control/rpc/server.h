@@ -126,6 +126,8 @@ bool rpc_notify(struct rpc_conn *c, const char *line, size_t len);
  * and the disconnect functions that the call has asked for are called. */
 int rpc_give_fd(struct rpc_call *call, int fd);
 
+#define RPC_BACKLOG 1024 /* clients that come while a handler works find a place */
+
 /* Makes dir's parents, unlinks a dead socket, binds with mode 0600 and listens. Refuses a path
  * too long for sun_path in words, and one on which somebody still answers (-EADDRINUSE). */
 int rpc_listen(const char *path, int *fd, struct err *err);

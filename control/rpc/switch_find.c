@@ -31,11 +31,11 @@ int switch_connect(const char *run_dir, int timeout_ms, struct rpc_client **out,
 		struct err hosts = ERR_NONE;
 		int other = rpc_connect(DIR_ROOT_RUN "/" SWITCH_SOCKET, timeout_ms, out, &hosts);
 
-		/* One that runs and may not be used is what there is to say. */
+		if (other == 0)
+			return 0;
+		/* One that runs and may not be used is what there is to say; there is none to use all the same. */
 		if (other == -EACCES && err)
 			*err = hosts;
-		if (other == 0 || other == -EACCES)
-			return other;
 	}
 	return rc;
 }
