@@ -48,7 +48,6 @@ int port_policy_check(const struct port_policy *p, struct err *err)
 	return guard_check(&p->guard, err);
 }
 
-/* The key of mac in VLAN vid. */
 static bool owns(const struct port *p, const uint8_t *mac)
 {
 	const struct guard *g = &p->kept->policy.guard;

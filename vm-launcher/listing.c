@@ -14,6 +14,7 @@
 #include "vm-launcher/vm_status.h"
 
 #define CONNECT_TIMEOUT_MS 1000
+#define LIST_TIMEOUT_MS	   5000 /* it may be at work for others */
 
 /* {port: state} of the switch, or {}. */
 static json_t *port_states(struct cli *cli)
@@ -63,7 +64,7 @@ static json_t *bridges_of_switch(struct cli *cli)
 		json_decref(bridges);
 		return NULL;
 	}
-	rpc_timeout_set(c, CONNECT_TIMEOUT_MS);
+	rpc_timeout_set(c, LIST_TIMEOUT_MS);
 	if (rpc_call_all(c, "bridge.list", NULL, &list, NULL) == 0)
 		for (size_t i = 0; i < json_array_size(list); i++)
 			json_object_set(bridges, text_of(json_array_get(list, i), "name"),

@@ -11,7 +11,7 @@
 
 #include "control/cli/command.h"
 
-/* All labs: name, file, vms (number), ready (number), state: up, starting, partly, no switch. */
+/* All labs: name, file, vms (number), ready (number), state: up, starting, partly, no switch, damaged. */
 int lab_list_json(struct cli *cli, json_t **out);
 
 /* The same as tables on stdout. */

@@ -84,6 +84,7 @@ struct vm {
 	/* the rest */
 	struct agent *agent;
 	unsigned n_address_tries;
+	bool waits_for_lease; /* all but that is set */
 	struct loop_timer *address_retry;
 	struct console *console;
 	struct switch_link *link;

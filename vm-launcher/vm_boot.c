@@ -53,7 +53,7 @@ static int check_kind(const struct vm_spec *s, const char *what, const char *pat
 	if (!S_ISREG(st.st_mode) && !(is_disk && S_ISBLK(st.st_mode))) {
 		err_set(err, -EINVAL, "vm \"%s\": %s \"%.200s\" is %s", s->name, what, path,
 			kind_of(st.st_mode));
-		return err_hint(err, "a %s is a file%s", what, is_disk ? ", or a block device" : "");
+		return err_hint(err, "%s %s is a file%s", *what == 'i' ? "an" : "a", what, is_disk ? ", or a block device" : "");
 	}
 	if (S_ISREG(st.st_mode) && !st.st_size)
 		return err_set(err, -EINVAL, "vm \"%s\": %s \"%.200s\" is empty", s->name, what,

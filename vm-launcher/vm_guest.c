@@ -102,15 +102,17 @@ static void on_addresses(void *arg, const json_t *result, const struct err *err)
 		vm_ready_set(vm, true);
 		return;
 	}
-	/* Who gives addresses out may come at any time. */
-	if (++vm->n_address_tries < ADDRESS_TRIES || (result && status == STATUS_NO_LEASE))
+	/* Who gives addresses out may come at any time, and a guest that is busy may not answer once. */
+	if (result)
+		vm->waits_for_lease = status == STATUS_NO_LEASE;
+	if (++vm->n_address_tries < ADDRESS_TRIES || vm->waits_for_lease)
 		loop_timer_add(vm->loop,
 			       vm->n_address_tries < ADDRESS_TRIES ? ADDRESS_RETRY_NS : LEASE_RETRY_NS,
 			       vm_guest_agent_ready, vm, &vm->address_retry);
 	if (vm->n_address_tries < ADDRESS_TRIES ||
-	    (vm->n_address_tries > ADDRESS_TRIES && result && status == STATUS_NO_LEASE)) /* said already */
+	    (vm->n_address_tries > ADDRESS_TRIES && vm->waits_for_lease)) /* said already */
 		return;
-	if (result && status == STATUS_NO_LEASE)
+	if (vm->waits_for_lease)
 		vm_reason_set(vm, "the guest has no address by DHCP: nobody gave it one yet");
 	else if (result)
 		vm_reason_set(vm, "the guest's addresses could not be set: its `ip` ended with status %d",
@@ -142,6 +144,7 @@ void vm_guest_agent_lost(void *arg)
 	struct vm *vm = arg;
 
 	vm->n_address_tries = 0;
+	vm->waits_for_lease = false;
 	loop_timer_del(vm->address_retry);
 	vm_ready_set(vm, false);
 }

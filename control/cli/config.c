@@ -183,7 +183,7 @@ int diff_run(struct cli *cli, const json_t *params, json_t **result, struct err 
 static void value_print(const char *key, const json_t *value)
 {
 	uint64_t set[VLAN_SET_WORDS];
-	char vids[512], *text;
+	char vids[16384], *text;
 
 	/* As it is written: 10,20-29. */
 	if (value && !strcmp(key, "trunk") && vids_from_json(value, set, NULL) == 0) {

@@ -7,10 +7,12 @@
  */
 #include <errno.h>
 #include <limits.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/std_fds.h"
 #include "control/cli/call.h"
@@ -212,18 +214,25 @@ static int complete(struct cli *cli, int n_words, char *const *words)
 	return EXIT_DONE;
 }
 
-/* The exit code, once all is written. A reader that has gone, as in `| head`, wants no complaint. */
+/* A reader that has gone, as in `| head`, wants no complaint. After a flush that failed earlier its reason is lost, but a
+ * pipe without a reader shows. */
+static bool reader_has_gone(int error)
+{
+	struct pollfd p = {.fd = STDOUT_FILENO};
+
+	return error == EPIPE || (!error && poll(&p, 1, 0) > 0 && (p.revents & POLLERR));
+}
+
+/* The exit code, once all is written. */
 static int output_end(const struct cli *cli, int code)
 {
 	bool failed = ferror(stdout);
-	int error = 0;
+	int error = -cli->unwritten;
 
-	if (fflush(stdout) == EOF)
+	if (fflush(stdout) == EOF && !error)
 		error = errno;
-	failed |= error || cli->unwritten;
-	if (cli->unwritten)
-		error = -cli->unwritten;
-	if (failed && error != EPIPE)
+	failed |= error != 0;
+	if (failed && !reader_has_gone(error))
 		fprintf(stderr, "lanyard: the output cannot be written%s%s\n", error ? ": " : "",
 			error ? strerror(error) : "");
 	if (!failed || code != EXIT_DONE)

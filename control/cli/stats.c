@@ -353,7 +353,7 @@ void drops_print(struct cli *cli, const json_t *params, const json_t *result)
 	putchar('\n');
 	json_array_foreach (result, i, one) {
 		const char *text = json_string_value(json_object_get(one, "advice"));
-		bool said = false;
+		bool said = !text || !*text;
 
 		/* Once for all ports of which it says the same. */
 		for (size_t j = 0; j < i && !said; j++)
@@ -362,6 +362,6 @@ void drops_print(struct cli *cli, const json_t *params, const json_t *result)
 		if (said)
 			continue;
 		printf("%s: ", json_string_value(json_object_get(one, "reason")));
-		wrap_print(stdout, text ? text : "", 2, width);
+		wrap_print(stdout, text, 2, width);
 	}
 }

@@ -152,7 +152,7 @@ static void network_print(struct cli *cli, const json_t *params, const json_t *r
 {
 	putchar('\n');
 	if (!json_is_array(json_object_get(result, "bridges"))) {
-		printf("no switch is running\n");
+		printf("no switch answers\n");
 		return;
 	}
 	bridges_print(cli, params, json_object_get(result, "bridges"));

@@ -31,12 +31,14 @@ int confirm_begin(struct daemon *d, json_t *before, double confirm_s, struct err
 
 	boot_id(boot);
 	rc = store_saved(&d->store, &saved);
+	if (rc < 0)
+		err_set(err, rc, "what is saved cannot be read again: %s", strerror(-rc));
+	else
+		trial = json_pack("{ss sI so so sO}", "boot", boot, "due_ns", (json_int_t)due_ns, "before",
+				  saved, "tried", config_to_save(d), "kept", d->kept_saved);
 	if (rc == 0)
-		trial = json_pack("{ss sI so so sO}", "boot", boot, "due_ns", (json_int_t)due_ns,
-				  "before", saved, "tried", config_to_save(d), "kept",
-				  d->kept_saved);
-	rc = trial ? store_trial_save(&d->store, trial, err)
-		   : err_set(err, -ENOMEM, "out of memory");
+		rc = trial ? store_trial_save(&d->store, trial, err)
+			   : err_set(err, -ENOMEM, "out of memory");
 	json_decref(trial);
 	if (rc < 0) {
 		json_decref(before);
@@ -141,13 +143,15 @@ const json_t *confirm_tried(const json_t *left)
 
 void confirm_go_on(struct daemon *d, const json_t *left)
 {
+	uint64_t now_ns = loop_now_ns();
+
 	json_decref(d->kept_saved);
 	d->kept_saved = json_deep_copy(json_object_get(left, "kept"));
 	d->before_apply = config_saved(d);
 	d->confirm_due_ns = (uint64_t)json_integer_value(json_object_get(left, "due_ns"));
 	wait_until_due(d);
 	LOG_INFO("switch: apply waits on for its confirmation: it goes back in %llu s",
-		 (unsigned long long)((d->confirm_due_ns - loop_now_ns()) / S_NS));
+		 (unsigned long long)(d->confirm_due_ns > now_ns ? (d->confirm_due_ns - now_ns) / S_NS : 0));
 }
 
 /* ---- nobody confirmed in time ---- */

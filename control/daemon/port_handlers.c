@@ -251,7 +251,8 @@ static int admin(struct daemon *d, const json_t *params, bool up, struct err *er
 
 int do_port_up(struct rpc_call *call, const json_t *params, json_t **result, struct err *err)
 {
-	const json_t *kept = kept_of(rpc_ctx(call), params);
+	struct daemon *d = rpc_ctx(call);
+	const json_t *kept = kept_of(d, params);
 	struct port *p;
 	int rc;
 
@@ -261,6 +262,9 @@ int do_port_up(struct rpc_call *call, const json_t *params, json_t **result, str
 		json_object_del(again, "down");
 		rc = do_port_add(call, again, result, err);
 		json_decref(again);
+		/* Why now, which may be another reason than at the start. */
+		if (rc < 0 && kept_of(d, params))
+			kept_out_add(d, "ports", name_of(params), kept_of(d, params), err->text);
 		return rc;
 	}
 	rc = find_to_change(rpc_ctx(call), params, &p, err);

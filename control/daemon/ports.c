@@ -400,6 +400,7 @@ json_t *ports_page(struct daemon *d, const json_t *params, size_t n_default,
 	struct page page;
 	struct port *p;
 	char cursor[24];
+	bool is_cut;
 
 	page_begin(&page, params, n_default);
 	for (p = port_next(d->sw, NULL); p; p = port_next(d->sw, p), i++) {
@@ -418,7 +419,8 @@ json_t *ports_page(struct daemon *d, const json_t *params, size_t n_default,
 			json_decref(one);
 		one = NULL;
 	}
+	is_cut = p || one;
 	json_decref(one);
 	snprintf(cursor, sizeof(cursor), "%zu", i);
-	return page_end(&page, p || one ? cursor : NULL);
+	return page_end(&page, is_cut ? cursor : NULL);
 }

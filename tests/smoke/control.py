@@ -207,6 +207,17 @@ def output_that_is_lost_is_said(s):
         assert done.stderr == "lanyard: the output cannot be written: No space left on device\n", (words, done)
 
 
+def reader_that_goes_hears_nothing(s):
+    for words in (["--help"], ["events", "--for", "1s"], ["stats", "--watch"]):
+        with subprocess.Popen([binary("lanyard"), *words], env=s.env, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE) as done:
+            done.stdout.close()
+            for i in range(8 if words[0] == "events" else 0):
+                s.cli("bridge", "add", f"seen{i}")
+                s.cli("bridge", "del", f"seen{i}")
+            assert done.stderr.read() == b"", words
+
+
 def tables_have_no_empty_columns(s):
     for name in ("w1", "w2"):
         s.cli("bridge", "add", name)
@@ -377,7 +388,7 @@ def switch_for_a_vm_ends_with_it():
 def main():
     with Session() as s:
         for rule in (help_is_made_from_the_row, empty_switch_says_what_is_next, tables_have_no_empty_columns,
-                     errors_are_one_sentence_with_a_way_out,
+                     reader_that_goes_hears_nothing, errors_are_one_sentence_with_a_way_out,
                      configuration_round_trip, port_show_has_the_keys_of_the_contract,
                      attached_guests_are_as_their_port_wants_them, people_read_what_to_do,
                      other_json_has_the_keys_of_the_contract, output_that_is_lost_is_said,
