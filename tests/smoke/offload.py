@@ -110,6 +110,12 @@ def checksums(pcap):
     return good, bad, unknown
 
 
+def dropped(s):
+    """What was not delivered to whom, and why."""
+    return {p["name"]: {reason: n for reason, n in p["counters"]["tx_drops"].items() if n}
+            for p in s.json("port", "show")}
+
+
 def matrix_is_delivered(s):
     digests = {}
     s.cli("exec", "plain", "--", "sh", "-c", "for i in 0 1; do ethtool -K eth$i gro off; "
@@ -127,7 +133,7 @@ def matrix_is_delivered(s):
         said = await_true("the guest has all of them",
                           lambda: re.search("(.*), (\\d+) lost", guest(s, "plain", f"cat /tmp/digest{i}")))
         print(f"   {name}: {digests[name]}; plain's eth{i}: {said.group(0)}")
-        assert said.group(1) == digests[name] and said.group(2) == "0", done.stdout
+        assert said.group(1) == digests[name] and said.group(2) == "0", (done.stdout, dropped(s))
         good, bad, unknown = checksums(s.path(f"{name}.pcap"))
         print(f"   tshark: good {list(good.values())}, bad {list(bad.values())} (IP, TCP, UDP), "
               f"{unknown} without")
