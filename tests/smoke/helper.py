@@ -496,8 +496,8 @@ def dhcp_runs_dnsmasq_for_taps_and_nothing_else():
             assert start(tap, 7) == 0 and start(tap, 7) == -EEXIST
             (server,) = children(c.pid)
             await_true("it is executed", lambda: comm(server) == "dnsmasq")
-            with open(f"/proc/{server}/cmdline", encoding="ascii") as f:
-                words = f.read().split("\0")
+            words = await_true("its words are there", lambda: open(f"/proc/{server}/cmdline", encoding="ascii").read())
+            words = words.split("\0")
             assert "--interface=own0" in words and "--dhcp-range=10.77.5.2,10.77.5.254,255.255.255.0,12h" in words, words
             assert "--conf-file=/dev/null" in words and status_of(server)["Uid"] == status_of(c.pid)["Uid"]
             # Nothing here starts one: the right tap is not among them.

@@ -40,7 +40,7 @@ def binary(name):
     sys.exit(f"{name} is not built in {BUILD}")
 
 
-def await_true(what, condition, seconds=20):
+def await_true(what, condition, seconds=60):
     """Returns the condition's first true value; fails with `what` after so many seconds."""
     end = time.monotonic() + seconds
     while True:

@@ -37,7 +37,8 @@ class Events:
 
     def all(self):
         with open(self.path) as f:
-            return [json.loads(line) for line in f if line.endswith("\n")]
+            whole = f.read().rpartition("\n")[0]  # at once: a line may be half there
+        return [json.loads(line) for line in whole.splitlines()]
 
     def seen(self, kind, **what):
         return [e for e in self.all() if e["kind"] == kind and
