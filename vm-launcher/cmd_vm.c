@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "control/rpc/switch_find.h"
 #include "control/rpc/text_of.h"
 #include "vm-launcher/console_log.h"
 #include "vm-launcher/file.h"

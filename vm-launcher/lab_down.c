@@ -9,7 +9,6 @@
 #include "vm-launcher/switch_leave.h"
 #include "vm-launcher/vm_client.h"
 
-#define CONNECT_TIMEOUT_MS 2000
 #define DISK_STOP_S	   20  /* a guest with a disk may have something to write */
 #define REMOVE_TRIES	   15  /* of two seconds each: longer than DISK_STOP_S */
 #define ASK_MS		   100 /* the end is awaited elsewhere, so that all end at once */

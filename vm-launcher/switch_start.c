@@ -6,7 +6,6 @@
 #include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
-#include <sys/file.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -16,7 +15,6 @@
 #include "vm-launcher/file.h"
 #include "vm-launcher/process.h"
 #include "vm-launcher/vm_client.h"
-#include "vm-launcher/vm_status.h"
 
 #define CONNECT_TIMEOUT_MS 2000
 #define PAUSE_MS	   20
